@@ -1,0 +1,107 @@
+"""What every command does alike: errors on one screen, exit statuses 0 / 1 / 2, progress, JSON for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import re
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from recsys.errors import RecsysError, UsageError
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells expect
+
+screen = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def new_app(help_text: str) -> typer.Typer:
+    """A command with our defaults: no traceback that shows local variables, no completion to install."""
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+
+
+def run(app: typer.Typer, name: str) -> NoReturn:
+    """Run a command to its end and exit: 0 done, 1 failed, 2 called wrongly."""
+    try:
+        status = app(prog_name=name, standalone_mode=False)
+    except RecsysError as error:
+        fail(str(error), error.exit_status)
+    except typer.TyperException as error:
+        fail(f"{_without_values(error)}. See {name} --help.", UsageError.exit_status)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("Interrupted; nothing half-written was left behind.", _INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away, as `head` does
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what went wrong on standard error and exit."""
+    screen.print(f"[bold red]Error[/]: {escape(message)}")
+    sys.exit(status)
+
+
+def warn(message: str) -> None:
+    """Say what may be wrong, and go on."""
+    screen.print(f"[bold yellow]Warning[/]: {escape(message)}")
+
+
+def say(message: str) -> None:
+    """Say what was done, on standard error: standard output belongs to results."""
+    screen.print(escape(message))
+
+
+def print_json(document: object) -> None:
+    """Print one line of JSON on standard output, for a program to read."""
+    sys.stdout.write(msgspec.json.encode(document, order="deterministic").decode() + "\n")
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def step(label: str) -> Iterator[None]:
+    """Show that a step is under way; silent when standard error is not a terminal."""
+    if not screen.is_terminal:
+        yield
+        return
+    with screen.status(escape(label)):
+        yield
+    screen.print(f"[green]✓[/] {escape(label)}")
+
+
+def parse_day(text: str, *, option: str) -> dt.date:
+    """A day given on the command line, as YYYY-MM-DD."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError("is not a date", where=option, mend="Write it as YYYY-MM-DD") from None
+
+
+def today() -> dt.date:
+    """Today in UTC. Commands pass it down: nothing below a command reads a clock."""
+    return dt.datetime.now(dt.UTC).date()
+
+
+def _without_values(error: typer.TyperException) -> str:
+    """The message without anything that was typed in a value's place: it may have been an identifier."""
+    parameter = getattr(error, "param", None)
+    if isinstance(error, typer.BadParameter) and parameter is not None:
+        label = parameter.opts[0] if parameter.opts else parameter.name
+        wanted = getattr(parameter.type, "name", "value")
+        missing = "is missing" if type(error).__name__ == "MissingParameter" else f"is not a valid {wanted}"
+        return f"{label} {missing}"
+    message = re.sub(r" \(.*", "", error.format_message(), flags=re.DOTALL)
+    message = re.sub(r"'(?!-)[^']*'|:? --?[^\s:]*[^a-z0-9\s:.-]\S*", "", message).strip().rstrip(".")
+    return re.sub(r"\s+", " ", message)

@@ -1,0 +1,40 @@
+"""The catalogue: what is sold, and where it belongs. What is sensitive is not in here; that is policy."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from recsys.contracts.table import Column, TableContract, filled
+
+PATH_SEPARATOR: Final = " / "  # with its spaces: retailers' own names hold bare slashes ("BEERS/ALES")
+
+
+def _well_formed_path(value: pl.Expr) -> pl.Expr:
+    return value.str.split(PATH_SEPARATOR).list.eval(filled(pl.element())).list.all()
+
+
+CATALOGUE: Final = TableContract(
+    name="catalogue",
+    version=1,
+    columns=(
+        Column("item", pl.String(), "What is sold; the key that purchases and offers use", check=filled),
+        Column(
+            "category",
+            pl.String(),
+            "A path from the widest to the narrowest, usually department / category / type; empty: not known",
+            nullable=True,
+            check=_well_formed_path,
+            mend="Write 'department / category / type', with ' / ' between the parts and no part empty",
+        ),
+        Column("title", pl.String(), "What a shopper reads", check=filled),
+        Column("brand", pl.String(), "For dismissals by brand", required=False, nullable=True),
+    ),
+    unique=("item",),
+)
+
+
+def split_path(category: str) -> tuple[str, ...]:
+    """The parts of a category path, widest first."""
+    return tuple(part.strip() for part in category.split(PATH_SEPARATOR))

@@ -1,0 +1,39 @@
+"""Erasure orders and receipts. An order holds its recipient's token only, or it would be a linking table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import msgspec
+
+from recsys.contracts.token import TOKEN_PATTERN
+
+
+class ErasureOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the custodian sends to one recipient."""
+
+    contract: Annotated[str, msgspec.Meta(pattern=r"^erasure-order/1$")] = "erasure-order/1"
+    order_id: str
+    recipient: str
+    issued_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    subjects: Annotated[tuple[Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)], ...], msgspec.Meta(min_length=1)]
+
+
+class AffectedBundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A bundle that was trained with the person's purchases, and until when it serves."""
+
+    name: str
+    version: str
+    serves_until: dt.datetime | None
+
+
+class ErasureReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the recipient deleted. Holds no token: the order's number says whom it concerns."""
+
+    contract: Annotated[str, msgspec.Meta(pattern=r"^erasure-receipt/1$")] = "erasure-receipt/1"
+    order_id: str
+    recipient: str
+    completed_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    deleted: dict[str, int]
+    bundles: tuple[AffectedBundle, ...] = ()

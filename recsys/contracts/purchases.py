@@ -1,0 +1,89 @@
+"""Purchases: one row a line of a receipt. Returns have a negative quantity and are netted by `recsys.history`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from recsys.contracts.table import Column, TableContract, filled, finite, token_column
+from recsys.errors import ContractError
+
+PURCHASES: Final = TableContract(
+    name="purchases",
+    version=1,
+    columns=(
+        token_column("subject", "Who bought"),
+        Column("item", pl.String(), "What was sold, as the catalogue names it", check=filled),
+        Column("day", pl.Date(), "When, as a date"),
+        Column(
+            "quantity",
+            pl.Float64(),
+            "How many, or how much by weight; negative for a return",
+            check=lambda value: value.is_finite() & (value != 0),
+            mend="A quantity is a number other than zero; a return is negative",
+        ),
+        Column(
+            "value",
+            pl.Float64(),
+            "What was paid for the line, in the retailer's currency",
+            required=False,
+            nullable=True,
+            check=finite,
+        ),
+        token_column("basket", "The receipt", required=False, nullable=True),
+        Column("channel", pl.String(), "Where it was bought", required=False, nullable=True, check=filled),
+    ),
+)
+
+
+def purchase_files(path: Path) -> list[Path]:
+    """The Parquet files of `path`: itself, or the `purchases*.parquet` of a dataset's or a release's folder."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("purchases*.parquet"))
+    if not files:
+        raise ContractError(
+            "the folder holds no purchases*.parquet",
+            where=str(path),
+            mend="Name a release or a purchases file",
+        )
+    return files
+
+
+def read_purchases(path: Path, *, today: dt.date) -> pl.DataFrame:
+    """Read and check purchases.
+
+    Args:
+        path: A file, or the folder of a release or dataset.
+        today: Purchases after this day are refused: a wrong clock or a swapped day and month.
+    """
+    return pl.concat([_read_file(file, today) for file in purchase_files(path)], how="diagonal")
+
+
+def _read_file(path: Path, today: dt.date) -> pl.DataFrame:
+    frame = PURCHASES.read(path)
+    future = frame["day"] > today
+    if future.any():
+        raise ContractError(
+            f"row {int(future.arg_true()[0]) + 1}, column 'day' lies in the future",
+            where=str(path),
+            mend="Check the clock and the date format of the till",
+        )
+    check_value_signs(frame, where=str(path))
+    return frame
+
+
+def check_value_signs(frame: pl.DataFrame, *, where: str) -> None:
+    """Refuse a negative price: `value` has the sign of `quantity`, or is zero."""
+    if "value" not in frame.columns:
+        return
+    wrong = frame.select((pl.col("value") * pl.col("quantity") < 0).fill_null(value=False)).to_series()
+    if wrong.any():
+        raise ContractError(
+            f"row {int(wrong.arg_true()[0]) + 1}, column 'value' makes the price negative",
+            where=where,
+            mend="A sale has a value of zero or more; a return has a negative quantity and value",
+        )

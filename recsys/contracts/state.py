@@ -1,0 +1,75 @@
+"""State: what the guards know of one subject beside the history; the same form from a store, a file, or empty."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from recsys.contracts.subjects import PURPOSE_PATTERN, Purpose, channel_purpose
+
+ConsentedPurpose = Annotated[str, msgspec.Meta(pattern=PURPOSE_PATTERN)]
+
+
+class Exposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An impression that happened, with the offer's categories as they were then: a later tag does not undo a cap."""
+
+    offer_id: str
+    at: dt.datetime
+    channel: str
+    categories: tuple[str, ...]
+    decision_id: str | None = None
+
+
+class DismissalScope(StrEnum):
+    """What a shopper said no to."""
+
+    OFFER = "offer"
+    ITEM = "item"
+    CATEGORY = "category"
+    BRAND = "brand"
+
+
+class Dismissal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A no that holds at once, until it is taken back or expires."""
+
+    scope: DismissalScope
+    value: str
+    at: dt.datetime
+    expires: dt.datetime | None = None
+
+
+class SensitivePurchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A dated counter: purchases that guards must count, though the bounded history no longer holds them."""
+
+    item: str
+    day: dt.date
+    quantity: float
+
+
+class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that guards are given about one subject. The empty state knows nothing and allows nothing personal."""
+
+    consents: frozenset[ConsentedPurpose] = frozenset()
+    adult: bool | None = None
+    interests: tuple[str, ...] = ()
+    store: str | None = None
+    region: str | None = None
+    exposures: tuple[Exposure, ...] = ()
+    dismissals: tuple[Dismissal, ...] = ()
+    sensitive_purchases: tuple[SensitivePurchase, ...] = ()
+    arm: str | None = None
+
+    @property
+    def may_profile(self) -> bool:
+        """Whether a personal list was agreed to. Missing means no."""
+        return Purpose.PROFILING in self.consents
+
+    def may_use(self, channel: str) -> bool:
+        """Whether this channel was agreed to. Missing means no."""
+        return channel_purpose(channel) in self.consents
+
+
+EMPTY_STATE = State()

@@ -1,0 +1,53 @@
+"""Item statistics: aggregates over people, as of a day. No item bought by fewer than k subjects is in them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from recsys.contracts.table import Column, TableContract, filled, finite
+
+HALF_LIVES_DAYS: Final = (
+    30,
+    8,
+    3,
+    1,
+)  # evidence: down to a day, yesterday's popularity can be the strongest signal
+
+
+def popularity_column(half_life_days: int | None) -> str:
+    """The name of the popularity that halves every so many days; None for the one that never does."""
+    return "popularity" if half_life_days is None else f"popularity_{half_life_days}d"
+
+
+def _count(name: str, doc: str) -> Column:
+    return Column(name, pl.Float64(), doc, check=lambda value: value.is_finite() & (value >= 0))
+
+
+ITEM_STATISTICS: Final = TableContract(
+    name="item-statistics",
+    version=1,
+    columns=(
+        Column("item", pl.String(), "The model item", check=filled),
+        Column("buyers", pl.Int64(), "Distinct subjects", check=lambda value: value > 0),
+        _count(popularity_column(None), "Purchase days of all subjects, summed"),
+        *(
+            _count(popularity_column(days), f"The same, each weighted by 2^(-age / {days} days)")
+            for days in HALF_LIVES_DAYS
+        ),
+        Column(
+            "trend",
+            pl.Float64(),
+            "log((share at half-life 8 days + 1e-9) / (share at half-life 30 days + 1e-9))",
+            check=finite,
+        ),
+        Column(
+            "repeat_rate",
+            pl.Float64(),
+            "Buyers with at least two purchase days, by all buyers",
+            check=lambda value: value.is_between(0, 1),
+        ),
+    ),
+    unique=("item",),
+)

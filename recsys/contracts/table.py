@@ -1,0 +1,266 @@
+"""What a table must look like, and the one place that reads, checks and writes one.
+
+A violation names the file, the row (the first one below a header is row 1), the column and the mend. It never repeats
+the value: what stands in the wrong column may well be an e-mail address.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from recsys.contracts.token import MEND, TOKEN_PATTERN
+from recsys.errors import ContractError, OutputError
+from recsys.files import replacing
+
+LIST_SEPARATOR: Final = ";"  # between the members of a list in one CSV cell
+_METADATA_KEY: Final = "recsys.contract"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Args:
+        name: As it stands in the file.
+        dtype: The type after reading; whole numbers pass as `Float64`, nothing else is converted.
+        doc: What it holds, with its unit.
+        required: Whether a file without it is refused.
+        nullable: Whether a cell may be empty.
+        check: An expression that is true where a value is fine.
+        mend: How to mend a value that is not.
+    """
+
+    name: str
+    dtype: pl.DataType
+    doc: str
+    required: bool = True
+    nullable: bool = False
+    check: Callable[[pl.Expr], pl.Expr] | None = None
+    mend: str = "Mend the value or leave the row out"
+
+
+@dataclass(frozen=True, slots=True)
+class TableContract:
+    """A named, versioned table.
+
+    Args:
+        name: What the rows are.
+        version: Raised as `recsys.contracts` says.
+        columns: All that may be there.
+        unique: Columns whose combination stands in one row at most.
+        prepare: Brings a table as retailers write it into the contract's own form, before the checks.
+    """
+
+    name: str
+    version: int
+    columns: tuple[Column, ...]
+    unique: tuple[str, ...] = ()
+    prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read a Parquet or CSV file and check it; columns come back in the contract's order.
+
+        Raises:
+            ContractError: The file is missing, unreadable, empty, of a newer version, or breaks the contract.
+        """
+        return self.checked(_read(path, self), where=str(path))
+
+    def checked(self, frame: pl.DataFrame, *, where: str) -> pl.DataFrame:
+        """Return `frame` with the contract's types and order, or raise `ContractError` at the first violation."""
+        self._check_names(frame.columns, where)
+        if self.prepare is not None:
+            frame = self.prepare(frame)
+        present = [column for column in self.columns if column.name in frame.columns]
+        typed = frame.select(_typed(frame[column.name], column, where) for column in present)
+        for column in present:
+            _check_values(typed[column.name], column, where)
+        if self.unique:
+            _check_unique(typed, self.unique, where)
+        return typed
+
+    def write(self, frame: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
+        """Check `frame` and write it as Parquet, whole or not at all, with the contract's version inside."""
+        typed = self.checked(frame, where=str(path))
+        with replacing(path) as beside:
+            typed.write_parquet(beside, metadata={_METADATA_KEY: f"{self.name}/{self.version}", **(metadata or {})})
+
+    def _check_names(self, names: Iterable[str], where: str) -> None:
+        known = [column.name for column in self.columns]
+        unknown = [name for name in names if name not in known]
+        missing = [c.name for c in self.columns if c.required and c.name not in set(names)]
+        if missing:
+            near = difflib.get_close_matches(missing[0], unknown, n=1)
+            mend = f"Rename column {near[0]!r}" if near else f"The columns of {self.name} are: {', '.join(known)}"
+            raise ContractError(f"column {missing[0]!r} is missing", where=where, mend=mend)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            mend = f"Did you mean {near[0]!r}?" if near else f"Leave it out; {self.name} may have: {', '.join(known)}"
+            raise ContractError(f"column {unknown[0]!r} is unknown to {self.name}", where=where, mend=mend)
+
+
+def token_column(name: str, doc: str, *, required: bool = True, nullable: bool = False) -> Column:
+    """A column of tokens, checked for form. Callers check domain and epoch where they know which are in use."""
+    return Column(
+        name,
+        pl.String(),
+        doc,
+        required=required,
+        nullable=nullable,
+        check=lambda value: value.str.contains(TOKEN_PATTERN),
+        mend=MEND,
+    )
+
+
+def filled(value: pl.Expr) -> pl.Expr:
+    """True for text that is more than white space."""
+    return value.str.strip_chars().str.len_chars() > 0
+
+
+def finite(value: pl.Expr) -> pl.Expr:
+    """True for a number that is neither NaN nor infinite."""
+    return value.is_finite()
+
+
+def parquet_metadata(path: Path) -> dict[str, str]:
+    """The key-value metadata of a Parquet file."""
+    raw = pq.read_metadata(path).metadata or {}
+    return {key.decode(): value.decode() for key, value in raw.items() if key != b"ARROW:schema"}
+
+
+def write_rows(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table that no stage reads back, as the file's ending says: .parquet or .csv."""
+    if path.suffix not in {".parquet", ".csv"}:
+        raise OutputError("is neither .parquet nor .csv", where=str(path), mend="Name the file accordingly")
+    with replacing(path) as beside:
+        if path.suffix == ".csv":
+            frame.write_csv(beside)
+        else:
+            frame.write_parquet(beside)
+
+
+def _read(path: Path, contract: TableContract) -> pl.DataFrame:
+    if not path.is_file():
+        raise ContractError("no such file", where=str(path), mend=f"Name a Parquet or CSV file of {contract.name}")
+    if path.stat().st_size == 0:
+        raise ContractError("the file is empty", where=str(path), mend="Write it again")
+    try:
+        if path.suffix == ".csv":
+            frame = pl.read_csv(path, infer_schema=False)
+        else:
+            _check_version(path, contract)
+            frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError):
+        raise ContractError(
+            "cannot be read as the table its name promises: it is cut off, damaged or of another format",
+            where=str(path),
+            mend="Write it again as .parquet, or as .csv in UTF-8 with a header",
+        ) from None
+    if frame.is_empty():
+        raise ContractError("the table has no rows", where=str(path), mend="Check the step that wrote it")
+    return frame
+
+
+def _check_version(path: Path, contract: TableContract) -> None:
+    name, _, version = parquet_metadata(path).get(_METADATA_KEY, f"{contract.name}/{contract.version}").partition("/")
+    if name != contract.name:
+        raise ContractError(f"holds {name}, not {contract.name}", where=str(path), mend="Name the right file")
+    if int(version) > contract.version:
+        raise ContractError(
+            f"is {name} version {version}, this program reads up to {contract.version}",
+            where=str(path),
+            mend="Upgrade this program",
+        )
+
+
+def _typed(values: pl.Series, column: Column, where: str) -> pl.Series:
+    """Convert what loses nothing: text of a CSV to its type, whole numbers to floats, categories to text."""
+    if values.dtype == column.dtype:
+        return values
+    if values.dtype == pl.Null:
+        return values.cast(column.dtype)
+    if values.dtype == pl.String and not isinstance(column.dtype, pl.String):
+        parsed = _parse(values, column.dtype)
+        _refuse(parsed.is_null() & values.is_not_null(), column, where, f"is not a {_spoken(column.dtype)}")
+        return parsed
+    if _widens(values.dtype, column.dtype):
+        return values.cast(column.dtype)
+    raise ContractError(
+        f"column {column.name!r} has type {values.dtype}, expected {_spoken(column.dtype)}",
+        where=where,
+        mend=f"Write it as {column.dtype}",
+    )
+
+
+def _widens(have: pl.DataType, want: pl.DataType) -> bool:
+    if isinstance(want, pl.Float64):
+        return have.is_numeric()
+    if isinstance(want, pl.Int64):
+        return have.is_integer()
+    if isinstance(want, pl.String):
+        return isinstance(have, (pl.Categorical, pl.Enum))
+    if isinstance(want, pl.Datetime):
+        return isinstance(have, pl.Datetime) and have.time_zone is not None
+    return isinstance(want, pl.List) and isinstance(have, pl.List) and have.inner in (pl.Null(), want.inner)
+
+
+def _parse(values: pl.Series, dtype: pl.DataType) -> pl.Series:
+    if isinstance(dtype, pl.Date):
+        return values.str.to_date("%Y-%m-%d", strict=False)
+    if isinstance(dtype, pl.Datetime):
+        return values.str.to_datetime(time_unit=dtype.time_unit, time_zone="UTC", strict=False)
+    if isinstance(dtype, pl.Boolean):
+        return values.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
+    if isinstance(dtype, pl.List):
+        return values.str.split(LIST_SEPARATOR).list.eval(pl.element().str.strip_chars())
+    return values.cast(dtype, strict=False)
+
+
+def _check_values(values: pl.Series, column: Column, where: str) -> None:
+    if not column.nullable:
+        _refuse(values.is_null(), column, where, "is empty")
+    if column.check is not None:
+        frame = values.to_frame()
+        wrong = frame.select((~column.check(pl.col(column.name))).fill_null(value=False)).to_series()
+        _refuse(wrong, column, where, "breaks the contract")
+
+
+def _check_unique(frame: pl.DataFrame, names: tuple[str, ...], where: str) -> None:
+    twice = frame.select(names).is_duplicated()
+    if twice.any():
+        raise ContractError(
+            f"row {_first(twice)}: the same {' and '.join(names)} stands in {twice.sum()} rows",
+            where=where,
+            mend="Keep one of them",
+        )
+
+
+def _refuse(wrong: pl.Series, column: Column, where: str, why: str) -> None:
+    count = wrong.sum()
+    if count:
+        more = f" (and {count - 1} more rows)" if count > 1 else ""
+        raise ContractError(f"row {_first(wrong)}, column {column.name!r} {why}{more}", where=where, mend=column.mend)
+
+
+def _first(wrong: pl.Series) -> int:
+    position = wrong.arg_true()[0]
+    return int(position) + 1
+
+
+def _spoken(dtype: pl.DataType) -> str:
+    names = {
+        pl.Date: "date (YYYY-MM-DD)",
+        pl.Datetime: "time in UTC (ISO 8601 with offset)",
+        pl.Boolean: "true or false",
+        pl.Float64: "number",
+        pl.Int64: "whole number",
+        pl.String: "text",
+        pl.List: f"list (in CSV: separated by {LIST_SEPARATOR!r})",
+    }
+    return names.get(type(dtype), str(dtype))

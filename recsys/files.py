@@ -1,0 +1,92 @@
+"""Writing files so that a reader never sees half of one: write beside, flush to disk, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from recsys.errors import OutputError
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes `path`'s place when the block succeeds, else it goes.
+
+    Raises:
+        OutputError: The disk is full, or the place cannot be written.
+    """
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+    beside = Path(name)
+    try:
+        with _explained(path):
+            yield beside
+            beside.chmod(mode)
+            _flush(beside)
+            beside.replace(path)
+            _flush(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder beside `path` to fill; it becomes `path` when the block succeeds, else it goes.
+
+    Raises:
+        OutputError: `path` holds something already, the disk is full, or the place cannot be written.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError("is not an empty folder", where=str(path), mend="Name a new one; nothing was written")
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        with _explained(path):
+            yield beside
+            beside.chmod(0o755)
+            for file in beside.rglob("*"):
+                _flush(file)
+            beside.replace(path)
+            _flush(path.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Replace the file at `path` by `text`, all of it or nothing."""
+    with replacing(path, mode=mode) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256, in lower-case hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written ({error.strerror or type(error).__name__})",
+            where=str(path),
+            mend="Free some space or name another place; what stood there before is unchanged",
+        ) from None
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
