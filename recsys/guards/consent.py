@@ -1,0 +1,20 @@
+"""Consent to the channel. Missing means no.
+
+Consent to `profiling` is not a mask: without it the list is not personal (`recsys.decide`), and the history opens
+nothing (`recsys.guards.only_if_purchased`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.guards.situation import Situation
+
+
+def consent(situation: Situation) -> NDArray[np.bool_]:
+    """Withhold everything from those who did not agree to the request's channel."""
+    refused = [
+        not state.may_use(request.channel) for request, state in zip(situation.requests, situation.states, strict=True)
+    ]
+    return np.broadcast_to(np.array(refused, np.bool_)[:, None], situation.shape)

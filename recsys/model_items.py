@@ -1,0 +1,48 @@
+"""From items (what is sold) to model items (what the model learns): the item itself, or its category path."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsys.contracts.catalogue import PATH_SEPARATOR, split_path
+from recsys.contracts.manifest import Level
+from recsys.history import ItemIndex
+
+
+def catalogue_map(catalogue: pl.DataFrame, level: Level) -> pl.DataFrame:
+    """`item, model_item` for every item of the catalogue that has one."""
+    if level is Level.ITEM:
+        return catalogue.select("item", pl.col("item").alias("model_item"))
+    placed = catalogue.filter(pl.col("category").is_not_null())
+    paths = placed["category"].unique()
+    tidy = {path: PATH_SEPARATOR.join(split_path(path)) for path in paths}
+    return placed.select("item", pl.col("category").replace_strict(tidy, return_dtype=pl.String).alias("model_item"))
+
+
+def to_model_items(daily: pl.DataFrame, item_map: pl.DataFrame | None) -> pl.DataFrame:
+    """Bring purchase days to model items: one row a subject, model item and day. None: items are model items."""
+    if item_map is None:
+        return daily
+    return (
+        daily.join(item_map, on="item")
+        .group_by("subject", "model_item", "day")
+        .agg(pl.col("quantity").sum(), pl.col("baskets").max())
+        .rename({"model_item": "item"})
+        .sort("subject", "day", "item")
+    )
+
+
+def model_codes(index: ItemIndex, vocabulary: ItemIndex, item_map: pl.DataFrame | None) -> NDArray[np.int32]:
+    """int32 [len(index)]: the model item of each item, -1 where the model knows none.
+
+    Args:
+        index: The items to translate.
+        vocabulary: The bundle's model items.
+        item_map: `item, model_item`, later rows first served last; None where items are model items.
+    """
+    if item_map is None:
+        return vocabulary.encode(index.names)
+    known = dict(item_map.select("item", "model_item").iter_rows())
+    return vocabulary.encode(known.get(name, "") for name in index.names)

@@ -1,0 +1,69 @@
+"""Pooling: from the scores of model items to the score of an offer, by one rule.
+
+    score(offer) = max over its model items of the model's score + log(1 + coverage)
+    coverage     = Σ over the history's rows of an item that the offer covers of 2^(-age / 84 days)
+
+On real coupons the recency-weighted count of covered purchases is the strongest signal there is (docs/adr/0003); the
+model ranks what the history does not cover.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.guards.situation import Situation
+from recsys.offer_book import OfferBook
+from recsys.ragged import Ragged
+
+HALF_LIFE_DAYS: Final = 84.0
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateMap:
+    """Which model items the offers consist of, so that the scorer scores these and no others.
+
+    Args:
+        candidates: int64 [C], model items in ascending order.
+        of_offer: Offer to positions in `candidates`; empty where the model knows none of its items.
+        covering: Item to the offers that cover it.
+    """
+
+    candidates: NDArray[np.int64]
+    of_offer: Ragged
+    covering: Ragged
+
+    @classmethod
+    def of(cls, book: OfferBook, codes: NDArray[np.int32]) -> CandidateMap:
+        """Map a book's offers, given the model item of each of its items (-1: none)."""
+        rows = [np.unique(codes[book.items.row(offer)]) for offer in range(len(book))]
+        rows = [row[row >= 0] for row in rows]
+        candidates = np.unique(np.concatenate([np.empty(0, np.int64), *rows])).astype(np.int64)
+        of_offer = Ragged.of(np.searchsorted(candidates, row) for row in rows)
+        return cls(candidates, of_offer, book.items.transposed(len(book.index)))
+
+
+def coverage(situation: Situation, candidates: CandidateMap) -> NDArray[np.float32]:
+    """float32 [B, O]: the recency-weighted count of past purchase days that each offer covers."""
+    histories = situation.histories
+    offer, row = candidates.covering.take(histories.item)
+    weight = np.exp2((histories.day[row] - situation.today) / HALF_LIFE_DAYS)
+    cells = histories.rows_of[row] * situation.shape[1] + offer
+    counted = np.bincount(cells, weight, minlength=situation.shape[0] * situation.shape[1])
+    return counted.reshape(situation.shape).astype(np.float32)
+
+
+def pool(scores: NDArray[np.float32], covered: NDArray[np.float32], of_offer: Ragged) -> NDArray[np.float32]:
+    """float32 [B, O]: the offers' scores; not finite where neither the model nor the history knows the offer.
+
+    Args:
+        scores: float32 [B, C], of the candidate model items.
+        covered: float32 [B, O], from `coverage`.
+        of_offer: Offer to positions in the candidates.
+    """
+    best = of_offer.max_of(scores)
+    known = np.where(np.isneginf(best) & (covered > 0), np.float32(0), best)
+    return np.asarray(known + np.log1p(covered), np.float32)

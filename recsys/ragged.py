@@ -1,0 +1,74 @@
+"""Rows of different lengths as two arrays: what NumPy lacks for "the items of each offer"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """R rows of whole numbers.
+
+    Args:
+        offsets: int64 [R + 1]; row r is `values[offsets[r]:offsets[r + 1]]`.
+        values: int64 [sum of the lengths].
+    """
+
+    offsets: NDArray[np.int64]
+    values: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[int] | NDArray[np.int64]]) -> Ragged:
+        """Lay the rows end to end."""
+        arrays = [np.asarray(row, np.int64) for row in rows]
+        lengths = np.fromiter((len(row) for row in arrays), np.int64, len(arrays))
+        values = np.concatenate(arrays) if arrays else np.empty(0, np.int64)
+        return cls(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), values)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """int64 [R]."""
+        return np.diff(self.offsets)
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """int64 [values]: the row of each value."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def row(self, number: int) -> NDArray[np.int64]:
+        """The values of one row."""
+        return self.values[self.offsets[number] : self.offsets[number + 1]]
+
+    def take(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The values of many rows, end to end, and for each the position in `rows` that it came from."""
+        lengths = self.lengths[rows]
+        owners = np.repeat(np.arange(len(rows)), lengths)
+        within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return self.values[self.offsets[rows][owners] + within], owners
+
+    def transposed(self, rows: int) -> Ragged:
+        """The other way round: for each of `rows` values, the rows that hold it."""
+        order = np.argsort(self.values, kind="stable")
+        counts = np.bincount(self.values, minlength=rows)
+        return Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), self.owners[order])
+
+    def any_of(self, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """[..., R]: whether any value of a row is flagged in `flags` [..., values' range]; false for empty rows."""
+        counted = np.zeros((*flags.shape[:-1], len(self.values) + 1), np.int64)
+        np.cumsum(flags[..., self.values], axis=-1, out=counted[..., 1:])
+        return np.asarray(counted[..., self.offsets[1:]] > counted[..., self.offsets[:-1]])
+
+    def max_of(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[..., R]: the largest of `scores` [..., values' range] over each row; -inf for empty rows."""
+        result = np.full((*scores.shape[:-1], len(self)), -np.inf, np.float32)
+        filled = np.flatnonzero(self.lengths)
+        if len(filled):
+            result[..., filled] = np.maximum.reduceat(scores[..., self.values], self.offsets[filled], axis=-1)
+        return result

@@ -1,0 +1,126 @@
+"""The scorer: runs a bundle's ONNX graph on histories. A history it has never seen is folded in as it comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import onnxruntime as ort
+import polars as pl
+from numpy.typing import NDArray
+
+from recsys.bundle import Bundle
+from recsys.errors import BundleError, ContractError
+from recsys.history import Histories, ItemIndex
+from recsys.model_items import model_codes
+
+# The graph's interface, shared by the exporter and this module.
+HISTORY_ITEMS: Final = "history_items"  # int64 [batch, length]; padding is the number of model items
+HISTORY_COUNTS: Final = "history_counts"  # float32 [batch, length]; purchase days, 0 for padding
+CANDIDATES: Final = "candidates"  # int64 [candidates]; model items, the same for the whole batch
+SCORES: Final = "scores"  # float32 [batch, candidates]
+CONTRIBUTIONS: Final = "contributions"  # float32 [batch, candidates, length]; each row sums to the score
+
+BATCH: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHistories:
+    """Histories as the graph takes them: padded, one column a model item.
+
+    Args:
+        items: int64 [B, L], `padding` where a subject has fewer than L model items.
+        counts: float32 [B, L], distinct purchase days.
+    """
+
+    items: NDArray[np.int64]
+    counts: NDArray[np.float32]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Who has any history that the model can use, as bool [B]."""
+        return np.asarray((self.counts > 0).any(axis=1))
+
+
+class Scorer:
+    """Scores model items for histories; one thread unless told otherwise, since serving scales by workers."""
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+        except (ort.capi.onnxruntime_pybind11_state.Fail, ort.capi.onnxruntime_pybind11_state.InvalidGraph) as error:
+            raise BundleError(f"the graph cannot be loaded ({type(error).__name__})", where=str(bundle.path)) from None
+        self._asked_only = ort.RunOptions()
+        self._asked_only.only_execute_path_to_fetches = True
+        self.bundle = bundle
+        self.vocabulary = bundle.vocabulary
+
+    def codes(self, index: ItemIndex, catalogue_map: pl.DataFrame | None = None) -> NDArray[np.int32]:
+        """int32 [len(index)]: the model item of each item, -1 for none.
+
+        Args:
+            index: The items.
+            catalogue_map: `item, model_item` of today's catalogue, which places items newer than the bundle.
+        """
+        item_map = self.bundle.item_map
+        if item_map is not None and catalogue_map is not None:
+            item_map = pl.concat([item_map, catalogue_map], how="vertical").unique("item", keep="first")
+        return model_codes(index, self.vocabulary, item_map)
+
+    def fold(self, histories: Histories, codes: NDArray[np.int32]) -> ModelHistories:
+        """Bring histories to model items.
+
+        Args:
+            histories: B subjects.
+            codes: The model item of each item code, from `codes`.
+        """
+        rows, model = histories.rows_of, codes[histories.item].astype(np.int64)
+        usable = model >= 0
+        size = len(self.vocabulary)
+        days = np.unique(
+            np.stack([rows[usable] * size + model[usable], histories.day[usable].astype(np.int64)]), axis=1
+        )
+        cells, counts = np.unique(days[0], return_counts=True)
+        subject, item = np.divmod(cells, size)
+        lengths = np.bincount(subject, minlength=len(histories))
+        column = np.arange(len(cells)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        shape = (len(histories), max(int(lengths.max(initial=0)), 1))
+        items = np.full(shape, size, np.int64)
+        padded = np.zeros(shape, np.float32)
+        items[subject, column] = item
+        padded[subject, column] = counts
+        return ModelHistories(items, padded)
+
+    def score(self, histories: ModelHistories, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 [B, C]: the score of each candidate; without any history, zero."""
+        parts = [self._run(SCORES, histories, rows, candidates) for rows in _slices(len(histories.items))]
+        return np.concatenate(parts) if parts else np.empty((0, len(candidates)), np.float32)
+
+    def contributions(self, histories: ModelHistories, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 [B, C, L]: what each model item of the history adds to each candidate's score; sums to it."""
+        parts = [self._run(CONTRIBUTIONS, histories, rows, candidates) for rows in _slices(len(histories.items))]
+        return np.concatenate(parts)
+
+    def _run(
+        self, output: str, histories: ModelHistories, rows: slice, candidates: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        counts, items = histories.counts[rows], histories.items[rows]
+        if not np.isfinite(counts).all() or (counts < 0).any():
+            raise ContractError(
+                "a history holds a count that is negative or not a number",
+                mend="Net returns before scoring; recsys.history does",
+            )
+        length = max(int((counts > 0).sum(axis=1).max(initial=0)), 1)
+        width = items.shape[1] if output == CONTRIBUTIONS else length
+        feed = {HISTORY_ITEMS: items[:, :width], HISTORY_COUNTS: counts[:, :width], CANDIDATES: candidates}
+        result: NDArray[np.float32] = self._session.run([output], feed, self._asked_only)[0]
+        return result
+
+
+def _slices(rows: int) -> list[slice]:
+    return [slice(start, min(start + BATCH, rows)) for start in range(0, rows, BATCH)]
