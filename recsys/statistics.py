@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Final
 
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from recsys.contracts.statistics import HALF_LIVES_DAYS, ITEM_STATISTICS, popularity_column
 
 _TREND = (8, 30)  # half-lives, in days, whose shares are compared
+_LN_2: Final = math.log(2)
 _SMALL: Final = 1e-9  # keeps the logarithm of a share of zero finite
 
 
@@ -24,33 +26,27 @@ def item_statistics(daily: pl.DataFrame, *, as_of: dt.date, min_buyers: int) -> 
     Returns:
         The item-statistics contract, by item.
     """
-    age = (pl.lit(as_of) - pl.col("day")).dt.total_days()
-    per_buyer = (
-        daily.lazy()
-        .filter(pl.col("day") < as_of)
-        .unique(["subject", "item", "day"])
-        .group_by("item", "subject")
-        .agg(
-            pl.len().cast(pl.Float64).alias(popularity_column(None)),
-            *(
-                (-age.cast(pl.Float64) / days * 0.6931471805599453).exp().sum().alias(popularity_column(days))
-                for days in HALF_LIVES_DAYS
-            ),
-        )
-    )
-    popularities = [popularity_column(None), *(popularity_column(days) for days in HALF_LIVES_DAYS)]
-    items = (
-        per_buyer.group_by("item")
-        .agg(
-            pl.len().cast(pl.Int64).alias("buyers"),
-            pl.col(popularities).sum(),
-            (pl.col(popularity_column(None)) > 1).mean().alias("repeat_rate"),
-        )
+    bought = daily.filter(pl.col("day") < as_of).unique(["subject", "item", "day"])
+    buyers = (
+        bought.group_by("item", "subject")
+        .agg(pl.len().alias("days"))
+        .group_by("item")
+        .agg(pl.len().cast(pl.Int64).alias("buyers"), (pl.col("days") > 1).mean().alias("repeat_rate"))
         .filter(pl.col("buyers") >= min_buyers)
-        .sort("item")
-        .collect()
     )
+    items = buyers.join(_popularities(bought, as_of), on="item").sort("item")
     shares = [pl.col(popularity_column(days)) / pl.col(popularity_column(days)).sum() + _SMALL for days in _TREND]
     return items.with_columns((shares[0] / shares[1]).log().alias("trend")).select(
         column.name for column in ITEM_STATISTICS.columns
+    )
+
+
+def _popularities(bought: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
+    """`item` and its popularities. Summed by day, in the order of days: the same purchases give the same bits."""
+    age = (pl.lit(as_of) - pl.col("day")).dt.total_days().cast(pl.Float64)
+    count = pl.col("count").cast(pl.Float64)
+    by_day = bought.group_by("item", "day").agg(pl.len().alias("count")).sort("item", "day")
+    return by_day.group_by("item", maintain_order=True).agg(
+        count.sum().alias(popularity_column(None)),
+        *((count * (-age / days * _LN_2).exp()).sum().alias(popularity_column(days)) for days in HALF_LIVES_DAYS),
     )

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from recsys.contracts.token import MEND, TOKEN_PATTERN
 from recsys.errors import ContractError, OutputError
@@ -130,8 +129,7 @@ def finite(value: pl.Expr) -> pl.Expr:
 
 def parquet_metadata(path: Path) -> dict[str, str]:
     """The key-value metadata of a Parquet file."""
-    raw = pq.read_metadata(path).metadata or {}
-    return {key.decode(): value.decode() for key, value in raw.items() if key != b"ARROW:schema"}
+    return {key: value for key, value in pl.read_parquet_metadata(path).items() if key != "ARROW:schema"}
 
 
 def write_rows(frame: pl.DataFrame, path: Path) -> None:

@@ -1,0 +1,52 @@
+# `make demo` and `make test` do all their own set-up: Python 3.11+ and make are all that is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# One thread for BLAS: two processes with two threads each ran up to ten times slower (docs/adr/0002).
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+
+.PHONY: help demo serve-demo test test-fast check format bench lock clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+demo: $(READY) ## the whole chain on real receipts of 2,469 households, from raw records to guarded offers
+	@$(BIN)/python examples/complete_journey/demo.py --work build/demo
+
+serve-demo: $(READY) ## serve what `make demo` made, until interrupted; then curl it
+	@$(BIN)/python examples/complete_journey/demo.py --work build/demo --serve
+
+test: $(READY) ## every test
+	$(BIN)/pytest
+
+test-fast: $(READY) ## the inner loop: everything but what needs the whole of the real data
+	$(BIN)/pytest -m "not slow"
+
+check: $(READY) ## the gates: format, lint, types, boundaries, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest tests/project
+
+format: $(READY) ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## the speed claims, as ratios from one run on this machine
+	$(BIN)/python -m benchmarks
+
+lock: ## pin the dependencies again (needs uv)
+	requirements/compile
+
+clean: ## remove what was built
+	rm -rf build dist $(VENV)
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)

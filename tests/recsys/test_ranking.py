@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.ragged import Ragged
+from recsys.ranking import top_k
+
+SCORE = st.sampled_from([0.0, 1.0, 2.0, -1.0, math.inf, -math.inf, math.nan])
+
+
+@given(st.lists(st.tuples(SCORE, st.booleans(), st.integers(0, 1)), max_size=12), st.integers(1, 14))
+def test_top_k_is_a_sort_of_what_is_allowed(rows: list[tuple[float, bool, int]], k: int) -> None:
+    scores = np.array([score for score, *_ in rows], np.float32)
+    allowed = np.array([able for _, able, _ in rows], np.bool_)
+    priority = np.array([first for *_, first in rows], np.int64)
+    able = [p for p in range(len(rows)) if rows[p][1] and math.isfinite(rows[p][0])]
+    expected = sorted(able, key=lambda p: (-rows[p][0], -rows[p][2], p))[:k]
+    assert top_k(scores, allowed, k, priority).tolist() == expected
+
+
+def test_forbidden_items_do_not_fill_up_a_short_list() -> None:
+    scores = np.array([3.0, 2.0, 1.0], np.float32)
+    assert top_k(scores, np.array([False, True, False]), 3).tolist() == [1]
+    assert top_k(scores, np.zeros(3, np.bool_), 3).tolist() == []
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=4), max_size=6))
+def test_ragged_rows_behave_as_lists(rows: list[list[int]]) -> None:
+    ragged = Ragged.of(rows)
+    scores = np.arange(6, dtype=np.float32)
+    assert [ragged.row(number).tolist() for number in range(len(ragged))] == rows
+    assert ragged.max_of(scores).tolist() == [max(row, default=-math.inf) for row in rows]
+    assert ragged.any_of(scores > 3).tolist() == [any(value > 3 for value in row) for row in rows]
+    turned = ragged.transposed(6)
+    assert [turned.row(value).tolist() for value in range(6)] == [
+        [number for number, row in enumerate(rows) for other in row if other == value] for value in range(6)
+    ]
+    if rows:
+        picked = np.array([len(rows) - 1, 0])
+        values, owners = ragged.take(picked)
+        assert values.tolist() == rows[-1] + rows[0]
+        assert owners.tolist() == [0] * len(rows[-1]) + [1] * len(rows[0])
