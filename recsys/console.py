@@ -99,9 +99,7 @@ def _without_values(error: typer.TyperException) -> str:
     parameter = getattr(error, "param", None)
     if isinstance(error, typer.BadParameter) and parameter is not None:
         label = parameter.opts[0] if parameter.opts else parameter.name
-        wanted = getattr(parameter.type, "name", "value")
-        missing = "is missing" if type(error).__name__ == "MissingParameter" else f"is not a valid {wanted}"
-        return f"{label} {missing}"
+        return f"{label} is missing" if type(error).__name__ == "MissingParameter" else f"{label} has an unfit value"
     message = re.sub(r" \(.*", "", error.format_message(), flags=re.DOTALL)
     message = re.sub(r"'(?!-)[^']*'|:? --?[^\s:]*[^a-z0-9\s:.-]\S*", "", message).strip().rstrip(".")
     return re.sub(r"\s+", " ", message)

@@ -72,7 +72,11 @@ def test_a_category_that_does_not_exist_is_a_warning_with_the_nearest_name(tmp_p
         ("", ["version"]),
         ("version = ", ["not TOML"]),
         (
-            'version = 1\n[groups.a]\nitems=["x"]\n[[only_if_purchased]]\ngroups = ["a"]\nmin_days = 0\nwithin_days = 9',
+            """
+            version = 1
+            groups.a.items = ["x"]
+            only_if_purchased = [{ groups = ["a"], min_days = 0, within_days = 9 }]
+            """,
             ["min_days"],
         ),
     ],

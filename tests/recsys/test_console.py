@@ -1,0 +1,77 @@
+"""How commands fail, tried on a real one: a message, a status, and nothing of what was typed in a value's place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+COMMAND = """
+import datetime as dt
+from typing import Annotated
+import typer
+from recsys import console
+from recsys.errors import ContractError
+
+app = console.new_app("Tries.")
+
+@app.command()
+def go(count: Annotated[int, typer.Option()], day: Annotated[str, typer.Option()] = "2017-01-01") -> None:
+    console.parse_day(day, option="--day")
+    if count == 1:
+        raise ContractError("broke", where="file.csv, row 3", mend="Mend it")
+    if count == 2:
+        raise KeyboardInterrupt
+    console.print_json({"day": dt.date(2017, 1, 1), "count": count})
+
+@app.command()
+def stay() -> None: ...
+
+console.run(app, "tries")
+"""
+RAW = "anna.berg@example.org"
+
+
+def tried(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - this interpreter, with the script above
+        [sys.executable, "-c", COMMAND, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_results_go_to_standard_output_as_one_line() -> None:
+    done = tried("go", "--count", "3")
+    assert (done.returncode, done.stdout) == (0, '{"count":3,"day":"2017-01-01"}\n')
+
+
+def test_a_failure_is_one_message_with_status_1() -> None:
+    done = tried("go", "--count", "1")
+    assert (done.returncode, done.stderr) == (1, "Error: file.csv, row 3: broke. Mend it.\n")
+
+
+def test_an_interrupt_is_not_a_traceback() -> None:
+    done = tried("go", "--count", "2")
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["go", "--count", RAW],
+        ["go", "--count", "3", RAW],
+        ["go", "--count", "3", "--day", RAW],
+        ["go", "--count", "3", f"--{RAW}"],
+        ["go", f"--count={RAW}"],
+        ["go", "--count", "3", f"--day={RAW}"],
+        [RAW],
+        ["go"],
+    ],
+)
+def test_wrong_use_is_status_2_and_repeats_nothing(arguments: list[str]) -> None:
+    done = tried(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert "anna" not in done.stderr + done.stdout
+    assert "example" not in done.stderr + done.stdout

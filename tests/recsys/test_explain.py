@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.contracts.manifest import Level
+from recsys.explain import Names, personal_reasons
+from recsys.history import ItemIndex
+from recsys.offer_book import open_offer_book
+from recsys.policy.document import Group, Policy
+
+NAMES = Names(("milk", None, "bread"))
+
+
+@given(
+    st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4),
+    st.floats(0, 50),
+    st.floats(-3, 3),
+)
+def test_reasons_sum_to_the_score(contributions: list[float], covered: float, model: float) -> None:
+    score = model + float(np.log1p(covered))
+    reasons = personal_reasons(score, covered, np.array([0, 1, 2, 3]), np.array(contributions, np.float32), NAMES)
+    assert sum(reason.contribution for reason in reasons) == pytest.approx(score, abs=1e-9)
+
+
+def test_what_is_sensitive_adds_to_the_score_but_is_not_named() -> None:
+    reasons = personal_reasons(1.0, 0.0, np.array([0, 1, 2]), np.array([0.2, 0.7, 0.1], np.float32), NAMES)
+    assert [reason.text for reason in reasons] == [
+        "because you buy milk",
+        "because you buy bread",
+        "because of everything else you buy",
+    ]
+
+
+def test_a_model_item_is_named_only_when_all_its_items_may_be() -> None:
+    catalogue = pl.DataFrame(
+        {
+            "item": ["cola", "rum cola", "milk", "odd"],
+            "category": ["DRINKS / COLA", "DRINKS / COLA", "DAIRY / MILK", None],
+            "title": ["Cola", "Rum cola", "Milk", "Odd"],
+        }
+    )
+    policy = Policy(version=1, sha256="0" * 64, groups={"alcohol": Group(items=("rum cola",))})
+    offers = pl.DataFrame({"offer_id": ["o"], "items": [["milk"]], "title": ["Milk"]})
+    book = open_offer_book(offers, catalogue, policy)
+    vocabulary = ItemIndex.of(["DRINKS / COLA", "DAIRY / MILK", "GONE / GONE"])
+    codes = np.array([0, 0, 1, -1], np.int32)
+    assert Names.of(book, codes, vocabulary, Level.TYPE).labels == (None, "milk", None)
