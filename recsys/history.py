@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 MAX_ROWS: Final = 4096  # of one subject: the newest purchase days are kept, the rest is of no use to a ranking
 EPOCH: Final = dt.date(1970, 1, 1)
+DAYS: Final = 1 << 20  # more days than there will be: `code * DAYS + day` is one number for a pair
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,20 +37,38 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where O offers may appear: on any channel (or placement), or on those that they name.
+
+    Args:
+        anywhere: bool [O], names none.
+        named: For each name, bool [O].
+    """
+
+    anywhere: NDArray[np.bool_]
+    named: dict[str, NDArray[np.bool_]]
+
+    def admit(self, name: str | None) -> NDArray[np.bool_]:
+        """Which offers may appear at `name`, as bool [O]; None: at a place that the caller did not name."""
+        return self.anywhere | self.named[name] if name in self.named else self.anywhere
+
+
+@dataclass(frozen=True, slots=True)
 class OfferBook:
     """O offers over an index of items.
 
     Args:
         policy: The guards' policy that the book was made with.
         ids: O offer ids.
+        positions: The position of each offer id.
         titles: O titles.
         index: Every item of the catalogue and of the offers.
         catalogue: The catalogue's rows.
         items: Offer to items.
         valid_from: int64 [O], microseconds since 1970 UTC.
         valid_until: int64 [O], the first instant that is too late.
-        channels: O sets of channels; None: any.
-        placements: O sets of placements; None: any.
+        channels: Which offers each channel may carry.
+        placements: Which offers may stand in each placement.
         in_stock: bool [O].
         priority: int64 [O].
         unplaced: bool [O], has an item that the catalogue cannot place.
@@ -62,14 +80,15 @@ class OfferBook:
 
     policy: Policy
     ids: tuple[str, ...]
+    positions: dict[str, int]
     titles: tuple[str, ...]
     index: ItemIndex
     catalogue: pl.DataFrame
     items: Ragged
     valid_from: NDArray[np.int64]
     valid_until: NDArray[np.int64]
-    channels: tuple[frozenset[str] | None, ...]
-    placements: tuple[frozenset[str] | None, ...]
+    channels: Places
+    placements: Places
     in_stock: NDArray[np.bool_]
     priority: NDArray[np.int64]
     unplaced: NDArray[np.bool_]
@@ -99,14 +118,15 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
     return OfferBook(
         policy=policy,
         ids=tuple(offers["offer_id"]),
+        positions={offer_id: position for position, offer_id in enumerate(offers["offer_id"])},
         titles=tuple(offers["title"]),
         index=index,
         catalogue=catalogue,
         items=items,
         valid_from=_instants(offers, "valid_from", _ALWAYS[0]),
         valid_until=_instants(offers, "valid_until", _ALWAYS[1]),
-        channels=_sets(offers, "channels"),
-        placements=_sets(offers, "placements"),
+        channels=_places(offers, "channels"),
+        placements=_places(offers, "placements"),
         in_stock=_numbers(offers, "stock", 1) > 0,
         priority=_numbers(offers, "priority", 0),
         unplaced=items.any_of(~known),
@@ -169,7 +189,10 @@ def _numbers(offers: pl.DataFrame, name: str, missing: int) -> NDArray[np.int64]
     return offers[name].fill_null(missing).to_numpy()
 
 
-def _sets(offers: pl.DataFrame, name: str) -> tuple[frozenset[str] | None, ...]:
-    if name not in offers.columns:
-        return (None,) * len(offers)
-    return tuple(frozenset(row) if row is not None and len(row) else None for row in offers[name])
+def _places(offers: pl.DataFrame, name: str) -> Places:
+    rows = [row if row is not None else () for row in offers[name]] if name in offers.columns else [()] * len(offers)
+    named: dict[str, NDArray[np.bool_]] = {}
+    for position, row in enumerate(rows):
+        for here in row:
+            named.setdefault(here, np.zeros(len(offers), np.bool_))[position] = True
+    return Places(np.array([len(row) == 0 for row in rows], np.bool_), named)

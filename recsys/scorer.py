@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from recsys.bundle import Bundle
 from recsys.errors import BundleError, ContractError
-from recsys.history import Histories, ItemIndex
+from recsys.history import DAYS, Histories, ItemIndex
 from recsys.model_items import model_codes
 
 # The graph's interface, shared by the exporter and this module.
 HISTORY_ITEMS: Final = "history_items"  # int64 [batch, length]; padding is the number of model items
 HISTORY_COUNTS: Final = "history_counts"  # float32 [batch, length]; purchase days, 0 for padding
 CANDIDATES: Final = "candidates"  # int64 [candidates]; model items, the same for the whole batch
+EXPLAINED: Final = "explained"  # int64 [explained]; model items whose scores to take apart; empty: no such work
 SCORES: Final = "scores"  # float32 [batch, candidates]
-CONTRIBUTIONS: Final = "contributions"  # float32 [batch, candidates, length]; each row sums to the score
+CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; each row sums to the score
 
 BATCH: Final = 256
+_LANES: Final = 8  # lengths are multiples of this: kernels sum by lanes, so padding never changes a score's last bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,6 @@ class Scorer:
             self._session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
         except (ort.capi.onnxruntime_pybind11_state.Fail, ort.capi.onnxruntime_pybind11_state.InvalidGraph) as error:
             raise BundleError(f"the graph cannot be loaded ({type(error).__name__})", where=str(bundle.path)) from None
-        self._asked_only = ort.RunOptions()
-        self._asked_only.only_execute_path_to_fetches = True
         self.bundle = bundle
         self.vocabulary = bundle.vocabulary
 
@@ -82,14 +82,12 @@ class Scorer:
         rows, model = histories.rows_of, codes[histories.item].astype(np.int64)
         usable = model >= 0
         size = len(self.vocabulary)
-        days = np.unique(
-            np.stack([rows[usable] * size + model[usable], histories.day[usable].astype(np.int64)]), axis=1
-        )
-        cells, counts = np.unique(days[0], return_counts=True)
+        days = np.unique((rows[usable] * size + model[usable]) * DAYS + histories.day[usable])
+        cells, counts = np.unique(days // DAYS, return_counts=True)
         subject, item = np.divmod(cells, size)
         lengths = np.bincount(subject, minlength=len(histories))
         column = np.arange(len(cells)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        shape = (len(histories), max(int(lengths.max(initial=0)), 1))
+        shape = (len(histories), _padded(int(lengths.max(initial=0))))
         items = np.full(shape, size, np.int64)
         padded = np.zeros(shape, np.float32)
         items[subject, column] = item
@@ -115,11 +113,17 @@ class Scorer:
                 "a history holds a count that is negative or not a number",
                 mend="Net returns before scoring; recsys.history does",
             )
-        length = max(int((counts > 0).sum(axis=1).max(initial=0)), 1)
+        length = _padded(int((counts > 0).sum(axis=1).max(initial=0)))
         width = items.shape[1] if output == CONTRIBUTIONS else length
-        feed = {HISTORY_ITEMS: items[:, :width], HISTORY_COUNTS: counts[:, :width], CANDIDATES: candidates}
-        result: NDArray[np.float32] = self._session.run([output], feed, self._asked_only)[0]
+        asked = CANDIDATES if output == SCORES else EXPLAINED  # onnxruntime computes both outputs, so one is left empty
+        none = np.empty(0, np.int64)
+        feed = {HISTORY_ITEMS: items[:, :width], HISTORY_COUNTS: counts[:, :width], CANDIDATES: none, EXPLAINED: none}
+        result: NDArray[np.float32] = self._session.run([output], feed | {asked: candidates})[0]
         return result
+
+
+def _padded(length: int) -> int:
+    return max(-(-length // _LANES), 1) * _LANES
 
 
 def _slices(rows: int) -> list[slice]:

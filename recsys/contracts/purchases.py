@@ -17,7 +17,13 @@ PURCHASES: Final = TableContract(
     columns=(
         token_column("subject", "Who bought"),
         Column("item", pl.String(), "What was sold, as the catalogue names it", check=filled),
-        Column("day", pl.Date(), "When, as a date"),
+        Column(
+            "day",
+            pl.Date(),
+            "When, as a date from 1970 on",
+            check=lambda value: value >= dt.date(1970, 1, 1),
+            mend="Check the clock of the till",
+        ),
         Column(
             "quantity",
             pl.Float64(),

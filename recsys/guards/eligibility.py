@@ -16,17 +16,12 @@ def eligibility(situation: Situation) -> NDArray[np.bool_]:
     """
     book = situation.book
     valid = (book.valid_from <= situation.instant) & (situation.instant < book.valid_until) & book.in_stock
-    positions = {offer_id: number for number, offer_id in enumerate(book.ids)}
     withheld = np.empty(situation.shape, np.bool_)
     masks: dict[tuple[str, str | None], NDArray[np.bool_]] = {}
     for row, request in enumerate(situation.requests):
         place = (request.channel, request.placement)
         if place not in masks:
-            masks[place] = ~(valid & _admits(book.channels, place[0]) & _admits(book.placements, place[1]))
+            masks[place] = ~(valid & book.channels.admit(request.channel) & book.placements.admit(request.placement))
         withheld[row] = masks[place]
-        withheld[row, [positions[offer] for offer in request.exclude if offer in positions]] = True
+        withheld[row, [book.positions[offer] for offer in request.exclude if offer in book.positions]] = True
     return withheld
-
-
-def _admits(allowed: tuple[frozenset[str] | None, ...], name: str | None) -> NDArray[np.bool_]:
-    return np.fromiter((names is None or name in names for names in allowed), np.bool_, len(allowed))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.guards.situation import Situation
-from recsys.history import day_number
+from recsys.history import DAYS, day_number
 
 
 def only_if_purchased(situation: Situation) -> NDArray[np.bool_]:
@@ -33,8 +33,8 @@ def _purchase_days(situation: Situation) -> NDArray[np.int64]:
     counts = (age >= 0) & (age <= gates.within_days[gate])
     shape = (len(situation.requests), len(gates.min_days))
     cells = subjects[row[counts]] * shape[1] + gate[counts]
-    distinct = np.unique(np.stack([cells, days[row[counts]]]), axis=1)[0]
-    return np.bincount(distinct, minlength=shape[0] * shape[1]).reshape(shape)
+    distinct = np.unique(cells * DAYS + days[row[counts]])
+    return np.bincount(distinct // DAYS, minlength=shape[0] * shape[1]).reshape(shape)
 
 
 def _sensitive_rows(

@@ -49,6 +49,7 @@ def test_purchases_come_back_as_they_were_written(tmp_path: Path) -> None:
         ({"subject": [token(1), RAW]}, ["row 2", "'subject'", "identity gate"]),
         ({"day": [dt.date(2017, 1, 1), dt.date(2018, 1, 2)]}, ["row 2", "'day'", "future"]),
         ({"day": [dt.datetime(2017, 1, 1), dt.datetime(2017, 1, 2)]}, ["'day'", "Datetime", "date (YYYY-MM-DD)"]),  # noqa: DTZ001 - what a till writes
+        ({"day": [dt.date(1970, 1, 1), dt.date(1969, 12, 31)]}, ["row 2", "'day'", "clock"]),
         ({"value": [-1.0, 2.0]}, ["row 1", "'value'", "price negative"]),
         ({"quantity": [1.0, 0.0]}, ["row 2", "'quantity'", "return is negative"]),
         ({"quantity": [1.0, float("nan")]}, ["row 2", "'quantity'"]),

@@ -1,0 +1,39 @@
+"""Timing two ways of doing the same in turn, so that a drifting machine drifts for both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Median seconds of the way that is shipped, of the way it is held against, and how often the first is faster."""
+
+    label: str
+    ours: float
+    other: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast ours is."""
+        return self.other / self.ours
+
+    def __str__(self) -> str:
+        return f"{self.label:<64} {self.ours * 1e3:10.2f} ms {self.other * 1e3:10.2f} ms {self.ratio:8.1f} x"
+
+
+def compare(label: str, ours: Callable[[], object], other: Callable[[], object], *, rounds: int = 7) -> Comparison:
+    """Run both once unmeasured, then `rounds` times in turn."""
+    ours()
+    other()
+    pairs = [(_seconds(ours), _seconds(other)) for _ in range(rounds)]
+    return Comparison(label, statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

@@ -1,0 +1,139 @@
+"""The commands of `recsys-evaluate`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Final
+
+import polars as pl
+import typer
+
+from recsys.bundle import Bundle, load_bundle
+from recsys.console import new_app, parse_day, print_json, say, screen, step, today, warn
+from recsys.contracts.document import encode_document
+from recsys.contracts.evaluation_sets import AS_OF
+from recsys.contracts.table import write_rows
+from recsys.contracts.token import Lineage, column_lineage
+from recsys.errors import TokenError
+from recsys.evaluation.ranking import check_unseen, judge_ranking
+from recsys.evaluation.report.page import ranking_page
+from recsys.evaluation.report.remarks import remarks
+from recsys.evaluation.report.tables import ranking_tables
+from recsys.evaluation.source import read_source
+from recsys.evaluation.splits import Window
+from recsys.evaluation.topk import list_top
+from recsys.files import write_text
+from recsys.scorer import Scorer
+
+app: Final = new_app("Judge bundles on purchases that they have not seen. Tokens only; nothing here trains.")
+
+_Bundle = Annotated[Path, typer.Option("--bundle", help="models/<name> (its current version), or one version.")]
+_Trust = Annotated[Path, typer.Option("--trust", help="The public key that must have signed the bundle.")]
+_Purchases = Annotated[Path, typer.Option("--purchases", help="Purchases: a file, or the folder of a release.")]
+
+
+@app.command()
+def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
+    bundle: _Bundle,
+    trust: _Trust,
+    purchases: _Purchases,
+    as_of: Annotated[str, typer.Option("--as-of", help="The first day to judge; history is what lies before it.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for ranking.json and ranking.html.")],
+    horizon: Annotated[int, typer.Option("--horizon", min=1, max=3650, help="How many days to judge.")] = 28,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the intervals' resamples.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as one line of JSON.")] = False,  # noqa: FBT002 - a flag of the command line
+) -> None:
+    """Hold a bundle against popularity and GP-Pop on what people bought next.
+
+    The bundle must not have been trained on anything dated on or after --as-of.
+
+    Example: `recsys-evaluate ranking --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27
+    --horizon 28 --out report`
+    """
+    window = Window(parse_day(as_of, option="--as-of"), horizon)
+    loaded = load_bundle(bundle, trust=trust)
+    check_unseen(loaded, window)
+    with step("Reading purchases"):
+        source = read_source(purchases, today=today())
+    _warn_of_another_domain(loaded, source.lineage)
+    with step("Judging"):
+        result = judge_ranking(loaded, source, window, seed=seed)
+    with step("Drawing the page"):
+        page = ranking_page(result)
+    write_text(out / "ranking.json", encode_document(result).decode())
+    write_text(out / "ranking.html", page)
+    for remark in remarks(result):
+        warn(remark)
+    for table in ranking_tables(result):
+        screen.print(table)
+    say(f"The page to read is {out / 'ranking.html'}.")
+    if json:
+        print_json(result)
+
+
+@app.command()
+def topk(
+    bundle: _Bundle,
+    trust: _Trust,
+    purchases: _Purchases,
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="A day, or a file with the columns subject and day; uses what lies before.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The lists: .parquet or .csv.")],
+    k: Annotated[int, typer.Option("--k", min=1, help="The length of a list.")] = 10,
+) -> None:
+    """List the model items that a bundle ranks highest for each subject, without guards.
+
+    Writes `subject, rank, item, score`. What was bought before may be listed again.
+
+    Example: `recsys-evaluate topk --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27 --k 10
+    --out top.parquet`
+    """
+    ends = _ends(as_of)
+    loaded = load_bundle(bundle, trust=trust)
+    _warn_of_seen_days(loaded, ends)
+    with step("Reading purchases"):
+        source = read_source(purchases, today=today())
+    _warn_of_another_domain(loaded, source.lineage)
+    if isinstance(ends, pl.DataFrame):
+        _check_lineage(ends, source.lineage, where=as_of)
+    with step("Ranking"):
+        lists = list_top(Scorer(loaded), source.purchases, ends, k=k)
+    write_rows(lists.rows, out)
+    if lists.left_out:
+        warn(f"{lists.left_out:,} subjects have no history that the bundle can use before their day: no list for them.")
+    say(f"{out} holds lists for {lists.listed:,} subjects.")
+
+
+def _ends(as_of: str) -> dt.date | pl.DataFrame:
+    """A day for everyone, or a day for each subject."""
+    if as_of.endswith((".parquet", ".csv")):
+        return AS_OF.read(Path(as_of))
+    return parse_day(as_of, option="--as-of")
+
+
+def _check_lineage(ends: pl.DataFrame, purchases: Lineage, *, where: str) -> None:
+    lineage = column_lineage(ends["subject"], where=where)
+    if lineage != purchases:
+        raise TokenError(
+            f"holds tokens of {lineage}, the purchases those of {purchases}",
+            where=where,
+            mend="Name tables of one release",
+        )
+
+
+def _warn_of_another_domain(bundle: Bundle, lineage: Lineage) -> None:
+    learned = bundle.manifest.data.domain
+    if lineage.domain != learned:
+        warn(f"The bundle was learned from tokens of domain {learned!r}, the purchases are of {lineage.domain!r}.")
+
+
+def _warn_of_seen_days(bundle: Bundle, ends: dt.date | pl.DataFrame) -> None:
+    first = ends if isinstance(ends, dt.date) else ends["day"].min()
+    until = bundle.manifest.data.until
+    if isinstance(first, dt.date) and until > first:
+        warn(
+            f"The bundle was trained on days before {until}, which lies after {first}: "
+            "do not judge these lists on what was bought in between."
+        )
