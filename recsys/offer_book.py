@@ -143,19 +143,18 @@ def microseconds(at: dt.datetime) -> int:
 
 
 def _gates(items: Ragged, index: ItemIndex, catalogue: pl.DataFrame, policy: Policy, placement: Placement) -> Gates:
-    """Make one gate for each rule and each key that its level distinguishes: the group, a category, or an item."""
+    """Make one gate for each rule, group, and key that the rule's level distinguishes within the group."""
     categories = dict(catalogue.select("item", "category").iter_rows())
-    keys: dict[tuple[int, str], int] = {}
+    keys: dict[tuple[int, str, str], int] = {}
     pairs: list[tuple[int, int]] = []
     for number, rule in enumerate(policy.only_if_purchased):
-        for item in sorted(placement.items_of(rule.groups)):
-            code = index.codes.get(item)
-            if code is not None:
-                key = (number, _gate_key(rule, item, categories.get(item)))
-                pairs.append((code, keys.setdefault(key, len(keys))))
+        for group in rule.groups:
+            for item in sorted(placement.members[group] & index.codes.keys()):
+                key = (number, group, _gate_key(rule, item, categories.get(item)))
+                pairs.append((index.codes[item], keys.setdefault(key, len(keys))))
     pairs.sort()
     of_item = Ragged.of([gate for _, gate in pairs[first:last]] for first, last in _runs(pairs, len(index)))
-    rules = [policy.only_if_purchased[number] for number, _ in keys]
+    rules = [policy.only_if_purchased[number] for number, _, _ in keys]
     of_offer = Ragged.of(np.unique(of_item.take(items.row(offer))[0]) for offer in range(len(items)))
     return Gates(
         of_offer=of_offer,

@@ -6,8 +6,9 @@ the value: what stands in the wrong column may well be an e-mail address.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -87,8 +88,9 @@ class TableContract:
     def write(self, frame: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
         """Check `frame` and write it as Parquet, whole or not at all, with the contract's version inside."""
         typed = self.checked(frame, where=str(path))
-        with replacing(path) as beside:
-            typed.write_parquet(beside, metadata={_METADATA_KEY: f"{self.name}/{self.version}", **(metadata or {})})
+        contract = {_METADATA_KEY: f"{self.name}/{self.version}"}
+        with replacing(path) as beside, _written(path):
+            typed.write_parquet(beside, metadata=contract | (metadata or {}))
 
     def _check_names(self, names: Iterable[str], where: str) -> None:
         known = [column.name for column in self.columns]
@@ -136,11 +138,20 @@ def write_rows(frame: pl.DataFrame, path: Path) -> None:
     """Write a table that no stage reads back, as the file's ending says: .parquet or .csv."""
     if path.suffix not in {".parquet", ".csv"}:
         raise OutputError("is neither .parquet nor .csv", where=str(path), mend="Name the file accordingly")
-    with replacing(path) as beside:
+    with replacing(path) as beside, _written(path):
         if path.suffix == ".csv":
             frame.write_csv(beside)
         else:
             frame.write_parquet(beside)
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Polars reports a full disk as an error of its own."""
+    try:
+        yield
+    except pl.exceptions.PolarsError:
+        raise OutputError("cannot be written", where=str(path), mend="Is the disk full?") from None
 
 
 def _read(path: Path, contract: TableContract) -> pl.DataFrame:

@@ -51,3 +51,22 @@ def test_a_full_disk_is_one_message_and_nothing_half_written(tmp_path: Path) -> 
     assert "OutputError" in done.stderr
     assert "cannot be written" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_under_a_table_is_one_message_too(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, resource, signal, sys\n"
+        "import polars as pl\n"
+        "from recsys.contracts.table import write_rows\n"
+        "frame = pl.DataFrame({'n': range(100_000)})\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (1000, {resource.RLIM_INFINITY}))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "write_rows(frame, pathlib.Path(sys.argv[1]))\n"
+    )
+    for name in ("f.parquet", "f.csv"):
+        done = subprocess.run(  # noqa: S603 - this interpreter, with the script above
+            [sys.executable, "-c", script, str(tmp_path / name)], capture_output=True, text=True, check=False
+        )
+        assert "OutputError" in done.stderr, done.stderr
+        assert "cannot be written" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 
+from recsys.policy.document import OnlyIfPurchased
 from support.worlds import NOW, World
 
 RULES = ("consent", "eligibility", "unknown_category", "never", "only_if_purchased")
@@ -108,13 +109,14 @@ def _never(world: World, offer: dict[str, object]) -> bool:
 
 def _not_opened(world: World, offer: dict[str, object]) -> bool:
     for rule in world.policy.only_if_purchased:
-        for item in offer["items"]:
-            if any(_in_group(world, item, group) for group in rule.groups) and not _opened(world, rule, item):
-                return True
+        for group in rule.groups:
+            for item in offer["items"]:
+                if _in_group(world, item, group) and not _opened(world, rule, group, item):
+                    return True
     return False
 
 
-def _opened(world: World, rule: object, item: str) -> bool:
+def _opened(world: World, rule: OnlyIfPurchased, group: str, item: str) -> bool:
     if "profiling" not in world.state.consents:
         return False
     bought = net_days(world.lines) | {
@@ -122,13 +124,12 @@ def _opened(world: World, rule: object, item: str) -> bool:
     }
     days = set()
     for other, day in bought:
-        in_rule = any(_in_group(world, other, group) for group in rule.groups)
         same = {
             "group": True,
             "item": other == item,
             "category": other == item
             or (_category(world, item) is not None and _category(world, other) == _category(world, item)),
         }[rule.level]
-        if in_rule and same and 0 <= (NOW.date() - day).days <= rule.within_days:
+        if _in_group(world, other, group) and same and 0 <= (NOW.date() - day).days <= rule.within_days:
             days.add(day)
     return len(days) >= rule.min_days
