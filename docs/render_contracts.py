@@ -19,6 +19,7 @@ from recsys.contracts.event import Event
 from recsys.contracts.manifest import Manifest, TrainingData
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import PURCHASES
+from recsys.contracts.rekey import REKEY_MAP, MapHeader, RekeyReceipt
 from recsys.contracts.release import Release
 from recsys.contracts.state import Dismissal, Exposure, SensitivePurchase, State
 from recsys.contracts.statistics import ITEM_STATISTICS
@@ -26,12 +27,13 @@ from recsys.contracts.subjects import SUBJECTS
 from recsys.contracts.table import TableContract
 from recsys.history import Histories
 
-TABLES = (PURCHASES, SUBJECTS, CATALOGUE, OFFERS, REDEMPTIONS, DEMOGRAPHICS, AS_OF, ITEM_STATISTICS)
+TABLES = (PURCHASES, SUBJECTS, CATALOGUE, OFFERS, REDEMPTIONS, DEMOGRAPHICS, AS_OF, ITEM_STATISTICS, REKEY_MAP)
 DOCUMENTS = (
     *(DecisionRequest, Decision, RankedOffer, Reason, Event),
     *(State, Exposure, Dismissal, SensitivePurchase),
     *(Release, Manifest, TrainingData),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),
+    *(MapHeader, RekeyReceipt),
 )
 PAGE = Path(__file__).parent / "contracts.md"
 

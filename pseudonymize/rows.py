@@ -26,13 +26,12 @@ from pseudonymize.fields import (
     Table,
 )
 from pseudonymize.fields_check import attribute_of, is_attribute
-from pseudonymize.gate.contract import Origin
 from pseudonymize.inputs import Batch
 from pseudonymize.tokeniser import Tokeniser
 from recsys.contracts.evaluation_sets import DEMOGRAPHICS, REDEMPTIONS
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.subjects import SUBJECTS
-from recsys.contracts.table import TableContract
+from recsys.contracts.table import Origin, TableContract
 
 CONTRACTS: Final = {
     Feed.PURCHASES: PURCHASES,
@@ -49,6 +48,10 @@ class Rows:
     contract: TableContract
     frame: pl.DataFrame
     origin: Origin
+
+    def filter(self, keep: pl.Series) -> Rows:
+        """The rows where `keep` is true."""
+        return Rows(self.contract, self.frame.filter(keep), self.origin.filter(keep))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,14 @@ class Converter:
         if table.feeds is Feed.SUBJECTS:
             fed["consents"] = self._consents(table, batch, path)
         if table.feeds is not Feed.DEMOGRAPHICS:
-            yield Rows(CONTRACTS[table.feeds], pl.DataFrame(fed), Origin(path, numbers, named))
+            yield Rows(CONTRACTS[table.feeds], pl.DataFrame(fed), Origin(str(path), numbers, named))
         for name, role in table.columns.items():
             if isinstance(role, Evaluation) and is_attribute(role, table):
                 group = columns.as_text(batch.frame[name], Place(path, name, batch.first_row))
                 filled = group.str.strip_chars().str.len_chars().fill_null(0) > 0
                 frame = pl.DataFrame({"subject": fed["subject"], "group": group}).filter(filled)
                 frame = frame.with_columns(attribute=pl.lit(attribute_of(name, role)))
-                yield Rows(DEMOGRAPHICS, frame, Origin(path, numbers.filter(filled), {**named, "group": name}))
+                yield Rows(DEMOGRAPHICS, frame, Origin(str(path), numbers.filter(filled), {**named, "group": name}))
 
     def _column(self, table: Table, batch: Batch, path: Path, name: str) -> pl.Series:
         values, role, place = batch.frame[name], table.columns[name], Place(path, name, batch.first_row)

@@ -11,7 +11,7 @@ from typing import Final
 
 from pseudonymize.cmac import self_test
 from pseudonymize.fields import Feed, FieldPolicy, Table
-from pseudonymize.gate.contract import Origin, checked
+from pseudonymize.gate.contract import checked
 from pseudonymize.gate.never import NEVER, ZERO_QUANTITY, Never, dropped_purchases
 from pseudonymize.gate.people import People
 from pseudonymize.gate.release import ReleaseWriter
@@ -100,8 +100,7 @@ class _Gate:
         if rows.contract.name == Feed.PURCHASES:
             keep, counts = dropped_purchases(rows.frame, self._run.never, zero_quantity=table.drop_zero_quantity)
             self.dropped.update(counts)  # `+=` would forget the reasons that dropped nothing
-            origin = Origin(rows.origin.path, rows.origin.rows.filter(keep), rows.origin.columns)
-            rows = Rows(rows.contract, rows.frame.filter(keep), origin)
+            rows = rows.filter(keep)
         frame = checked(rows.contract, rows.frame, rows.origin, today=self._run.today)
         if rows.contract.name == table.feeds and table.feeds in _ONE_ROW_EACH:
             group = rows.origin.columns.get("group", "")  # the attribute's column, where there are demographics only

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
@@ -30,8 +28,8 @@ from pseudonymize.custody import (
 )
 from pseudonymize.keys import BlockKey, Label, RootSecret, VaultError
 from recsys.contracts.document import decode_document, encode_document
-from recsys.errors import ContractError, OutputError, UsageError
-from recsys.files import write_text
+from recsys.errors import ContractError, UsageError
+from recsys.files import new_folder, write_text
 
 VAULT_FILE: Final = "vault.json"
 
@@ -72,20 +70,12 @@ def create_vault(path: Path, *, kek_file: Path | None, environ: Mapping[str, str
         raise VaultError("exists already", where=str(path), mend="Name a new folder: a vault is never written over")
     if kek_file is not None and PASSPHRASE_VARIABLE in environ:
         raise UsageError("stands beside a passphrase", where="--kek-file", mend=f"Unset {PASSPHRASE_VARIABLE}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as undo:
-            beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))  # mode 0700
-            undo.callback(shutil.rmtree, beside, ignore_errors=True)
-            if kek_file is not None and not kek_file.exists():
-                undo.callback(kek_file.unlink, missing_ok=True)
+    with contextlib.ExitStack() as undo:
+        if kek_file is not None and not kek_file.exists():
+            undo.callback(kek_file.unlink, missing_ok=True)
+        with new_folder(path, mode=0o700) as beside:
             _fill(beside, kek_file, environ)
-            beside.replace(path)
-            undo.pop_all()
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror})", where=str(path), mend="Name a place that you may write to"
-        ) from None
+        undo.pop_all()
 
 
 def open_vault(path: Path, *, kek_file: Path | None, environ: Mapping[str, str]) -> Vault:

@@ -37,7 +37,7 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, *, mode: int = 0o755) -> Iterator[Path]:
     """Yield a folder beside `path` to fill; it becomes `path` when the block succeeds, else it goes.
 
     Raises:
@@ -51,7 +51,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         with _explained(path):
             yield beside
-            beside.chmod(0o755)
+            beside.chmod(mode)
             for file in beside.rglob("*"):
                 _flush(file)
             beside.replace(path)
