@@ -32,6 +32,9 @@ class Server:
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
         )
         self.first_line = self._process.stdout.readline() if self._process.stdout else ""
+        if not self.first_line:
+            self._end()
+            raise RuntimeError(self.output)
         url = msgspec.json.decode(self.first_line)["url"] if self.first_line.startswith("{") else self.first_line
         self.http = httpx.Client(base_url=url.strip(), timeout=30)
         return self
@@ -51,11 +54,14 @@ class Server:
         if self._process.returncode is None:
             self.http.close()
             self._process.send_signal(number)
-            rest, _ = self._process.communicate(timeout=30)
-            self._said.seek(0)
-            self.output = self.first_line + rest + self._said.read()
-            self._said.close()
+            self._end()
         return self._process.returncode
+
+    def _end(self) -> None:
+        rest, _ = self._process.communicate(timeout=30)
+        self._said.seek(0)
+        self.output = self.first_line + rest + self._said.read()
+        self._said.close()
 
     def ask(self, subject: str, channel: str = "email", **more: object) -> dict[str, Any]:
         """One decision."""
