@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from recsys.errors import ContractError
+
+Skip = Callable[[int, str], None]
 
 _BATCH_ROWS: Final = 1 << 17
 _CSV_BLOCK: Final = 1 << 20  # bytes; no row may be much longer, and the reader keeps up to 32 of them ahead
@@ -25,32 +28,43 @@ _PARQUET_BUFFER: Final = 1 << 20  # bytes a column; without it a whole row group
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some rows of a file. Rows count from 1; a CSV's header is not one, nor are blank lines."""
+    """Some rows of a file, with their numbers in it from 1; a CSV's header has none, nor have blank lines."""
 
-    first_row: int
+    numbers: pl.Series
     frame: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """A raw file whose header was read. `stream` reads it from its start; every cell of a CSV is text."""
+    """A raw file whose header was read. `stream` reads it from its start; every cell of a CSV is text.
+
+    `stream` is given what to do with rows of a CSV whose cells are not as many as the header's; without, they stop it.
+    """
 
     path: Path
     names: tuple[str, ...]
-    stream: Callable[[], Iterator[pa.RecordBatch]]
+    stream: Callable[[Skip | None], Iterator[pa.RecordBatch]]
 
-    def batches(self) -> Iterator[Batch]:
-        """The rows, in order.
+    def batches(self, skip: Skip | None = None) -> Iterator[Batch]:
+        """The rows, in order. `skip` hears of rows with too many or too few cells: the number and the line.
 
         Raises:
             ContractError: The file is damaged, cut off, or has no rows.
         """
-        first_row = 1
+        read = 0
+        skipped: list[int] = []
+
+        def noted(row: int, line: str) -> None:
+            skipped.append(row)
+            if skip is not None:
+                skip(row, line)
+
         with _explained(self.path):
-            for table in _gathered(self.stream()):
-                yield Batch(first_row, pl.DataFrame(pl.from_arrow(table, rechunk=True)))
-                first_row += table.num_rows
-        if first_row == 1:
+            for table in _gathered(self.stream(noted if skip is not None else None)):
+                numbers = _numbers(read, table.num_rows, skipped)
+                yield Batch(numbers, pl.DataFrame(pl.from_arrow(table, rechunk=True)))
+                read += table.num_rows
+        if read == 0 and not skipped:
             raise ContractError("the table has no rows", where=str(self.path), mend="Check the step that wrote it")
 
 
@@ -72,6 +86,18 @@ def open_raw(path: Path) -> RawFile:
     return file
 
 
+def _numbers(read: int, height: int, skipped: list[int]) -> pl.Series:
+    """The numbers of the next rows, after `read` others, where some rows before or among them were skipped.
+
+    The k-th skipped row (from 0), with number s, stands before exactly the rows that come after s - 1 - k read ones.
+    """
+    position = np.arange(read + 1, read + height + 1, dtype=np.int64)
+    if skipped:
+        behind = np.sort(np.asarray(skipped, np.int64)) - 1 - np.arange(len(skipped))
+        position += np.searchsorted(behind, position, side="left")
+    return pl.Series(position)
+
+
 def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Batches put together until they are worth the work on each."""
     waiting: list[pa.RecordBatch] = []
@@ -85,7 +111,7 @@ def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _parquet(path: Path) -> RawFile:
-    def stream() -> Iterator[pa.RecordBatch]:
+    def stream(_: Skip | None) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_PARQUET_BUFFER) as file:
             yield from file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
 
@@ -102,9 +128,9 @@ def _csv(path: Path) -> RawFile:
     with _csv_reader(path, ()) as reader:
         names = tuple(reader.schema.names)
 
-    def stream() -> Iterator[pa.RecordBatch]:
+    def stream(skip: Skip | None) -> Iterator[pa.RecordBatch]:
         last: pa.RecordBatch | None = None
-        with _csv_reader(path, names) as reader:
+        with _csv_reader(path, names, skip) as reader:
             for batch in reader:
                 last = batch if batch.num_rows else last
                 yield batch
@@ -115,11 +141,16 @@ def _csv(path: Path) -> RawFile:
 
 
 @contextlib.contextmanager
-def _csv_reader(path: Path, names: tuple[str, ...]) -> Iterator[pyarrow.csv.CSVStreamingReader]:
+def _csv_reader(
+    path: Path, names: tuple[str, ...], skip: Skip | None = None
+) -> Iterator[pyarrow.csv.CSVStreamingReader]:
     """A reader that takes every column in `names` as text, and white space and newlines within quotes as they are."""
     invalid: list[pyarrow.csv.InvalidRow] = []
 
     def refuse(row: pyarrow.csv.InvalidRow) -> str:
+        if skip is not None:
+            skip(row.number - 1, row.text)
+            return "skip"
         invalid.append(row)
         return "error"  # which makes the reader raise; an exception from in here would be lost
 

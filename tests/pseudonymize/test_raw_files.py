@@ -44,7 +44,7 @@ def test_rows_are_numbered_through_all_batches(tmp_path: Path) -> None:
     for name in ("t.csv", "t.parquet"):
         batches = list(open_raw(tmp_path / name).batches())
         assert len(batches) > 1
-        assert [int(batch.frame["row"][0]) for batch in batches] == [batch.first_row for batch in batches]
+        assert [int(batch.frame["row"][0]) for batch in batches] == [batch.numbers[0] for batch in batches]
         assert sum(batch.frame.height for batch in batches) == rows
 
 
