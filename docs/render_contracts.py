@@ -12,6 +12,7 @@ import msgspec
 
 from recsys import contracts
 from recsys.contracts.catalogue import CATALOGUE
+from recsys.contracts.dataset import Dataset, DatasetRelease, DatasetState, Tombstone
 from recsys.contracts.decision import Decision, DecisionRequest, RankedOffer, Reason
 from recsys.contracts.erasure import AffectedBundle, ErasureOrder, ErasureReceipt
 from recsys.contracts.evaluation_sets import AS_OF, DEMOGRAPHICS, REDEMPTIONS
@@ -31,7 +32,8 @@ TABLES = (PURCHASES, SUBJECTS, CATALOGUE, OFFERS, REDEMPTIONS, DEMOGRAPHICS, AS_
 DOCUMENTS = (
     *(DecisionRequest, Decision, RankedOffer, Reason, Event),
     *(State, Exposure, Dismissal, SensitivePurchase),
-    *(Release, Manifest, TrainingData),
+    *(Release, Dataset, DatasetRelease, DatasetState, Tombstone),
+    *(Manifest, TrainingData),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),
     *(MapHeader, RekeyReceipt),
 )

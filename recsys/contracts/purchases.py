@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from recsys.contracts.dataset import dataset_in, named_files
 from recsys.contracts.table import Column, Origin, TableContract, filled, finite, token_column
 from recsys.errors import ContractError
 
@@ -46,15 +47,19 @@ PURCHASES: Final = TableContract(
 
 
 def purchase_files(path: Path) -> list[Path]:
-    """The Parquet files of `path`: itself, or the `purchases*.parquet` of a dataset's or a release's folder."""
+    """The Parquet files of `path`: itself, or those of a release's folder, or those that a dataset names."""
     if not path.is_dir():
         return [path]
-    files = sorted(path.glob("purchases*.parquet"))
+    dataset = dataset_in(path)
+    if dataset is not None:
+        files = named_files(path, dataset.parts(PURCHASES.name))
+    else:
+        files = sorted(path.glob("purchases*.parquet"))
     if not files:
         raise ContractError(
-            "the folder holds no purchases*.parquet",
+            "the folder holds no purchases",
             where=str(path),
-            mend="Name a release or a purchases file",
+            mend="Name a release, a dataset or a purchases file",
         )
     return files
 
