@@ -14,6 +14,8 @@ import pytest
 from support.chain import AS_OF, EXAMPLE, POLICY, ROOT, Chain
 from support.server import Server
 
+pytestmark = pytest.mark.slow  # the whole chain
+
 PACKAGES = ("recsys", "pseudonymize", "training", "serving")
 FORBIDDEN = {
     "recsys": {"pseudonymize", "training", "serving", "implicit", "sklearn"},

@@ -13,6 +13,8 @@ from support.commands import assert_clear_failure, run
 from support.search import contents, found, plant
 from support.server import Server, problem
 
+pytestmark = pytest.mark.slow  # the whole chain
+
 IDENTIFIERS = ("loyalty_card", "name", "email", "phone", "address")
 
 
