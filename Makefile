@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# A file's tests stay in one process, so that what they share is made once.
+PYTEST := $(BIN)/pytest -n auto --dist loadfile
 # One thread for BLAS: two processes with two threads each ran up to ten times slower (docs/adr/0002).
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
@@ -19,17 +21,17 @@ serve-demo: $(READY) ## serve what `make demo` made, until interrupted; then cur
 	@$(BIN)/python examples/complete_journey/demo.py --work build/demo --serve
 
 test: $(READY) ## every test
-	$(BIN)/pytest
+	$(PYTEST)
 
-test-fast: $(READY) ## the inner loop: everything but what needs the whole of the real data
-	$(BIN)/pytest -m "not slow"
+test-fast: $(READY) ## the inner loop: everything but what needs real data or the whole chain
+	$(PYTEST) -m "not slow"
 
 check: $(READY) ## the gates: format, lint, types, boundaries, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest tests/project
+	$(PYTEST) tests/project/test_docs.py
 
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix .

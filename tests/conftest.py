@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support.chain import Chain, build
+
+settings.register_profile("no deadline", deadline=None)  # a test is not a stopwatch
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ import pytest
 from recsys.contracts.catalogue import CATALOGUE, split_path
 from recsys.contracts.offers import OFFERS
 
+pytestmark = pytest.mark.slow  # real data
+
 CUSTOMER_COLUMNS = [
     *("loyalty_card", "name", "email", "phone", "birth_date", "address", "home_store", "interests"),
     *("consent_profiling", "consent_training", "consent_email", "consent_app", "consent_till"),
@@ -235,7 +237,6 @@ def test_a_folder_that_holds_something_is_left_alone(prepare: Callable[..., obje
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.slow
 def test_the_whole_is_complete_and_the_few_are_a_part_of_it(everyone: Path, few: Path) -> None:
     customers, receipts = read(everyone, "customers.csv"), read(everyone, "receipts.parquet")
 
@@ -251,7 +252,6 @@ def test_the_whole_is_complete_and_the_few_are_a_part_of_it(everyone: Path, few:
     assert part.equals(read(few, "receipts.parquet"))
 
 
-@pytest.mark.slow
 def test_the_catalogue_keeps_exactly_the_lines_of_the_published_protocol(everyone: Path) -> None:
     catalogue = CATALOGUE.read(everyone / "catalogue.parquet").drop_nulls("category")
     lines = read(everyone, "receipts.parquet").filter(pl.col("quantity") > 0).join(catalogue, on="item")
@@ -263,7 +263,6 @@ def test_the_catalogue_keeps_exactly_the_lines_of_the_published_protocol(everyon
     assert buyers.filter(pl.col("loyalty_card") >= 5).height == 2_120
 
 
-@pytest.mark.slow
 def test_everyone_is_unique_and_shares_are_as_stated(everyone: Path) -> None:
     customers = read(everyone, "customers.csv")
     shares = {"profiling": 0.92, "training": 0.90, "email": 0.80, "app": 0.60, "till": 0.85}

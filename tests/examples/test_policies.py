@@ -12,6 +12,8 @@ from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.offers import OFFERS
 from recsys.policy import Placement, Policy, load_policy, never_items, place
 
+pytestmark = pytest.mark.slow  # real data
+
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "policies"
 
 # Names that give a sensitive thing away, wherever it stands ...

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,17 +17,25 @@ import msgspec
 
 
 class Server:
-    """`recsys-serve` with the given options, while the block lasts; afterwards `output` holds all that it printed."""
+    """`recsys-serve` with the given options, while the block lasts; afterwards `output` holds all that it printed.
 
-    def __init__(self, *options: object) -> None:
-        self._options = [str(option) for option in options]
+    Args:
+        options: Its options, with `--port 0`.
+        command: Another way to start it.
+        cwd: Where to start it.
+    """
+
+    def __init__(self, *options: object, command: Sequence[str] = ("-m", "serving"), cwd: Path | None = None) -> None:
+        self._words = [sys.executable, *command, *map(str, options)]
+        self._cwd = cwd
         self.output = ""
 
     def __enter__(self) -> Self:
         """Start, and wait for the line that says where."""
         self._said = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "serving", *self._options],
+            self._words,
+            cwd=self._cwd,
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
