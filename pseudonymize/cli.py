@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pseudonymize.commands import gate, keys, people, tokens
+from pseudonymize.commands import gate, keys, people, policy, tokens
 from recsys.console import new_app
 
 app: Final = new_app(
@@ -12,5 +12,10 @@ app: Final = new_app(
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.recipients_app, name="recipients")
-for command in (gate.run, gate.token, tokens.redomain, tokens.epoch, people.forget, people.lift):
+for command in (
+    *(policy.check, policy.suggest, policy.record),
+    *(gate.run, gate.token),
+    *(tokens.redomain, tokens.epoch),
+    *(people.forget, people.lift),
+):
     app.command()(command)

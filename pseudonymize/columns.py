@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from pseudonymize.canonical import MAX_BYTES
@@ -76,7 +77,9 @@ def band(values: pl.Series, bands: Sequence[float], place: Place) -> pl.Series:
     """The band that a number falls into: each begins at its number and ends before the next one's."""
     spoken = [f"{number:g}" for number in bands]
     labels = [f"<{spoken[0]}", *(f"{low}-<{high}" for low, high in pairwise(spoken)), f"{spoken[-1]}+"]
-    return _finite(values, place).cut(bands, labels=labels, left_closed=True).cast(pl.String)
+    numbers = _finite(values, place)
+    where = np.searchsorted(np.asarray(bands), numbers.fill_null(0).to_numpy(), side="right")
+    return pl.Series(labels, dtype=pl.String).gather(where).set(numbers.is_null(), None)
 
 
 def rounded(values: pl.Series, step: float, place: Place) -> pl.Series:

@@ -125,7 +125,7 @@ def _parquet(path: Path) -> RawFile:
 
 
 def _csv(path: Path) -> RawFile:
-    with _csv_reader(path, ()) as reader:
+    with _csv_reader(path, (), _later) as reader:
         names = tuple(reader.schema.names)
 
     def stream(skip: Skip | None) -> Iterator[pa.RecordBatch]:
@@ -138,6 +138,10 @@ def _csv(path: Path) -> RawFile:
             _check_last_quote(path, last)
 
     return RawFile(path, names, stream)
+
+
+def _later(row: int, line: str) -> None:
+    """What opening a file does with rows that do not fit: reading them is for `stream`."""
 
 
 @contextlib.contextmanager
