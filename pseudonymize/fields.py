@@ -171,13 +171,15 @@ Role = Subject | Identifier | Quasi | Sensitive | Feature | Evaluation | FreeTex
 _KINDS: Final[tuple[type[Role], ...]] = (
     *(Subject, Identifier, Quasi, Sensitive, Feature, Evaluation, FreeText, Consent, Drop),
 )
-_ENUMS: Final = (Action, FreeTextAction, Generalise, BadRows, Feed, FormName)
-_CHOICES: Final = [choice.value for kind in _ENUMS for choice in kind]
+CHOICES: Final = (Action, FreeTextAction, Generalise, BadRows, Feed, FormName)
+_SPOKEN: Final = [choice.value for kind in CHOICES for choice in kind]
 _MEND: Final = "The example in examples/complete_journey/fields.toml shows every key"
 ROLES: Final = {role_name(kind): kind for kind in _KINDS}
 
 
-class _TableDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TableDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[tables.NAME]`, as it stands in the file."""
+
     match: Annotated[str, msgspec.Meta(min_length=1)]
     feeds: Feed
     columns: Annotated[dict[str, dict[str, Any]], msgspec.Meta(min_length=1)]
@@ -187,7 +189,9 @@ class _TableDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: str = ""
 
 
-class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FieldDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
     version: Annotated[int, msgspec.Meta(ge=1, le=1)]
     fields: Annotated[dict[_Name, Field], msgspec.Meta(min_length=1)]
     tables: Annotated[dict[_Name, dict[str, Any]], msgspec.Meta(min_length=1)]
@@ -237,7 +241,7 @@ def read_fields(path: Path) -> FieldPolicy:
         PolicyError: Unreadable, not TOML, an unknown key or role (with the nearest known one), a value out of range.
     """
     raw = _bytes(path)
-    document = _convert(_toml(raw, path), _Document, str(path))
+    document = _convert(_toml(raw, path), FieldDocument, str(path))
     tables = tuple(_table(name, table, f"{path}, tables.{name}") for name, table in document.tables.items())
     return FieldPolicy(path, hashlib.sha256(raw).hexdigest(), document.name, document.fields, tables)
 
@@ -267,7 +271,7 @@ def _toml(raw: bytes, path: Path) -> dict[str, Any]:
 
 
 def _table(name: str, raw: dict[str, Any], where: str) -> Table:
-    document = _convert(raw, _TableDocument, where)
+    document = _convert(raw, TableDocument, where)
     columns = {column: _role(rule, f"{where}.columns.{column}") for column, rule in document.columns.items()}
     return Table(
         name,
@@ -303,5 +307,5 @@ def _convert(raw: object, kind: type[T], where: str) -> T:
             what = f"unknown key {unknown.group(1)!r}"
             mend = nearest(unknown.group(1), known, otherwise=f"The keys here are: {', '.join(known)}")
         elif choice is not None:
-            mend = nearest(choice.group(1), _CHOICES, otherwise=_MEND)
+            mend = nearest(choice.group(1), _SPOKEN, otherwise=_MEND)
         raise PolicyError(what, where=where, mend=mend) from None

@@ -64,9 +64,11 @@ class Tokeniser:
         tokens = _spread(written(domain_tokens(self._domain_key, roots), self.lineage), canonical.is_not_null())
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
-        unread = canonical.is_null() & text_column(distinct).is_not_null()
         indices = pl.Series(pl.from_arrow(encoded.indices), dtype=pl.UInt32)
         rows = tokens.gather(indices).alias(values.name)
+        unread = canonical.is_null()
+        if unread.any():
+            unread &= text_column(distinct).is_not_null()
         if not unread.any():
             return Tokenised(rows, pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True))
         return Tokenised(rows, unread.gather(indices).fill_null(value=False))
