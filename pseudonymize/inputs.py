@@ -21,7 +21,7 @@ from recsys.errors import ContractError
 
 Skip = Callable[[int, str], None]
 
-_BATCH_ROWS: Final = 1 << 17
+_BATCH_ROWS: Final = 1 << 19  # work on distinct values is done anew for each batch
 _CSV_BLOCK: Final = 1 << 20  # bytes; no row may be much longer, and the reader keeps up to 32 of them ahead
 _PARQUET_BUFFER: Final = 1 << 20  # bytes a column; without it a whole row group is read at once
 
