@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from support.commands import no_leftovers
+from support.commands import assert_clear_failure, no_leftovers, run
 
 from pseudonymize.domains import epoch_map, redomain
 from pseudonymize.fields_check import load_fields
@@ -187,3 +188,38 @@ def test_a_power_cut_between_writing_and_renaming(vault: Vault) -> None:
     entries = again.verify().entries
     rotate(again, "rec")
     assert again.verify().entries == entries + 1
+
+
+@pytest.mark.slow
+def test_the_commands_from_the_first_epoch_to_its_end(made: Make, vault: Vault, tmp_path: Path) -> None:
+    old, mapping = made("old"), tmp_path / "map.parquet"
+
+    def command(*words: object) -> subprocess.CompletedProcess[str]:
+        done = run("pseudonymize", *words)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    keep = ["--vault", vault.path]
+    command("keys", "rotate", *keep)
+    command("epoch", *keep, "--domain", "rec", "--out", mapping, old / "purchases.parquet", old / "subjects.parquet")
+    again = run("pseudonymize", "epoch", *keep, "--out", mapping, old / "purchases.parquet")
+    assert_clear_failure(again, "exists already", status=2)
+    receipts = [receipt(tmp_path / f"{name}.json", mapping, name) for name in ("training", "serving")]
+    retire_old = ["keys", "retire", *keep, "--domain", "rec", "--epoch", "01", "--receipt"]
+    assert_clear_failure(run("pseudonymize", *retire_old, receipts[0]), "no receipt of serving")
+    command(*retire_old, *receipts)
+    command("keys", "destroy", *keep)
+    listed = json.loads(command("keys", "list", *keep, "--json").stdout)
+    assert [(row["epoch"], row["status"]) for row in listed] == [("01", "destroyed"), ("02", "live")]
+    command("recipients", "add", *keep, "--domain", "ads", "agency")
+    new = made_now(vault, made)
+    command("redomain", *keep, "--from", "rec", "--to", "ads", "--out", tmp_path / "ads.parquet", new)
+    said = command("recipients", "list", *keep, "--json").stdout
+    assert {row["name"] for row in json.loads(said)} == {"agency", "serving", "training"}
+    assert json.loads(command("keys", "verify", *keep, "--json").stdout)["entries"] > 8
+
+
+def made_now(vault: Vault, made: Make) -> Path:
+    """The purchases of a release in the newest epoch, which other processes have changed meanwhile."""
+    vault.verify()  # which reads the record anew
+    return made("new") / "purchases.parquet"
