@@ -31,6 +31,9 @@ RULES = (
 ARMS = ("empty", "popular", "personal")
 
 
+Offer = dict[str, object]
+
+
 class Things(Protocol):
     """A group, or a rule that names its things itself."""
 
@@ -55,10 +58,12 @@ class Oracle:
         self._member: dict[tuple[int, str], bool] = {}
         self._bought: dict[str, dict[str, set[dt.date]]] = {}
         self._days: dict[tuple[str, int, str, str], list[dt.date]] = {}
+        self._one_a_key: dict[tuple[int, str, str], list[str]] = {}
+        self._offer_in: dict[tuple[str, tuple[str, ...]], bool] = {}
 
-    def verdicts(self, person: Person, offer: dict[str, object]) -> list[str]:
+    def verdicts(self, person: Person, offer: Offer) -> list[str]:
         """Every rule that withholds the offer, in the order of the rules."""
-        checks: tuple[Callable[[Person, dict[str, object]], bool], ...] = (
+        checks: tuple[Callable[[Person, Offer], bool], ...] = (
             self._refused_channel,
             self._held_out,
             self._unusable,
@@ -116,7 +121,7 @@ class Oracle:
             if day <= self.today
             and not self.in_groups(item, self.policy.never)
             and not any(not group.learn and self.holds(group, item) for group in self.policy.groups.values())
-            and not self._caught(person, item)
+            and not self._caught_anywhere(person, item)
         }
 
     def key_days(self, person: Person, things: Things, item: str, level: str) -> list[dt.date]:
@@ -125,7 +130,7 @@ class Oracle:
         if key not in self._days:
             days: set[dt.date] = set()
             for other, bought_on in self.bought(person).items():
-                if self.holds(things, other) and self._same(item, other, level):
+                if self.holds(things, other) and self._key(item, level) == self._key(other, level):
                     days |= bought_on
             self._days[key] = sorted(days)
         return self._days[key]
@@ -136,20 +141,35 @@ class Oracle:
         named = {item for thing in things for item in thing.items}
         return set(self.brands) | named | {item for offer in self.offers for item in offer["items"]}
 
-    def _same(self, item: str, other: str, level: str) -> bool:
-        if level == "category":
-            return item == other or (item in self.paths and self.paths[item] == self.paths.get(other))
-        return level == "group" or item == other
+    def _key(self, item: str, level: str) -> object:
+        """What a level tells apart: no text is ever a tuple, so no item is ever taken for a category."""
+        if level == "group":
+            return None
+        return self.paths.get(item, item) if level == "category" else item
 
-    def _refused_channel(self, person: Person, offer: dict[str, object]) -> bool:
+    def _guarded(self, things: Things, offer: Offer, level: str) -> list[str]:
+        """Those of the offer's items that are such things; one for each key, since the others would say the same."""
+        memo = (id(things), offer["offer_id"], level)
+        if memo not in self._one_a_key:
+            inside_it = {self._key(item, level): item for item in offer["items"] if self.holds(things, item)}
+            self._one_a_key[memo] = list(inside_it.values())
+        return self._one_a_key[memo]
+
+    def _any_in(self, offer: Offer, groups: tuple[str, ...]) -> bool:
+        memo = (offer["offer_id"], groups)
+        if memo not in self._offer_in:
+            self._offer_in[memo] = any(self.in_groups(item, groups) for item in offer["items"])
+        return self._offer_in[memo]
+
+    def _refused_channel(self, person: Person, offer: Offer) -> bool:
         del offer
         return f"channel:{person.request.channel}" not in person.state.consents
 
-    def _held_out(self, person: Person, offer: dict[str, object]) -> bool:
+    def _held_out(self, person: Person, offer: Offer) -> bool:
         del offer
         return self.arm(person) == "empty"
 
-    def _unusable(self, person: Person, offer: dict[str, object]) -> bool:
+    def _unusable(self, person: Person, offer: Offer) -> bool:
         request = person.request
         if offer["valid_from"] is not None and offer["valid_from"] > self.now:
             return True
@@ -161,55 +181,56 @@ class Oracle:
             return True
         return offer["stock"] == 0 or offer["offer_id"] in request.exclude
 
-    def _unplaced(self, person: Person, offer: dict[str, object]) -> bool:
+    def _unplaced(self, person: Person, offer: Offer) -> bool:
         del person
         return self.policy.unknown_category == "withhold" and any(item not in self.paths for item in offer["items"])
 
-    def _never(self, person: Person, offer: dict[str, object]) -> bool:
+    def _never(self, person: Person, offer: Offer) -> bool:
         del person
-        return any(self.in_groups(item, self.policy.never) for item in offer["items"])
+        return self._any_in(offer, self.policy.never)
 
-    def _too_young(self, person: Person, offer: dict[str, object]) -> bool:
-        restricted = any(self.in_groups(item, self.policy.adults_only) for item in offer["items"])
-        return restricted and person.state.adult is not True
+    def _too_young(self, person: Person, offer: Offer) -> bool:
+        return self._any_in(offer, self.policy.adults_only) and person.state.adult is not True
 
-    def _not_opened(self, person: Person, offer: dict[str, object]) -> bool:
+    def _not_opened(self, person: Person, offer: Offer) -> bool:
         for rule in self.policy.only_if_purchased:
             for group in rule.groups:
                 things = self.policy.groups[group]
-                for item in offer["items"]:
-                    if not self.holds(things, item):
-                        continue
+                for item in self._guarded(things, offer, rule.level):
                     days = self.key_days(person, things, item, rule.level)
                     recent = [day for day in days if (self.today - day).days <= rule.within_days]
                     if len(recent) < rule.min_days or "profiling" not in person.state.consents:
                         return True
         return False
 
-    def _trapped(self, person: Person, offer: dict[str, object]) -> bool:
-        return any(self._caught(person, item) for item in offer["items"])
-
-    def _caught(self, person: Person, item: str) -> bool:
+    def _trapped(self, person: Person, offer: Offer) -> bool:
         for rule in self.policy.past_purchase_trap:
-            for group in rule.groups:
-                things = self.policy.groups[group]
-                if self.holds(things, item):
+            for things in (self.policy.groups[group] for group in rule.groups):
+                if any(self._caught(person, rule, things, item) for item in self._guarded(things, offer, rule.level)):
+                    return True
+        return False
+
+    def _caught(self, person: Person, rule: PastPurchaseTrap, things: Things, item: str) -> bool:
+        days = self.key_days(person, things, item, rule.level)
+        return bool(days) and (len(days) < rule.min_days or overdue(days, self.today, rule))
+
+    def _caught_anywhere(self, person: Person, item: str) -> bool:
+        return any(
+            self.holds(self.policy.groups[group], item) and self._caught(person, rule, self.policy.groups[group], item)
+            for rule in self.policy.past_purchase_trap
+            for group in rule.groups
+        )
+
+    def _cooling(self, person: Person, offer: Offer) -> bool:
+        for rule in self.policy.cool_down:
+            for things in (*(self.policy.groups[group] for group in rule.groups), rule):
+                for item in self._guarded(things, offer, rule.level):
                     days = self.key_days(person, things, item, rule.level)
-                    if days and (len(days) < rule.min_days or overdue(days, self.today, rule)):
+                    if any((self.today - day).days < rule.days for day in days):
                         return True
         return False
 
-    def _cooling(self, person: Person, offer: dict[str, object]) -> bool:
-        for rule in self.policy.cool_down:
-            for things in (*(self.policy.groups[group] for group in rule.groups), rule):
-                for item in offer["items"]:
-                    if self.holds(things, item):
-                        days = self.key_days(person, things, item, rule.level)
-                        if any((self.today - day).days < rule.days for day in days):
-                            return True
-        return False
-
-    def _dismissed(self, person: Person, offer: dict[str, object]) -> bool:
+    def _dismissed(self, person: Person, offer: Offer) -> bool:
         for no in person.state.dismissals:
             if no.at > self.now or (no.expires is not None and self.now >= no.expires):
                 continue
@@ -224,7 +245,7 @@ class Oracle:
                     return True
         return False
 
-    def _tired(self, person: Person, offer: dict[str, object]) -> bool:
+    def _tired(self, person: Person, offer: Offer) -> bool:
         rule = self.policy.fatigue
         if rule is None:
             return False
@@ -240,11 +261,11 @@ class Oracle:
                 count, rests_until = 0, at + rest
         return rests_until is not None and self.now < rests_until
 
-    def _taken_up(self, person: Person, offer: dict[str, object], at: dt.datetime) -> bool:
+    def _taken_up(self, person: Person, offer: Offer, at: dt.datetime) -> bool:
         """Whether the offer was clicked, redeemed or bought from after (or on the day of) an exposure."""
         clicked = any(row.offer_id == offer["offer_id"] and at <= row.at <= self.now for row in person.state.responses)
         shown_on = at.astimezone(dt.UTC).date()
-        bought = self.bought(person)
+        bought = self.bought(person) if "profiling" in person.state.consents else {}  # else a history opens nothing
         return clicked or any(shown_on <= day for item in offer["items"] for day in bought.get(item, ()))
 
 

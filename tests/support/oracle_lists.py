@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 from recsys.contracts.state import Exposure, Reservation
 from recsys.policy.document import Cap, Lift
-from support.oracle import Oracle, inside, parts
+from support.oracle import Offer, Oracle, inside, parts
 from support.worlds import Person
-
-Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,13 @@ class Lists:
         self.oracle = oracle
         self.world = oracle.world
         self.policy = oracle.policy
+        self.positions = {str(offer["offer_id"]): position for position, offer in enumerate(oracle.offers)}
 
     def decision(self, number: int) -> Listed:
         """Decide for the person at this position, without exploration."""
         person = self.world.people[number]
         ranked, withheld = self.candidates(number)
-        chosen: list[Row] = []
+        chosen: list[Offer] = []
         for offer in ranked:
             if len(chosen) == person.request.count:
                 break
@@ -52,7 +51,7 @@ class Lists:
         scores = [self.boosted(number, offer) for offer in chosen]
         return Listed([str(row["offer_id"]) for row in chosen], scores, withheld, fill, self.oracle.arm(person))
 
-    def candidates(self, number: int) -> tuple[list[Row], dict[str, int]]:
+    def candidates(self, number: int) -> tuple[list[Offer], dict[str, int]]:
         """The allowed offers, best first, and how many offers each first rule withheld."""
         person, withheld, allowed = self.world.people[number], dict[str, int](), []
         for position, offer in enumerate(self.oracle.offers):
@@ -87,15 +86,15 @@ class Lists:
         matches = self.of_interest(self.world.people[number], self.oracle.offers[position])
         return self.world.popular[position] + (1.0 if source == "segment" and matches else 0.0)
 
-    def boosted(self, number: int, offer: Row) -> float:
+    def boosted(self, number: int, offer: Offer) -> float:
         """The score by which the list is ordered."""
         boosts = self.policy.boosts
         lift = sum(rule.by for rule in boosts.lift if self._lifted(rule, offer))
         lift = max(-boosts.max, min(boosts.max, lift))
-        score = self.base(number, self.oracle.offers.index(offer))
+        score = self.base(number, self.positions[str(offer["offer_id"])])
         return score + lift + boosts.value_weight * (offer["value"] or 0.0)
 
-    def _lifted(self, rule: Lift, offer: Row) -> bool:
+    def _lifted(self, rule: Lift, offer: Offer) -> bool:
         if offer["offer_id"] in rule.offers or (offer["campaign"] is not None and offer["campaign"] in rule.campaigns):
             return True
         named = [parts(name) for name in rule.categories]
@@ -104,12 +103,12 @@ class Lists:
             return True
         return any(self.oracle.in_groups(item, rule.groups) for item in offer["items"])
 
-    def of_interest(self, person: Person, offer: Row) -> bool:
+    def of_interest(self, person: Person, offer: Offer) -> bool:
         """Whether a declared interest is a part of the path of any item."""
         wanted = [parts(interest) for interest in person.state.interests]
         return any((part,) in wanted for item in offer["items"] for part in self.oracle.paths.get(item, ()))
 
-    def blocked(self, person: Person, offer: Row, chosen: list[Row]) -> str | None:
+    def blocked(self, person: Person, offer: Offer, chosen: list[Offer]) -> str | None:
         """The list constraint that keeps an offer from joining those that were chosen, or None."""
         for cap in self.policy.cap:
             for key in self.keys(cap, person, offer):
@@ -122,7 +121,7 @@ class Lists:
                     return "diversity"
         return None
 
-    def keys(self, cap: Cap, person: Person, offer: Row) -> set[tuple[str, ...]]:
+    def keys(self, cap: Cap, person: Person, offer: Offer) -> set[tuple[str, ...]]:
         """What a cap counts an offer under."""
         if cap.per == "offer":
             return {(str(offer["offer_id"]),)}
@@ -130,7 +129,7 @@ class Lists:
             return self.prefixes(offer, cap.depth)
         return {(person.request.channel,)} if cap.per == "channel" else {()}
 
-    def prefixes(self, offer: Row, depth: int) -> set[tuple[str, ...]]:
+    def prefixes(self, offer: Offer, depth: int) -> set[tuple[str, ...]]:
         """The first parts of the paths of an offer's items."""
         return {self.oracle.paths[item][:depth] for item in offer["items"] if item in self.oracle.paths}
 
@@ -155,7 +154,7 @@ def propensities(lists: Lists, number: int, shown: list[str]) -> list[float]:
     settings = lists.policy.exploration
     person = lists.world.people[number]
     left, _ = lists.candidates(number)
-    chosen: list[Row] = []
+    chosen: list[Offer] = []
     odds = []
     for offer_id in shown:
         open_now = [offer for offer in left if lists.blocked(person, offer, chosen) is None]

@@ -10,7 +10,6 @@ from recsys.policy.document import (
     CapScope,
     CoolDown,
     Diversity,
-    Exploration,
     Fatigue,
     Group,
     Holdout,
@@ -56,9 +55,9 @@ def make_policy(dice: Dice, items: Sequence[str], offer_ids: Sequence[str]) -> P
     )
 
 
-def with_exploration(policy: Policy, exploration: Exploration) -> Policy:
-    """The same policy, leaving something to chance."""
-    return Policy(**{**{name: getattr(policy, name) for name in policy.__struct_fields__}, "exploration": exploration})
+def changed(policy: Policy, **changes: object) -> Policy:
+    """The same policy with other rules."""
+    return Policy(**{**{name: getattr(policy, name) for name in policy.__struct_fields__}, **changes})
 
 
 def _group(dice: Dice, items: Sequence[str]) -> Group:

@@ -51,6 +51,11 @@ class Person:
         """The token."""
         return self.request.subject
 
+    def with_state(self, **changes: object) -> Person:
+        """The same person of whom something else is known."""
+        kept = {name: getattr(self.state, name) for name in self.state.__struct_fields__}
+        return replace(self, state=State(**{**kept, **changes}))
+
 
 @dataclass(frozen=True)
 class World:

@@ -1,0 +1,76 @@
+"""One world judged twice: by the guards that ship and by the oracle. What is returned should be empty."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsys.decide import Ranking, Scores, rank
+from recsys.guards import GUARDS, Situation
+from recsys.history import histories
+from recsys.offer_book import open_offer_book
+from support.oracle import RULES, Oracle
+from support.oracle_lists import Lists
+from support.worlds import World, purchases
+
+
+def situation(world: World) -> Situation:
+    """The world as guards are given it."""
+    book = open_offer_book(world.offers, world.catalogue, world.policy)
+    made = histories(purchases(world), book.index, subjects=[person.subject for person in world.people])
+    requests, states = ([getattr(person, name) for person in world.people] for name in ("request", "state"))
+    return Situation(requests, states, made, book, world.now)
+
+
+def scores(world: World, oracle: Oracle) -> Scores:
+    """Its scores; who is known is what the oracle says may be learned from."""
+    return Scores(
+        np.array(world.scores, np.float32),
+        np.array(world.popular, np.float32),
+        np.array([bool(oracle.learned_from(person)) for person in world.people]),
+    )
+
+
+def seeds(world: World) -> list[bytes]:
+    """Decision ids, for where something is left to chance."""
+    return [number.to_bytes(16, "big") for number in range(len(world.people))]
+
+
+def rankings(world: World) -> list[Ranking]:
+    """What ships decides."""
+    return rank(situation(world), scores(world, Oracle(world)), seeds(world))
+
+
+def judged(world: World) -> tuple[int, list[str]]:
+    """How many verdicts were compared (one a guard, person and offer), and every difference."""
+    now, oracle = situation(world), Oracle(world)
+    masks = {rule: guard(now) for rule, guard in GUARDS.items()}
+    differences = [] if tuple(masks) == RULES else [f"the guards are {tuple(masks)}"]
+    for row, person in enumerate(world.people):
+        for column, offer in enumerate(oracle.offers):
+            expected = oracle.verdicts(person, offer)
+            got = [rule for rule, mask in masks.items() if mask[row, column]]
+            if expected != got:
+                differences.append(f"person {row}, offer {offer['offer_id']}: expected {expected}, got {got}")
+    return len(RULES) * len(world.people) * len(oracle.offers), differences
+
+
+def decided(world: World) -> tuple[int, list[str]]:
+    """How many whole decisions were compared, and every difference."""
+    now, oracle = situation(world), Oracle(world)
+    lists = Lists(oracle)
+    differences = []
+    for row, ranking in enumerate(rank(now, scores(world, oracle), seeds(world))):
+        expected = lists.decision(row)
+        got = {
+            "offers": [now.book.ids[offer] for offer in ranking.offers],
+            "scores": ranking.scores.tolist(),
+            "withheld": ranking.withheld,
+            "fill": str(ranking.fill),
+            "arm": str(ranking.arm),
+        }
+        differences += [
+            f"person {row}: {name} expected {getattr(expected, name)}, got {value}"
+            for name, value in got.items()
+            if getattr(expected, name) != value
+        ]
+    return len(world.people), differences
