@@ -40,6 +40,10 @@ class ItemIndex:
         """The codes of `names`, -1 for the unknown."""
         return np.fromiter((self.codes.get(name, -1) for name in names), dtype=np.int32)
 
+    def encode_known(self, names: Iterable[str]) -> NDArray[np.int32]:
+        """The codes of those of `names` that are here."""
+        return np.array([self.codes[name] for name in names if name in self.codes], np.int32)
+
 
 @dataclass(frozen=True, slots=True)
 class Histories:
@@ -94,13 +98,16 @@ class Histories:
 
     def up_to(self, day: int) -> Histories:
         """What was bought on `day` (since 1970) or before: a purchase dated later has not happened yet."""
-        past = self.day <= day
-        if past.all():
+        return self.where(self.day <= day)
+
+    def where(self, kept: NDArray[np.bool_]) -> Histories:
+        """The rows that are flagged in `kept` [N]."""
+        if kept.all():
             return self
-        kept = np.bincount(self.rows_of[past], minlength=len(self))
-        offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        sizes = np.bincount(self.rows_of[kept], minlength=len(self))
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         return Histories(
-            self.subjects, offsets, self.item[past], self.day[past], self.quantity[past], self.baskets[past]
+            self.subjects, offsets, self.item[kept], self.day[kept], self.quantity[kept], self.baskets[kept]
         )
 
 
