@@ -100,7 +100,7 @@ def _decision(
             range(1, len(ranking.offers) + 1),
             ranking.offers.tolist(),
             ranking.scores.tolist(),
-            ranking.propensities,
+            ranking.propensities.tolist(),
             reasons,
             strict=True,
         )

@@ -15,7 +15,7 @@ from recsys.boosts import boost_of
 from recsys.contracts.catalogue import path_parts
 from recsys.history import ItemIndex
 from recsys.offer_paths import OfferKeys, OfferPaths
-from recsys.policy import Placement, Policy, place
+from recsys.policy import Placement, Policy, named_items, place
 from recsys.policy.document import CapScope, UnknownCategory
 from recsys.purchase_keys import PurchaseKeys, lay_out_keys
 from recsys.ragged import Ragged
@@ -50,7 +50,7 @@ class OfferBook:
         ids: O offer ids.
         positions: The position of each offer id.
         titles: O titles.
-        index: Every item of the catalogue and of the offers.
+        index: Every item of the catalogue, of the offers, and that the policy names.
         catalogue: The catalogue's rows.
         items: Offer to items.
         covering: Item to offers.
@@ -110,7 +110,7 @@ class OfferBook:
 def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Policy) -> OfferBook:
     """Lay out `offers` (offers contract) over `catalogue` (catalogue contract) as `policy` sees them."""
     placement = place(policy, catalogue)
-    index = ItemIndex.of([*catalogue["item"], *offers["items"].explode()])
+    index = ItemIndex.of([*catalogue["item"], *offers["items"].explode(), *named_items(policy)])
     codes = index.encode(offers["items"].explode())
     items = Ragged.of_pairs(np.repeat(np.arange(len(offers)), offers["items"].list.len()), codes, len(offers))
     path_of = _paths_of_items(catalogue)

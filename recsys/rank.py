@@ -44,7 +44,7 @@ class Ranking:
     Args:
         offers: int64 [≤ count], positions in the book, in the order of the list.
         scores: float32, theirs, with the boost.
-        propensities: Of each place, given those above it.
+        propensities: float64, of each place, given those above it.
         arm: The subject's.
         source: Whose scores these are: the subject's own, its segment's or everyone's.
         fill: What the decision will say of the list.
@@ -55,7 +55,7 @@ class Ranking:
 
     offers: NDArray[np.int64]
     scores: NDArray[np.float32]
-    propensities: tuple[float, ...]
+    propensities: NDArray[np.float64]
     arm: Arm
     source: Fill
     fill: Fill
@@ -149,7 +149,7 @@ class _Made:
 
     offers: NDArray[np.int64]
     scores: NDArray[np.float32]
-    propensities: tuple[float, ...]
+    propensities: NDArray[np.float64]
     skipped: dict[int, str]
 
 
@@ -168,12 +168,12 @@ class _Draft:
         offers = self.ahead.of(row)
         tallies = tallies_for(self.situation.book, request, state, self.situation.at)
         if not tallies:
-            return self._made(row, offers[: request.count], (1.0,) * min(request.count, len(offers)), {})
+            return self._made(row, offers[: request.count], None, {})
         listed, skipped = fill_list(offers.tolist(), request.count, tallies)
         if len(listed) < request.count and len(offers) < np.count_nonzero(self.able[row]):
             tallies = tallies_for(self.situation.book, request, state, self.situation.at)
             listed, skipped = fill_list(self._all(row).tolist(), request.count, tallies)
-        return self._made(row, np.array(listed, np.int64), (1.0,) * len(listed), skipped)
+        return self._made(row, np.array(listed, np.int64), None, skipped)
 
     def explored(self, row: int, seed: bytes) -> _Made:
         """A list drawn as the policy says, from a generator of its own."""
@@ -181,16 +181,17 @@ class _Draft:
         draw = (book.policy.exploration, np.random.default_rng(int.from_bytes(seed, "big")))
         tallies = tallies_for(book, request, state, self.situation.at)
         listed, propensities = explore(self._all(row), self.scores[row], request.count, tallies, draw)
-        return self._made(row, np.array(listed, np.int64), tuple(propensities), {})
+        return self._made(row, np.array(listed, np.int64), np.array(propensities), {})
 
     def _all(self, row: int) -> NDArray[np.int64]:
         size = self.able.shape[1]
         return best_of(self.scores[row : row + 1], self.able[row : row + 1], size, self.situation.book.ties).of(0)
 
     def _made(
-        self, row: int, offers: NDArray[np.int64], propensities: tuple[float, ...], skipped: dict[int, str]
+        self, row: int, offers: NDArray[np.int64], propensities: NDArray[np.float64] | None, skipped: dict[int, str]
     ) -> _Made:
-        return _Made(offers, self.scores[row, offers], propensities, skipped)
+        certain = np.ones(len(offers)) if propensities is None else propensities
+        return _Made(offers, self.scores[row, offers], certain, skipped)
 
 
 def _best(situation: Situation, own: NDArray[np.float32], able: NDArray[np.bool_]) -> Best:

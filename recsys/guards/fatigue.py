@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -23,8 +23,8 @@ def fatigue(situation: Situation) -> NDArray[np.bool_]:
     Exposures are walked in the order of time. Each counts one; the one that reaches `after` starts a rest of
     `rest_days` times 24 hours, during which exposures count nothing and prolong nothing; the first one at or after its
     end counts one again. A click or redemption sets the count to zero and ends a rest; an exposure at the same instant
-    comes before it. So does a purchase of any of the offer's items, at the end of its day in UTC: whatever was shown on
-    that day is forgiven. What is dated after the decision has not happened.
+    comes before it. With consent to profiling, so does a purchase of any of the offer's items, at the end of its day in
+    UTC: whatever was shown on that day is forgiven. What is dated after the decision has not happened.
     """
     rule = situation.book.policy.fatigue
     if rule is None or not any(len(state.exposures) >= rule.after for state in situation.states):
@@ -32,7 +32,9 @@ def fatigue(situation: Situation) -> NDArray[np.bool_]:
     withheld = np.zeros(situation.shape, np.bool_)
     for row, state in enumerate(situation.states):
         for offer, shown in _often_shown(state, rule.after, situation):
-            resets = [*_responses(state, situation.book.ids[offer], situation.at), *_bought(situation, row, offer)]
+            resets = _responses(state, situation.book.ids[offer], situation.at)
+            if state.may_profile:
+                resets += _bought(situation, row, offer)
             withheld[row, offer] = rests(shown, resets, rule, situation.at)
     return withheld
 
@@ -64,7 +66,7 @@ def _responses(state: State, offer_id: str, at: dt.datetime) -> list[dt.datetime
     return [response.at for response in state.responses if response.offer_id == offer_id and response.at <= at]
 
 
-def _bought(situation: Situation, row: int, offer: int) -> Sequence[dt.datetime]:
+def _bought(situation: Situation, row: int, offer: int) -> list[dt.datetime]:
     """The ends of the days on which the subject bought any item of the offer; their last microseconds."""
     wanted = np.zeros(len(situation.book.index), np.bool_)
     wanted[situation.book.items.row(offer)] = True

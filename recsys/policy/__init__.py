@@ -1,7 +1,7 @@
 """The guards' policy: what a category manager and a privacy officer decided, strict and hashed."""
 
 from recsys.policy.document import Group, OnlyIfPurchased, Policy
-from recsys.policy.placement import Placement, never_items, place, unlearned_items
+from recsys.policy.placement import Placement, named_items, never_items, place, unlearned_items
 from recsys.policy.reading import load_policy
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Placement",
     "Policy",
     "load_policy",
+    "named_items",
     "never_items",
     "place",
     "unlearned_items",

@@ -56,6 +56,12 @@ def place(policy: Policy, catalogue: pl.DataFrame) -> Placement:
     return Placement(members, cooling, lifted, sentences(policy, findings))
 
 
+def named_items(policy: Policy) -> list[str]:
+    """The items that the policy names one by one: purchases of them count, whether the catalogue has them or not."""
+    grouped = [item for group in policy.groups.values() for item in group.items]
+    return grouped + [item for rule in policy.cool_down for item in rule.items]
+
+
 def never_items(policy: Policy, catalogue: pl.DataFrame) -> frozenset[str]:
     """Items that are offered to nobody, and whose purchases no stage keeps."""
     return place(policy, catalogue).items_of(policy.never)
