@@ -15,7 +15,7 @@ from recsys.contracts.document import encode_document
 from recsys.contracts.evaluation_sets import AS_OF
 from recsys.contracts.table import write_rows
 from recsys.contracts.token import Lineage, column_lineage
-from recsys.errors import TokenError
+from recsys.errors import TokenError, UsageError
 from recsys.evaluation.ranking import check_unseen, judge_ranking
 from recsys.evaluation.report.page import ranking_page
 from recsys.evaluation.report.remarks import remarks
@@ -28,7 +28,7 @@ from recsys.scorer import Scorer
 
 app: Final = new_app("Judge bundles on purchases that they have not seen. Tokens only; nothing here trains.")
 
-_Bundle = Annotated[Path, typer.Option("--bundle", help="models/<name> (its current version), or one version.")]
+_Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION.")]
 _Trust = Annotated[Path, typer.Option("--trust", help="The public key that must have signed the bundle.")]
 _Purchases = Annotated[Path, typer.Option("--purchases", help="Purchases: a file, or the folder of a release.")]
 
@@ -52,6 +52,8 @@ def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     --horizon 28 --out report`
     """
     window = Window(parse_day(as_of, option="--as-of"), horizon)
+    if window.as_of > today():
+        raise UsageError("lies in the future", where="--as-of", mend="Judge on days that have been")
     loaded = load_bundle(bundle, trust=trust)
     check_unseen(loaded, window)
     with step("Reading purchases"):

@@ -17,8 +17,8 @@ from stage import Server, Workshop
 from recsys.console import new_app, run, say
 from recsys.errors import UsageError
 
-HERE = Path(__file__).parent
-POLICY = HERE.parent / "policies" / "grocery.toml"
+HERE = Path(os.path.relpath(Path(__file__).parent))  # as a person would type it
+POLICY = Path(os.path.relpath(HERE.parent / "policies" / "grocery.toml"))
 AS_OF = "2017-11-27"
 NOW = f"{AS_OF}T09:00:00Z"
 

@@ -106,19 +106,17 @@ class Workshop:
         for name in ("", "offer", "score", "because …"):
             table.add_column(name)
         titles = dict(pl.read_parquet(self.offers).select("offer_id", "title").iter_rows())
-        for item in decision["items"][:_SHOWN]:
+        shown = [item for item in decision["items"] if item["rank"] <= _SHOWN or item["offer_id"] in marked]
+        for item in shown:
             why = [reason["text"].removeprefix("because ") for reason in item["reasons"] if reason["code"] != "other"]
             note = f" [yellow]({mark})[/]" if item["offer_id"] in marked else ""
             table.add_row(str(item["rank"]), titles[item["offer_id"]] + note, f"{item['score']:.3f}", "; ".join(why))
-        if decision["items"]:
+        if shown:
             self.console.print(table)
         else:
             self.console.print(f"\n[bold]{text}[/] fill = {decision['fill']}: no offer at all.")
-        listed = [item["rank"] for item in decision["items"] if item["offer_id"] in marked]
-        if marked:
-            self.console.print(
-                f"  Of the {len(marked)} live offers with beer, at rank: {listed or 'none of them is listed'}"
-            )
+        if marked and not any(item["offer_id"] in marked for item in shown):
+            self.console.print(f"  [yellow]None of the {len(marked)} live offers with beer is on the list.[/]")
         self.console.print(f"  Withheld, by rule: {decision['withheld']}", markup=False)
 
     def show_refusal(self, text: str, answer: Mapping[str, Any], secret: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.chain import AS_OF, EXAMPLE, POLICY, ROOT, Chain
+from support.servers import running
 
 PACKAGES = ("recsys", "pseudonymize", "training", "serving")
 FORBIDDEN = {
@@ -138,16 +138,6 @@ def test_serving_runs_without_the_code_of_the_other_stages(chain: Chain, tmp_pat
         "from serving.__main__ import main\n"
         "main()\n"
     )
-    server = subprocess.Popen(  # noqa: S603 - our own server
-        [sys.executable, "-P", "-c", script, *map(str, chain.serve_options()), "--port", "0"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        assert server.stdout.readline().startswith("http://127.0.0.1:")
-    finally:
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(timeout=30) == 0
+    command = [sys.executable, "-P", "-c", script, *chain.serve_options(), "--port", 0]
+    with running(command, cwd=tmp_path) as address:
+        assert address.startswith("http://127.0.0.1:")

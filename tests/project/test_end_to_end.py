@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from support.chain import AS_OF, POLICY, Chain
 from support.commands import assert_clear_failure, run
 from support.search import contents, found, plant
+from support.servers import running
 
 IDENTIFIERS = ("loyalty_card", "name", "email", "phone", "address")
 
@@ -32,18 +31,8 @@ def tokens(chain: Chain) -> list[str]:
 
 @pytest.fixture(scope="module")
 def server(chain: Chain) -> Iterator[str]:
-    process = subprocess.Popen(  # noqa: S603 - our own server
-        [sys.executable, "-m", "serving", *map(str, chain.serve_options()), "--port", "0", "--explain"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+    with running([sys.executable, "-m", "serving", *chain.serve_options(), "--port", 0, "--explain"]) as address:
+        yield address
 
 
 def test_no_identifier_passes_the_gate(chain: Chain, identifiers: list[str], tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Writing a release: one Parquet file a contract, batch by batch, and `release.json` with their hashes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from recsys.contracts.document import encode_document
+from recsys.contracts.release import RELEASE_FILE, Release
+from recsys.contracts.table import TableContract
+from recsys.contracts.token import Lineage
+from recsys.files import sha256_of, write_text
+
+_METADATA_KEY: Final = "recsys.contract"  # as `TableContract.write` has it; a test holds the two together
+
+
+class ReleaseWriter(contextlib.ExitStack):
+    """Fills a folder with a release. Close it by `finish`, or throw the folder away."""
+
+    def __init__(self, folder: Path, fed: Mapping[str, frozenset[str]]) -> None:
+        """`fed` holds, for each contract's name, the columns that its file has, whatever a batch brings."""
+        super().__init__()
+        self._folder = folder
+        self._fed = fed
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._rows: dict[str, int] = {}
+
+    def write(self, contract: TableContract, frame: pl.DataFrame) -> None:
+        """Append rows that passed the contract's checks."""
+        columns = [column for column in contract.columns if column.name in self._fed[contract.name]]
+        absent = [
+            pl.lit(None, column.dtype).alias(column.name) for column in columns if column.name not in frame.columns
+        ]
+        table = frame.with_columns(absent).select(column.name for column in columns)
+        arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+        name = f"{contract.name}.parquet"
+        if name not in self._writers:
+            # A file of Python's, since its errors say why a disk cannot be written, and pyarrow's do not.
+            file = self.enter_context((self._folder / name).open("wb"))
+            schema = arrow.schema.with_metadata({_METADATA_KEY: f"{contract.name}/{contract.version}"})
+            self._writers[name] = self.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+        self._writers[name].write_table(arrow.cast(self._writers[name].schema))
+        self._rows[name] = self._rows.get(name, 0) + len(frame)
+
+    def finish(
+        self, lineage: Lineage, *, field_policy: str, guard_policy: str | None, dropped: Mapping[str, int]
+    ) -> Release:
+        """Close the tables and write what they are beside them."""
+        self.close()
+        files = {name: sha256_of(self._folder / name) for name in sorted(self._writers)}
+        release = Release(
+            domain=lineage.domain,
+            epoch=lineage.epoch,
+            field_policy=field_policy,
+            guard_policy=guard_policy,
+            fingerprint=fingerprint(files),
+            files=files,
+            rows=self._rows,
+            dropped=dict(dropped),
+        )
+        write_text(self._folder / RELEASE_FILE, encode_document(release).decode())
+        return release
+
+
+def fingerprint(files: Mapping[str, str]) -> str:
+    """SHA-256 over a line `name hash` for each file, in the order of their names."""
+    lines = "".join(f"{name} {files[name]}\n" for name in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()

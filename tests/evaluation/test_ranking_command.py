@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import datetime as dt
+import html.parser
+import itertools
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from support import judging
+from support.commands import assert_clear_failure, no_leftovers, run
+from support.market import AS_OF, Market
+from support.tokens import token
+
+from recsys.bundle import Bundle, load_bundle
+from recsys.cli import app
+from recsys.contracts.purchases import PURCHASES
+from recsys.errors import RecsysError, UsageError
+from recsys.history import ItemIndex, histories
+from recsys.scorer import Scorer
+
+HORIZON = 28
+END = AS_OF + dt.timedelta(days=HORIZON)
+Document = dict[str, object]
+
+
+def ranking(*arguments: str) -> None:
+    """The command in this process: its errors are raised as they are."""
+    app(["ranking", *arguments], standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def judged(market: Market, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Document, str]:
+    """The folder that the command wrote, the document on standard output, and what a person read."""
+    out = tmp_path_factory.mktemp("judged") / "report"
+    done = run("recsys", "ranking", *market.judged(out=out), "--horizon", HORIZON, "--seed", 3, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    return out, json.loads(done.stdout), done.stderr
+
+
+def scored_by(bundle: Bundle, market: Market, subjects: list[str]) -> dict[str, dict[str, float]]:
+    """What the scorer says of each subject's history before the day."""
+    scorer = Scorer(bundle)
+    index = ItemIndex.of(market.lines["item"].unique().sort())
+    known = histories(market.lines, index, until=AS_OF, subjects=subjects)
+    scores = scorer.score(scorer.fold(known, scorer.codes(index)), np.arange(len(bundle.vocabulary)))
+    names = bundle.vocabulary.names
+    return {subject: dict(zip(names, row.tolist(), strict=True)) for subject, row in zip(subjects, scores, strict=True)}
+
+
+def expected_means(bundle: Bundle, market: Market) -> dict[tuple[str, str, str], float]:
+    """Each figure by task, model and metric, in plain loops."""
+    items = list(bundle.vocabulary.names)
+    everyone = judging.people(market.lines, market.types, set(items), AS_OF, END)
+    able = judging.judged(everyone)
+    popular, habit = judging.popularity(everyone, items), judging.gp_pop(everyone, items, AS_OF)
+    personal = scored_by(bundle, market, list(able))
+    values: dict[tuple[str, str, str], list[float]] = {}
+    for subject, person in able.items():
+        models = {"popularity": popular, "gp-pop": habit(person), "bundle": personal[subject]}
+        for task, hidden in (("mixed", set()), ("novel", set(person.before))):
+            if wanted := person.wanted - hidden:
+                for model, scores in models.items():
+                    for metric, value in judging.metrics(scores, wanted, hidden).items():
+                        values.setdefault((task, model, metric), []).append(value)
+    return {key: sum(of_key) / len(of_key) for key, of_key in values.items()}
+
+
+def test_every_figure_is_what_plain_loops_find(market: Market, judged: tuple[Path, Document, str]) -> None:
+    _, document, _ = judged
+    found = {(f["task"], f["model"], f["metric"]): f["estimate"]["mean"] for f in document["figures"]}
+    expected = expected_means(load_bundle(market.bundle, trust=market.trust), market)
+    assert len(expected) == 18
+    assert found == {key: pytest.approx(value, abs=1e-9) for key, value in expected.items()}
+
+
+def test_differences_are_paired_and_belong_to_a_baseline(judged: tuple[Path, Document, str]) -> None:
+    _, document, _ = judged
+    means = {(f["task"], f["model"], f["metric"]): f["estimate"]["mean"] for f in document["figures"]}
+    assert len(document["differences"]) == 2 * 2 * 3
+    for difference in document["differences"]:
+        own = means[difference["task"], "bundle", difference["metric"]]
+        baseline = means[difference["task"], difference["baseline"], difference["metric"]]
+        assert difference["estimate"]["mean"] == pytest.approx(own - baseline)
+        assert difference["relative"] == pytest.approx((own - baseline) / baseline)
+        assert difference["estimate"]["low"] <= own - baseline <= difference["estimate"]["high"]
+
+
+def test_groups_by_history_share_out_the_subjects(judged: tuple[Path, Document, str]) -> None:
+    _, document, _ = judged
+    for task in ("mixed", "novel"):
+        (subjects,) = {f["subjects"] for f in document["figures"] if f["task"] == task}
+        groups = [g for g in document["by_history"] if (g["task"], g["model"]) == (task, "bundle")]
+        assert sum(group["subjects"] for group in groups) == subjects
+        assert all(a["to_days"] < b["from_days"] for a, b in itertools.pairwise(groups))
+        mean = sum(group["subjects"] * group["estimate"]["mean"] for group in groups) / subjects
+        (whole,) = [
+            f["estimate"]["mean"]
+            for f in document["figures"]
+            if (f["task"], f["model"], f["metric"]) == (task, "bundle", "ndcg")
+        ]
+        assert mean == pytest.approx(whole)
+
+
+def test_the_document_says_what_was_judged_on_what(market: Market, judged: tuple[Path, Document, str]) -> None:
+    out, document, _ = judged
+    assert json.loads((out / "ranking.json").read_text()) == document
+    assert (document["contract"], document["as_of"], document["horizon"]) == ("ranking/1", "2017-11-27", HORIZON)
+    assert document["bundle"]["version"] == load_bundle(market.bundle, trust=market.trust).model_version
+    purchases = document["purchases"]
+    assert purchases["lines"] == len(market.lines)
+    assert (purchases["domain"], purchases["consent"]) == ("rec", "assumed")
+    assert purchases["subjects_without_history"] == sum(
+        bool(person.wanted) and not person.before
+        for person in judging.people(market.lines, market.types, known_types(market), AS_OF, END).values()
+    )
+    unknown = market.lines.filter(pl.col("day").is_between(AS_OF, END, closed="left"))["item"].unique().to_list()
+    assert purchases["unknown_items"] == len([i for i in unknown if market.types.get(i) not in known_types(market)])
+
+
+def known_types(market: Market) -> set[str]:
+    return set(load_bundle(market.bundle, trust=market.trust).vocabulary.names)
+
+
+def test_a_person_reads_a_table_and_where_the_page_is(judged: tuple[Path, Document, str]) -> None:
+    out, document, screen = judged
+    for text in ("mixed: everything they bought", "GP-Pop", "popularity", "NDCG@10", str(out / "ranking.html")):
+        assert text in screen
+    assert f"{document['figures'][0]['estimate']['mean']:.4f}".removeprefix("0") in screen
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects what a page refers to, and what it says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.tags: list[str] = []
+        self.labels: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.references += [f"{tag} {name}" for name, _ in attrs if name in {"src", "href", "xlink:href", "srcset"}]
+        self.labels += [value or "" for name, value in attrs if (name, tag) == ("aria-label", "div")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read_page(path: Path) -> Reader:
+    reader = Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    return reader
+
+
+def test_the_page_needs_nothing_but_itself(judged: tuple[Path, Document, str]) -> None:
+    page = read_page(judged[0] / "ranking.html")
+    assert page.references == []
+    assert not {"script", "link", "iframe", "img", "object"} & set(page.tags)
+    assert "url(" not in page.text
+    assert "@import" not in page.text
+    assert page.tags.count("svg") == 6
+
+
+def test_the_page_says_what_the_document_says(judged: tuple[Path, Document, str]) -> None:
+    out, document, _ = judged
+    page = read_page(out / "ranking.html")
+    for figure in document["figures"]:
+        assert f"{figure['estimate']['mean']:.4f}".removeprefix("0") in page.text
+    assert document["bundle"]["version"] in page.text
+    assert document["purchases"]["fingerprint"] in page.text
+    assert "This is one window." in page.text
+    assert "Only 56 subjects could be judged" in page.text
+    plots = [label for label in page.labels if "NDCG@10" in label]
+    assert len(plots) == 3
+    assert f"{document['figures'][0]['estimate']['mean']:.3f}" in plots[0]
+
+
+def test_no_token_is_in_what_is_written(market: Market, judged: tuple[Path, Document, str]) -> None:
+    out, _, screen = judged
+    written = screen + "".join(path.read_text() for path in out.iterdir())
+    assert not [subject for subject in market.lines["subject"].unique() if subject in written]
+
+
+def test_running_again_into_the_same_folder_gives_the_same_bytes(
+    market: Market, judged: tuple[Path, Document, str], tmp_path: Path
+) -> None:
+    again = tmp_path / "report"
+    shutil.copytree(judged[0], again)
+    (again / "ranking.json").write_text("{}")
+    ranking(*market.judged(out=again), "--seed", "3")
+    for path in judged[0].iterdir():
+        assert (again / path.name).read_bytes() == path.read_bytes()
+    assert no_leftovers(again)
+
+
+def test_another_seed_moves_intervals_and_no_mean(
+    market: Market, judged: tuple[Path, Document, str], tmp_path: Path
+) -> None:
+    ranking(*market.judged(out=tmp_path), "--seed", "4")
+    other = json.loads((tmp_path / "ranking.json").read_text())
+    for mine, its in zip(judged[1]["figures"], other["figures"], strict=True):
+        assert mine["estimate"]["mean"] == its["estimate"]["mean"]
+    assert [f["estimate"]["low"] for f in judged[1]["figures"]] != [f["estimate"]["low"] for f in other["figures"]]
+
+
+def test_a_bundle_that_has_seen_the_window_is_refused(market: Market, tmp_path: Path) -> None:
+    early = AS_OF - dt.timedelta(days=1)
+    out = tmp_path / "report"
+    done = run("recsys", "ranking", *market.judged(out=out, **{"as-of": early}))
+    assert_clear_failure(done, "training window reaches into", "2017-11-27", "--until 2017-11-26")
+    assert not out.exists()
+
+
+def test_a_later_day_may_be_judged(market: Market, tmp_path: Path) -> None:
+    ranking(*market.judged(out=tmp_path, **{"as-of": AS_OF + dt.timedelta(days=7)}), "--horizon", "14")
+    assert json.loads((tmp_path / "ranking.json").read_text())["purchases"]["days_covered"] == 14
+
+
+def test_purchases_that_end_within_the_window_are_judged_with_a_warning(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = tmp_path / "cut.parquet"
+    PURCHASES.write(market.lines.filter(pl.col("day") < AS_OF + dt.timedelta(days=10)), cut)
+    ranking(*market.judged(out=tmp_path, purchases=cut))
+    assert "they cover 10 of the 28 days" in capsys.readouterr().err
+    assert "they cover 10 of the 28 days" in (tmp_path / "ranking.html").read_text()
+
+
+def test_a_window_full_of_items_the_bundle_does_not_know_is_judged_with_a_warning(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = (pl.col("day") >= AS_OF) & pl.col("item").str.ends_with("-a")
+    renamed = market.lines.with_columns(item=pl.when(strange).then(pl.lit("strange")).otherwise("item"))
+    PURCHASES.write(renamed, tmp_path / "renamed.parquet")
+    ranking(*market.judged(out=tmp_path, purchases=tmp_path / "renamed.parquet"))
+    share = json.loads((tmp_path / "ranking.json").read_text())["purchases"]["unknown_share"]
+    assert 0.3 < share < 0.7
+    assert f"does not know {100 * share:.0f}" in capsys.readouterr().err
+
+
+def test_a_task_that_nobody_can_be_judged_on_is_left_out(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = market.lines.filter(pl.col("day") < AS_OF, pl.col("quantity") > 0)
+    returned = before.with_columns(day=pl.lit(AS_OF))  # in the window everyone buys what they know, and only that
+    PURCHASES.write(pl.concat([before, returned]), tmp_path / "habit.parquet")
+    ranking(*market.judged(out=tmp_path, purchases=tmp_path / "habit.parquet"))
+    document = json.loads((tmp_path / "ranking.json").read_text())
+    assert {figure["task"] for figure in document["figures"]} == {"mixed"}
+    assert "Nobody could be judged on “something new to them”" in capsys.readouterr().err
+    assert read_page(tmp_path / "ranking.html").tags.count("svg") == 3
+
+
+def test_tokens_of_another_domain_are_judged_with_a_warning(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = tmp_path / "foreign.parquet"
+    PURCHASES.write(
+        market.lines.with_columns(pl.col("subject").str.replace("s1.rec.", "s1.shop.", literal=True)), foreign
+    )
+    ranking(*market.judged(out=tmp_path, purchases=foreign))
+    assert "domain 'rec', the purchases are of 'shop'" in capsys.readouterr().err
+
+
+BROKEN: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
+    "two domains": (
+        lambda lines: pl.concat([lines, lines.head(1).with_columns(subject=pl.lit(token("x", domain="shop")))]),
+        "tokens of 2 domains or epochs",
+    ),
+    "a misspelt column": (lambda lines: lines.rename({"item": "itm"}), "Rename column 'itm'"),
+    "a name in a token's place": (
+        lambda lines: lines.with_columns(subject=pl.lit("Anna Berg")),
+        "row 1, column 'subject'",
+    ),
+    "nothing before the day": (
+        lambda lines: lines.filter(pl.col("day") >= AS_OF),
+        "nothing that the bundle knows was bought before 2017-11-27",
+    ),
+    "nothing in the window": (
+        lambda lines: lines.filter(pl.col("day") < AS_OF),
+        "nobody with a history bought anything that the bundle knows",
+    ),
+    "only items the bundle does not know": (
+        lambda lines: lines.with_columns(item=pl.lit("new")),
+        "nothing that the bundle knows",
+    ),
+    "a day to come": (lambda lines: lines.with_columns(day=pl.lit(dt.date(2999, 1, 1))), "lies in the future"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_purchases_that_cannot_be_judged(market: Market, tmp_path: Path, name: str) -> None:
+    change, message = BROKEN[name]
+    change(market.lines).write_parquet(tmp_path / "broken.parquet")
+    out = tmp_path / "report"
+    with pytest.raises(RecsysError, match=r"broken|purchases") as failed:
+        ranking(*market.judged(out=out, purchases=tmp_path / "broken.parquet"))
+    assert message in str(failed.value)
+    assert "Anna" not in str(failed.value)
+    assert not out.exists()
+
+
+def test_a_table_cut_off_half_way_is_refused(market: Market, tmp_path: Path) -> None:
+    (tmp_path / "cut.parquet").write_bytes(market.purchases.read_bytes()[:2000])
+    with pytest.raises(RecsysError, match="cut off"):
+        ranking(*market.judged(out=tmp_path / "report", purchases=tmp_path / "cut.parquet"))
+
+
+def test_a_bundle_with_one_byte_changed_is_refused(market: Market, tmp_path: Path) -> None:
+    copied = tmp_path / "models" / "small"
+    shutil.copytree(market.bundle, copied)
+    (graph,) = copied.rglob("model.onnx")
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    with pytest.raises(RecsysError, match="changed after it was signed"):
+        ranking(*market.judged(out=tmp_path / "report", bundle=copied))
+
+
+@pytest.mark.parametrize(("day", "message"), [("27.11.2017", "is not a date"), ("9999-12-31", "lies in the future")])
+def test_a_day_that_cannot_be_judged_is_a_wrong_call(market: Market, tmp_path: Path, day: str, message: str) -> None:
+    with pytest.raises(UsageError, match=f"--as-of: {message}"):
+        ranking(*market.judged(out=tmp_path, **{"as-of": day}))
+
+
+def test_an_output_that_is_a_file_is_left_as_it_was(market: Market, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    out.write_text("mine")
+    with pytest.raises(RecsysError, match="cannot be written"):
+        ranking(*market.judged(out=out))
+    assert out.read_text() == "mine"
+    assert no_leftovers(tmp_path)

@@ -1,0 +1,73 @@
+"""What must never be seen: searched for in every byte, with a control that must be found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from support.commands import assert_clear_failure, no_leftovers, run
+from support.search import contents, found, plant
+
+NO_STORE = 1 << 15  # bytes
+LIMITED = f"""
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_FSIZE, ({NO_STORE}, {NO_STORE}))
+runpy.run_module("pseudonymize", run_name="__main__")
+"""
+
+
+def gate(shop: SimpleNamespace, vault: Path, fields: Path, out: Path) -> list[object]:
+    return ["run", "--fields", fields, "--vault", vault, "--out", out, *shop.files]
+
+
+def test_no_identifier_and_no_key_in_what_is_written_or_said(
+    shop: SimpleNamespace, vault_folder: Path, fields_file: Path, tmp_path: Path
+) -> None:
+    done = run("pseudonymize", *gate(shop, vault_folder, fields_file, tmp_path / "out"), "--json")
+    assert done.returncode == 0, done.stderr
+    secrets = [*shop.identifiers, "Canary", *key_texts(vault_folder)]
+    spoken = (done.stdout + done.stderr).encode()
+    assert found(contents(tmp_path / "out") + spoken, secrets) == []
+    plant(tmp_path / "out", shop.identifiers[0])
+    assert found(contents(tmp_path / "out"), secrets) == [shop.identifiers[0]]
+
+
+def test_no_identifier_in_what_a_failure_says_or_leaves(
+    shop: SimpleNamespace, vault_folder: Path, fields_file: Path, tmp_path: Path
+) -> None:
+    shop.customers["birth_date"][2] = "Cleo Canary"
+    shop.write()
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    done = run("pseudonymize", *gate(shop, vault_folder, fields_file, tmp_path / "out"), TMPDIR=str(temporary))
+    assert_clear_failure(done, "customers.csv: row 3, column 'birth_date' is not a time")
+    assert found((done.stdout + done.stderr).encode(), [*shop.identifiers, "Canary"]) == []
+    assert not (tmp_path / "out").exists()
+    assert no_leftovers(tmp_path)
+    assert not list(temporary.iterdir())
+
+
+def test_an_identifier_given_as_an_argument_is_not_repeated(vault_folder: Path, fields_file: Path) -> None:
+    words = ["token", "--vault", vault_folder, "--fields", fields_file, "--field", "loyalty_card", "ada@canary.example"]
+    done = run("pseudonymize", *words)
+    assert_clear_failure(done, status=2)
+    assert "canary" not in done.stderr + done.stdout
+
+
+def test_a_full_disk_leaves_nothing(
+    shop: SimpleNamespace, vault_folder: Path, fields_file: Path, tmp_path: Path
+) -> None:
+    shop.receipts["item"] = [os.urandom(NO_STORE).hex() for _ in range(4)]  # cannot be compressed
+    shop.write()
+    words = [sys.executable, "-c", LIMITED, *gate(shop, vault_folder, fields_file, tmp_path / "out")]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own command
+    assert_clear_failure(done, "cannot be written (File too large)")
+    assert not (tmp_path / "out").exists()
+    assert no_leftovers(tmp_path)
+
+
+def key_texts(vault: Path) -> list[str]:
+    return [(vault / "kek").read_text().strip(), bytes.fromhex((vault / "kek").read_text()).decode("latin-1")]

@@ -1,0 +1,70 @@
+"""The judging again, in plain loops from its meaning. Shares no code with `recsys.evaluation`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from support.oracle import net_days
+
+Day = dt.date
+
+
+@dataclass(frozen=True)
+class Person:
+    """What one subject did: days of each model item before the window, and the model items bought in it."""
+
+    before: dict[str, set[Day]]
+    wanted: set[str]
+
+
+def people(lines: pl.DataFrame, types: dict[str, str], known: set[str], as_of: Day, end: Day) -> dict[str, Person]:
+    """Everyone with a side or two, at the level of types."""
+    found = {}
+    for (subject,), rows in lines.group_by("subject"):
+        own = [(item, (as_of - day).days, quantity) for item, day, quantity in rows.drop("subject").iter_rows()]
+        before: dict[str, set[Day]] = {}
+        for item, day in net_days([line for line in own if line[1] > 0]):
+            if types.get(item) in known:
+                before.setdefault(types[item], set()).add(day)
+        until_end = net_days([line for line in own if line[1] > (as_of - end).days])
+        wanted = {types[item] for item, day in until_end if day >= as_of and types.get(item) in known}
+        found[str(subject)] = Person(before, wanted)
+    return found
+
+
+def judged(everyone: dict[str, Person]) -> dict[str, Person]:
+    """Those with a history and a target."""
+    return {subject: person for subject, person in everyone.items() if person.before and person.wanted}
+
+
+def popularity(everyone: dict[str, Person], items: list[str]) -> dict[str, float]:
+    """Different buyers."""
+    return {item: sum(item in person.before for person in everyone.values()) for item in items}
+
+
+def gp_pop(everyone: dict[str, Person], items: list[str], as_of: Day) -> Callable[[Person], dict[str, float]]:
+    """Own decayed purchase days, plus 1.5 times everyone's by their largest."""
+
+    def own(person: Person, item: str) -> float:
+        return sum(0.5 ** ((as_of - day).days / 84) for day in person.before.get(item, ()))
+
+    total = {item: sum(own(person, item) for person in everyone.values()) for item in items}
+    largest = max(total.values())
+    return lambda person: {item: own(person, item) + 1.5 * total[item] / largest for item in items}
+
+
+def metrics(scores: dict[str, float], wanted: set[str], hidden: set[str], k: int = 10) -> dict[str, float]:
+    """NDCG, recall and precision of the list that the scores make, ties in the items' order."""
+    order = sorted((item for item in scores if item not in hidden), key=lambda item: -scores[item])[:k]
+    places = [place for place, item in enumerate(order, start=1) if item in wanted]
+    best = sum(1 / math.log2(place + 1) for place in range(1, min(k, len(wanted)) + 1))
+    return {
+        "ndcg": sum(1 / math.log2(place + 1) for place in places) / best,
+        "recall": len(places) / min(k, len(wanted)),
+        "precision": len(places) / k,
+    }
