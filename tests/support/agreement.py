@@ -9,7 +9,7 @@ from recsys.guards import GUARDS, Situation
 from recsys.history import histories
 from recsys.offer_book import open_offer_book
 from support.oracle import RULES, Oracle
-from support.oracle_lists import Lists
+from support.oracle_lists import Listed, Lists
 from support.worlds import World, purchases
 
 
@@ -60,17 +60,21 @@ def decided(world: World) -> tuple[int, list[str]]:
     lists = Lists(oracle)
     differences = []
     for row, ranking in enumerate(rank(now, scores(world, oracle), seeds(world))):
-        expected = lists.decision(row)
-        got = {
-            "offers": [now.book.ids[offer] for offer in ranking.offers],
-            "scores": ranking.scores.tolist(),
-            "withheld": ranking.withheld,
-            "fill": str(ranking.fill),
-            "arm": str(ranking.arm),
-        }
-        differences += [
-            f"person {row}: {name} expected {getattr(expected, name)}, got {value}"
-            for name, value in got.items()
-            if getattr(expected, name) != value
-        ]
+        differences += unlike(lists.decision(row), ranking, now, row)
     return len(world.people), differences
+
+
+def unlike(expected: Listed, ranking: Ranking, now: Situation, row: int) -> list[str]:
+    """In what one decision differs from the oracle's."""
+    got = {
+        "offers": [now.book.ids[offer] for offer in ranking.offers],
+        "scores": ranking.scores.tolist(),
+        "withheld": ranking.withheld,
+        "fill": str(ranking.fill),
+        "arm": str(ranking.arm),
+    }
+    return [
+        f"person {row}: {name} expected {getattr(expected, name)}, got {value}"
+        for name, value in got.items()
+        if getattr(expected, name) != value
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
@@ -19,15 +18,17 @@ class Dice(Protocol):
         """A whole number from 0 to `count` - 1."""
 
 
-@dataclass(frozen=True)
 class Drawn:
-    """Choices that Hypothesis makes."""
+    """Choices that Hypothesis makes, one a byte, and shrinks towards the first of the options."""
 
-    draw: st.DrawFn
+    LONGEST = 1500  # what lies beyond is plain
+
+    def __init__(self, choices: bytes) -> None:
+        self._choices = iter(choices)
 
     def below(self, count: int) -> int:
         """See `Dice`."""
-        return self.draw(st.integers(0, count - 1))
+        return next(self._choices, 0) % count
 
 
 class Seeded:
@@ -39,6 +40,9 @@ class Seeded:
     def below(self, count: int) -> int:
         """See `Dice`."""
         return int(self._random.random() * count)
+
+
+CHOICES = st.binary(min_size=Drawn.LONGEST, max_size=Drawn.LONGEST)
 
 
 def pick(dice: Dice, options: Sequence[T]) -> T:

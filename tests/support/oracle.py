@@ -55,6 +55,10 @@ class Oracle:
         self.brands = {row["item"]: row.get("brand") for row in rows}
         self.offers = world.offers.to_dicts()
         self.known = self._known_items()
+        self._unknown = {
+            row["offer_id"]: [item for item in row["items"] if item not in self.paths] for row in self.offers
+        }
+        self._categories: dict[int, list[tuple[str, ...]]] = {}
         self._member: dict[tuple[int, str], bool] = {}
         self._bought: dict[str, dict[str, set[dt.date]]] = {}
         self._days: dict[tuple[str, int, str, str], list[dt.date]] = {}
@@ -95,8 +99,13 @@ class Oracle:
         key = (id(things), item)
         if key not in self._member:
             path = self.paths.get(item, ())
-            self._member[key] = item in things.items or any(inside(parts(name), path) for name in things.categories)
+            self._member[key] = item in things.items or any(inside(name, path) for name in self._named(things))
         return self._member[key]
+
+    def _named(self, things: Things) -> list[tuple[str, ...]]:
+        if id(things) not in self._categories:
+            self._categories[id(things)] = [parts(name) for name in things.categories]
+        return self._categories[id(things)]
 
     def in_groups(self, item: str, groups: tuple[str, ...]) -> bool:
         """Whether an item is in any of the groups."""
@@ -183,7 +192,7 @@ class Oracle:
 
     def _unplaced(self, person: Person, offer: Offer) -> bool:
         del person
-        return self.policy.unknown_category == "withhold" and any(item not in self.paths for item in offer["items"])
+        return self.policy.unknown_category == "withhold" and bool(self._unknown[str(offer["offer_id"])])
 
     def _never(self, person: Person, offer: Offer) -> bool:
         del person
@@ -234,14 +243,18 @@ class Oracle:
         for no in person.state.dismissals:
             if no.at > self.now or (no.expires is not None and self.now >= no.expires):
                 continue
-            for item in offer["items"]:
-                path, brand = self.paths.get(item, ()), self.brands.get(item)
-                if {
-                    "offer": no.value == offer["offer_id"],
-                    "item": no.value == item,
-                    "category": inside(parts(no.value), path),
-                    "brand": brand is not None and brand.casefold() == no.value.casefold(),
-                }[no.scope]:
+            if no.scope == "offer" and no.value == offer["offer_id"]:
+                return True
+            if no.scope == "item" and no.value in offer["items"]:
+                return True
+            if no.scope == "category":
+                wanted = parts(no.value)
+                if any(inside(wanted, self.paths.get(item, ())) for item in offer["items"]):
+                    return True
+            if no.scope == "brand":
+                wanted_brand = no.value.strip().casefold()
+                brands = [self.brands.get(item) for item in offer["items"]]
+                if any(brand is not None and brand.strip().casefold() == wanted_brand for brand in brands):
                     return True
         return False
 

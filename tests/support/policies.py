@@ -28,6 +28,7 @@ CATEGORIES = (
     *("straße / säfte", "FOOD / MILK / FLUID", "ALONE", "FOOD"),
 )
 GONE = "gone"  # an item that no catalogue has
+DELISTED = "delisted"  # nor any offer: only old receipts and the policy name it
 DAYS = (7, 1, 2, 30)
 HOURS = (24, 1, 168)
 _LIFTS = (0.25, -0.25, 0.0625, 1.5, -2.0)  # sums of these are exact in any precision
@@ -63,7 +64,7 @@ def changed(policy: Policy, **changes: object) -> Policy:
 def _group(dice: Dice, items: Sequence[str]) -> Group:
     return Group(
         categories=some(dice, CATEGORIES, 2, least=1),
-        items=some(dice, (*items, GONE), 2),
+        items=some(dice, (*items, GONE, *(DELISTED,) * 3), 2),
         learn=not chance(dice, 2),
     )
 
@@ -96,7 +97,7 @@ def _cool_down(dice: Dice, items: Sequence[str]) -> CoolDown:
     return CoolDown(
         groups=_groups(dice) if named in {"groups", "all"} else (),
         categories=some(dice, CATEGORIES, 2, least=1) if named in {"categories", "all"} else (),
-        items=some(dice, (*items, GONE), 2, least=1) if named in {"items", "all"} else (),
+        items=some(dice, (*items, GONE, *(DELISTED,) * 3), 2, least=1) if named in {"items", "all"} else (),
         days=pick(dice, DAYS),
         level=pick(dice, _SCOPES),
     )

@@ -17,7 +17,7 @@ from recsys.contracts.state import (
     State,
 )
 from support.dice import Dice, chance, pick, some
-from support.policies import CATEGORIES, DAYS, GONE, HOURS
+from support.policies import CATEGORIES, DAYS, DELISTED, GONE, HOURS
 
 AGES = (1, 0, -1, 2, 3, 6, 7, 8, 14, 21, 22, 29, 30, 31, 45, 90)
 BRANDS = (None, "Acme", "ACME", "Größe")
@@ -110,4 +110,4 @@ def _dismissal(dice: Dice, now: dt.datetime, items: Sequence[str], named: Sequen
 
 def _counter(dice: Dice, now: dt.datetime, items: Sequence[str]) -> SensitivePurchase:
     quantity = pick(dice, (1.0, 2.5, 0.0, -1.0))
-    return SensitivePurchase(item=pick(dice, (*items, GONE)), day=day_near(dice, now), quantity=quantity)
+    return SensitivePurchase(item=pick(dice, (*items, GONE, DELISTED)), day=day_near(dice, now), quantity=quantity)

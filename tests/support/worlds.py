@@ -13,8 +13,8 @@ from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.state import State
 from recsys.policy.document import Policy
-from support.dice import Dice, Drawn, Seeded, chance, pick, some
-from support.policies import GONE, make_policy
+from support.dice import CHOICES, Dice, Drawn, Seeded, chance, pick, some
+from support.policies import DELISTED, GONE, make_policy
 from support.states import BRANDS, day_near, make_state, near
 from support.tokens import token
 
@@ -92,10 +92,9 @@ SMALL = Size(people=2, offers=6, items=8, lines=10)
 LARGE = Size(people=20, offers=40, items=30, lines=40)
 
 
-@st.composite
-def worlds(draw: st.DrawFn, size: Size = SMALL) -> World:
+def worlds(size: Size = SMALL) -> st.SearchStrategy[World]:
     """Worlds that Hypothesis may shrink."""
-    return make_world(Drawn(draw), size)
+    return CHOICES.map(lambda choices: make_world(Drawn(choices), size))
 
 
 def seeded_world(seed: int, size: Size = LARGE) -> World:
@@ -153,7 +152,7 @@ def _person(
     dice: Dice, number: int, items: tuple[str, ...], offer_ids: tuple[str, ...], size: Size, now: dt.datetime
 ) -> Person:
     lines = [
-        (pick(dice, (*items, GONE)), day_near(dice, now), pick(dice, (1.0, 2.0, 1.0, -1.0)))
+        (pick(dice, (*items, GONE, DELISTED)), day_near(dice, now), pick(dice, (1.0, 2.0, 1.0, -1.0)))
         for _ in range(dice.below(size.lines))
     ]
     request = DecisionRequest(
