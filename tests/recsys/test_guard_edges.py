@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from support.agreement import judged, situation
+from support.agreement import judged, rankings, situation
 from support.tokens import token
 from support.worlds import Person, World
 
@@ -15,7 +16,17 @@ from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.state import Dismissal, DismissalScope, Exposure, Response, ResponseKind, State
 from recsys.guards import GUARDS
-from recsys.policy.document import CoolDown, Fatigue, Group, OnlyIfPurchased, PastPurchaseTrap, Policy, Scope
+from recsys.policy.document import (
+    Cap,
+    CapScope,
+    CoolDown,
+    Fatigue,
+    Group,
+    OnlyIfPurchased,
+    PastPurchaseTrap,
+    Policy,
+    Scope,
+)
 
 NOW = dt.datetime(2020, 2, 29, 12, tzinfo=dt.UTC)
 TODAY = NOW.date()
@@ -201,3 +212,20 @@ def no(scope: str, value: str, at: dt.timedelta = DAY, expires: dt.timedelta | N
 )
 def test_dismissal(case: Case) -> None:
     check("dismissal", case)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+AFTER_THE_CHANGE = dt.datetime(2017, 3, 26, 12, tzinfo=BERLIN)  # this day has 23 hours
+
+
+@pytest.mark.parametrize(
+    ("ago", "rests"), [(dt.timedelta(hours=23, minutes=30), True), (DAY - STEP, True), (DAY, False)]
+)
+@pytest.mark.parametrize("zone", [dt.UTC, BERLIN])
+def test_a_day_is_24_hours_where_the_clock_was_changed(ago: dt.timedelta, rests: bool, zone: dt.tzinfo) -> None:  # noqa: FBT001 - a table
+    at = (AFTER_THE_CHANGE.astimezone(dt.UTC) - ago).astimezone(zone)
+    known = State(consents=CONSENTS, exposures=(Exposure(offer_id="o", at=at, channel="email", categories=()),))
+    case = Case(withheld=rests, state=known, now=AFTER_THE_CHANGE)
+    check("fatigue", case, fatigue=Fatigue(after=1, rest_days=1))
+    listed = rankings(world(case, cap=(Cap(per=CapScope.OVERALL, max=1, hours=24),)))[0].offers
+    assert len(listed) == (not rests)

@@ -47,8 +47,8 @@ class Oracle:
     def __init__(self, world: World) -> None:
         self.world = world
         self.policy = world.policy
-        self.now = world.now
-        self.today = world.now.astimezone(dt.UTC).date()
+        self.now = utc(world.now)
+        self.today = self.now.date()
         rows = world.catalogue.to_dicts()
         self.paths = {row["item"]: parts(row["category"]) for row in rows if row["category"] is not None}
 
@@ -241,7 +241,7 @@ class Oracle:
 
     def _dismissed(self, person: Person, offer: Offer) -> bool:
         for no in person.state.dismissals:
-            if no.at > self.now or (no.expires is not None and self.now >= no.expires):
+            if utc(no.at) > self.now or (no.expires is not None and self.now >= utc(no.expires)):
                 continue
             if no.scope == "offer" and no.value == offer["offer_id"]:
                 return True
@@ -264,7 +264,7 @@ class Oracle:
             return False
         rest = dt.timedelta(hours=24 * rule.rest_days)
         count, rests_until = 0, None
-        for at in sorted(row.at for row in person.state.exposures if row.offer_id == offer["offer_id"]):
+        for at in sorted(utc(row.at) for row in person.state.exposures if row.offer_id == offer["offer_id"]):
             if at > self.now or self._taken_up(person, offer, at):
                 continue
             if rests_until is not None and at < rests_until:
@@ -276,10 +276,17 @@ class Oracle:
 
     def _taken_up(self, person: Person, offer: Offer, at: dt.datetime) -> bool:
         """Whether the offer was clicked, redeemed or bought from after (or on the day of) an exposure."""
-        clicked = any(row.offer_id == offer["offer_id"] and at <= row.at <= self.now for row in person.state.responses)
-        shown_on = at.astimezone(dt.UTC).date()
+        clicked = any(
+            row.offer_id == offer["offer_id"] and at <= utc(row.at) <= self.now for row in person.state.responses
+        )
+        shown_on = at.date()
         bought = self.bought(person) if "profiling" in person.state.consents else {}  # else a history opens nothing
         return clicked or any(shown_on <= day for item in offer["items"] for day in bought.get(item, ()))
+
+
+def utc(at: dt.datetime) -> dt.datetime:
+    """An instant as such: in a zone that changes its clock, Python reckons and compares by the clock on the wall."""
+    return at.astimezone(dt.UTC)
 
 
 def overdue(days: list[dt.date], today: dt.date, rule: PastPurchaseTrap) -> bool:

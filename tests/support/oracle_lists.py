@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from recsys.contracts.state import Exposure, Reservation
 from recsys.policy.document import Cap, Lift
-from support.oracle import Offer, Oracle, inside, parts
+from support.oracle import Offer, Oracle, inside, parts, utc
 from support.worlds import Person
 
 
@@ -136,8 +136,8 @@ class Lists:
     def used(self, cap: Cap, person: Person, key: tuple[str, ...]) -> int:
         """Exposures in the rolling window, and reservations that still hold."""
         now, since = self.oracle.now, self.oracle.now - dt.timedelta(hours=cap.hours)
-        seen = [row for row in person.state.exposures if since < row.at <= now]
-        held = [row for row in person.state.reservations if row.expires > now]
+        seen = [row for row in person.state.exposures if since < utc(row.at) <= now]
+        held = [row for row in person.state.reservations if utc(row.expires) > now]
         return sum(key in _shown_under(cap, row) for row in (*seen, *held))
 
 
