@@ -17,6 +17,24 @@ from recsys.rank import UNSCORED, judge, rank, scores_used
 
 _OUTRANKED: Final = "outranked"  # allowed, scored, and others were better
 
+SENTENCES: Final = {
+    "consent": "the person did not agree to this channel",
+    "holdout": "the person is in the arm that gets no offers",
+    "eligibility": "it is not valid now, not for this channel or placement, out of stock, or excluded",
+    "unknown_category": "the catalogue cannot place one of its items",
+    "never": "it holds something that is offered to nobody",
+    "age": "it holds something for adults, and the person was not verified to be one",
+    "only_if_purchased": "it holds something that goes only to those who buy it, often and recently enough",
+    "past_purchase_trap": "something in it was bought too few times, or too long ago by its own rhythm",
+    "cool_down": "something in it was just bought",
+    "dismissal": "the person said no to it, to something in it, or to its category or brand",
+    "fatigue": "it was shown several times without a response, and rests",
+    UNSCORED: "neither the model nor the history knows anything of it",
+    "frequency_cap": "it, or its like, was shown as often as it may be",
+    "diversity": "enough of its kind stand in the list above it",
+    _OUTRANKED: "others score higher",
+}
+
 
 class WhyNot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """The answer. Tells what a person does not buy, so only for callers with the right to explanations.
