@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -45,7 +46,7 @@ class ItemIndex:
         return np.array([self.codes[name] for name in names if name in self.codes], np.int32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Histories:
     """The purchases of B subjects: one row a subject, item and day, N rows in all, by subject and then by day.
 
@@ -74,7 +75,7 @@ class Histories:
     def __len__(self) -> int:
         return len(self.subjects)
 
-    @property
+    @cached_property
     def rows_of(self) -> NDArray[np.int64]:
         """int64 [N]: the position of each row's subject."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
@@ -114,6 +115,14 @@ class Histories:
 def day_number(day: dt.date) -> int:
     """Days since 1970-01-01."""
     return (day - EPOCH).days
+
+
+def microseconds(at: dt.datetime) -> int:
+    """The instant in microseconds since 1970 UTC.
+
+    Windows are counted in these: adding a day to a time in a zone follows that zone's clock, forward and back.
+    """
+    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
 def purchase_days(purchases: pl.DataFrame, *, until: dt.date | pl.DataFrame | None = None) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +18,7 @@ from recsys.policy import Placement, Policy, named_items, place
 from recsys.policy.document import CapScope, UnknownCategory
 from recsys.purchase_keys import PurchaseKeys, lay_out_keys
 from recsys.ragged import Ragged
-from recsys.ranking import tie_order
+from recsys.ranking import Ties
 
 _ALWAYS: Final = (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
 
@@ -61,7 +60,7 @@ class OfferBook:
         placements: Which offers may stand in each placement.
         in_stock: bool [O].
         priority: int64 [O].
-        ties: int64 [O], the offers in the order in which equals stand.
+        ties: The order in which equals stand.
         unplaced: bool [O], has an item that the catalogue cannot place.
         never: bool [O], has an item that is never offered.
         adults_only: bool [O], has an item that is for adults.
@@ -90,7 +89,7 @@ class OfferBook:
     placements: Places
     in_stock: NDArray[np.bool_]
     priority: NDArray[np.int64]
-    ties: NDArray[np.int64]
+    ties: Ties
     unplaced: NDArray[np.bool_]
     never: NDArray[np.bool_]
     adults_only: NDArray[np.bool_]
@@ -137,7 +136,7 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         placements=_places(offers, "placements"),
         in_stock=_numbers(offers, "stock", 1) > 0,
         priority=priority,
-        ties=tie_order(priority),
+        ties=Ties.of(priority),
         unplaced=items.any_of(~placed & (policy.unknown_category is UnknownCategory.WITHHOLD)),
         never=items.any_of(flags.never),
         adults_only=items.any_of(flags.of_groups(policy.adults_only)),
@@ -152,11 +151,6 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         & ~flags.of_groups(name for name, group in policy.groups.items() if not group.name),
         warnings=placement.warnings,
     )
-
-
-def microseconds(at: dt.datetime) -> int:
-    """Microseconds since 1970 UTC of an instant with a time zone."""
-    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
 class _Flags:

@@ -22,18 +22,21 @@ class OfferKeys:
         codes: The number of each key.
         of_offer: For each offer, its keys.
         offers: Key to offers.
+        widest: The most offers that share a key.
     """
 
     codes: Mapping[Hashable, int]
     of_offer: tuple[tuple[int, ...], ...]
     offers: Ragged
+    widest: int
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[Hashable]]) -> OfferKeys:
         """Number the keys of each offer, each once an offer."""
         codes: dict[Hashable, int] = {}
         of_offer = tuple(tuple(codes.setdefault(key, len(codes)) for key in dict.fromkeys(row)) for row in rows)
-        return cls(codes, of_offer, Ragged.of(of_offer).transposed(len(codes)))
+        offers = Ragged.of(of_offer).transposed(len(codes))
+        return cls(codes, of_offer, offers, int(offers.lengths.max(initial=0)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.arms import Arm
-from recsys.constraints import fill_list, tallies_for
+from recsys.constraints import ListRules, Tally, fill_list
 from recsys.contracts.decision import Fill
 from recsys.explore import explore
 from recsys.fallback import matches, segment_scores
@@ -94,7 +94,7 @@ def rank(situation: Situation, scores: Scores, seeds: Sequence[bytes] = ()) -> l
     able = verdicts.allowed & np.isfinite(own)
     unscored = (_count(verdicts.allowed) - _count(able)).tolist()
     counts = {rule: number for rule, number in {**verdicts.withheld, UNSCORED: unscored}.items() if any(number)}
-    draft = _Draft(situation, own, able, _best(situation, own, able))
+    draft = _Draft(situation, own, able, _best(situation, own, able), ListRules.of(situation.book))
     exploring = situation.book.policy.exploration.kind is not ExplorationKind.OFF
     if exploring and len(seeds) != len(situation.requests):
         raise ValueError("a policy that explores needs a seed for each decision")
@@ -109,17 +109,15 @@ def rank(situation: Situation, scores: Scores, seeds: Sequence[bytes] = ()) -> l
 def judge(situation: Situation) -> Verdicts:
     """Ask every guard, and count what each was the first to withhold."""
     left = np.ones(situation.shape, np.bool_)
-    remaining = np.full(situation.shape[0], situation.shape[1])
-    withheld: dict[str, list[int]] = {}
+    rules, remaining = [], [_count(left)]
     for rule, guard in GUARDS.items():
         verdict = guard(situation)
-        if not any(verdict.strides) and not verdict.any():
-            continue  # a guard with nothing to say
-        np.greater(left, verdict, out=left)
-        after = _count(left)
-        withheld[rule] = (remaining - after).tolist()
-        remaining = after
-    return Verdicts(left, withheld)
+        if any(verdict.strides) or verdict.any():  # else a guard with nothing to say
+            np.greater(left, verdict, out=left)
+            rules.append(rule)
+            remaining.append(_count(left))
+    withheld = np.diff(np.array(remaining), axis=0) * -1
+    return Verdicts(left, dict(zip(rules, withheld.tolist(), strict=True)))
 
 
 def scores_used(
@@ -161,27 +159,29 @@ class _Draft:
     scores: NDArray[np.float32]
     able: NDArray[np.bool_]
     ahead: Best
+    rules: ListRules
 
     def best(self, row: int) -> _Made:
         """The exact top-k under the list constraints."""
-        request, state = self.situation.requests[row], self.situation.states[row]
-        offers = self.ahead.of(row)
-        tallies = tallies_for(self.situation.book, request, state, self.situation.at)
+        count, offers = self.situation.requests[row].count, self.ahead.of(row)
+        tallies = self._tallies(row)
         if not tallies:
-            return self._made(row, offers[: request.count], None, {})
-        listed, skipped = fill_list(offers.tolist(), request.count, tallies)
-        if len(listed) < request.count and len(offers) < np.count_nonzero(self.able[row]):
-            tallies = tallies_for(self.situation.book, request, state, self.situation.at)
-            listed, skipped = fill_list(self._all(row).tolist(), request.count, tallies)
+            return self._made(row, offers[:count], None, {})
+        listed, skipped = fill_list(offers.tolist(), count, tallies)
+        if len(listed) < count and len(offers) < np.count_nonzero(self.able[row]):
+            listed, skipped = fill_list(self._all(row).tolist(), count, self._tallies(row))
         return self._made(row, np.array(listed, np.int64), None, skipped)
 
     def explored(self, row: int, seed: bytes) -> _Made:
         """A list drawn as the policy says, from a generator of its own."""
-        book, request, state = self.situation.book, self.situation.requests[row], self.situation.states[row]
-        draw = (book.policy.exploration, np.random.default_rng(int.from_bytes(seed, "big")))
-        tallies = tallies_for(book, request, state, self.situation.at)
-        listed, propensities = explore(self._all(row), self.scores[row], request.count, tallies, draw)
+        draw = (self.situation.book.policy.exploration, np.random.default_rng(int.from_bytes(seed, "big")))
+        count = self.situation.requests[row].count
+        listed, propensities = explore(self._all(row), self.scores[row], count, self._tallies(row), draw)
         return self._made(row, np.array(listed, np.int64), np.array(propensities), {})
+
+    def _tallies(self, row: int) -> list[Tally]:
+        situation = self.situation
+        return self.rules.tallies(situation.requests[row], situation.states[row], situation.at)
 
     def _all(self, row: int) -> NDArray[np.int64]:
         size = self.able.shape[1]

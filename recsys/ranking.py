@@ -27,6 +27,25 @@ class Best:
         return self.positions[self.offsets[row] : self.offsets[row + 1]]
 
 
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """The order in which equals stand: higher priority, then earlier position.
+
+    Args:
+        order: int64 [C], the candidates in that order.
+        place: int64 [C], the place of each in it.
+    """
+
+    order: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, priority: NDArray[np.int64]) -> Ties:
+        """From the priorities, int64 [C]."""
+        order = np.argsort(-priority, kind="stable")
+        return cls(order, np.argsort(order))
+
+
 def top_k(
     scores: NDArray[np.floating], allowed: NDArray[np.bool_], k: int, priority: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
@@ -48,12 +67,7 @@ def top_k(
     return able[np.lexsort((able, ties, -scores[able]))][:k]
 
 
-def tie_order(priority: NDArray[np.int64]) -> NDArray[np.int64]:
-    """int64 [C]: the candidates in the order in which equals stand: higher priority, then earlier position."""
-    return np.argsort(-priority, kind="stable")
-
-
-def best_of(scores: NDArray[np.float32], able: NDArray[np.bool_], k: int, ties: NDArray[np.int64]) -> Best:
+def best_of(scores: NDArray[np.float32], able: NDArray[np.bool_], k: int, ties: Ties) -> Best:
     """At least the k best able candidates of each row; all that are able where there are fewer.
 
     Whoever ties with the k-th is listed too. One sort of whole numbers orders all rows at once: row, score, tie.
@@ -62,7 +76,7 @@ def best_of(scores: NDArray[np.float32], able: NDArray[np.bool_], k: int, ties: 
         scores: float32 [B, C], finite where able.
         able: bool [B, C].
         k: At least 1.
-        ties: int64 [C], from `tie_order`.
+        ties: How to break ties among the C.
     """
     rows, size = scores.shape
     chosen = able
@@ -72,13 +86,11 @@ def best_of(scores: NDArray[np.float32], able: NDArray[np.bool_], k: int, ties: 
         chosen = able & (masked >= kth[:, None])
     cells = np.flatnonzero(chosen)
     row, position = np.divmod(cells, size)
-    place = np.empty(size, np.int64)
-    place[ties] = np.arange(size)
     bits = max(size - 1, 1).bit_length()
-    keys = (((row << _SCORE_BITS) | _descending(scores.reshape(-1)[cells])) << bits) | place[position]
+    keys = (((row << _SCORE_BITS) | _descending(scores.reshape(-1)[cells])) << bits) | ties.place[position]
     keys.sort()
     offsets = [0, *np.cumsum(np.bincount(row, minlength=rows)).tolist()]
-    return Best(offsets, ties[keys & ((1 << bits) - 1)])
+    return Best(offsets, ties.order[keys & ((1 << bits) - 1)])
 
 
 def _descending(scores: NDArray[np.float32]) -> NDArray[np.int64]:

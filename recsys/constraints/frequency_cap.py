@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import Final
 
 from recsys.constraints.tally import Tally
 from recsys.contracts.catalogue import path_parts
 from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.state import Exposure, Reservation, State
+from recsys.history import microseconds
 from recsys.offer_book import OfferBook
 from recsys.offer_paths import OfferKeys
 from recsys.policy.document import Cap, CapScope
 
+_HOUR: Final = 3_600_000_000  # microseconds
 
-def frequency_caps(book: OfferBook, request: DecisionRequest, state: State, at: dt.datetime) -> list[Tally]:
-    """One tally for each cap of the policy.
+
+def frequency_cap(cap: Cap, book: OfferBook, request: DecisionRequest, state: State, at: dt.datetime) -> Tally:
+    """What is left of a cap.
 
     An exposure counts if now - `hours` < its time <= now: the window is half-open, rolls, and knows no midnight. A
     reservation counts until it expires. Both count with the categories that they carry, as they were when the offer was
     shown. Per category, an offer has the first `depth` parts of each of its items' paths as keys, and none if no item
     has a category.
     """
-    return [_tally(cap, book, request, state, at) for cap in book.policy.cap]
-
-
-def _tally(cap: Cap, book: OfferBook, request: DecisionRequest, state: State, at: dt.datetime) -> Tally:
     keys = book.limits[cap.per, cap.depth if cap.per is CapScope.CATEGORY else 0]
     used: dict[int, int] = {}
-    if state.exposures or state.reservations:
-        since = at - dt.timedelta(hours=cap.hours)
-        shown: list[Exposure | Reservation] = [exposure for exposure in state.exposures if since < exposure.at <= at]
-        shown += [reservation for reservation in state.reservations if reservation.expires > at]
-        for one in shown:
-            for key in set(_keys(cap, keys, book, request, one)):
-                used[key] = used.get(key, 0) + 1
+    if not state.exposures and not state.reservations:
+        return Tally("frequency_cap", cap.max, keys, used)
+    now = microseconds(at)
+    since = now - cap.hours * _HOUR
+    shown: list[Exposure | Reservation] = [one for one in state.exposures if since < microseconds(one.at) <= now]
+    shown += [one for one in state.reservations if microseconds(one.expires) > now]
+    for one in shown:
+        for key in set(_keys(cap, keys, book, request, one)):
+            used[key] = used.get(key, 0) + 1
     return Tally("frequency_cap", cap.max, keys, used)
 
 

@@ -29,21 +29,25 @@ class Tally:
 
     def full(self, offer: int) -> bool:
         """Whether the offer has no room in this list: one of its keys is used up."""
-        used, limit = self.used, self.limit
-        return any(used.get(key, 0) >= limit for key in self.keys.of_offer[offer])
+        return any(self.used.get(key, 0) >= self.limit for key in self.keys.of_offer[offer])
 
     def take(self, offer: int) -> NDArray[np.int64]:
         """Count an offer that is listed. Returns the offers that have no room any more because of it."""
-        gone = []
+        gone = [np.empty(0, np.int64)]
         for key in self.keys.of_offer[offer]:
             self.used[key] = self.used.get(key, 0) + 1
             if self.used[key] == self.limit:
                 gone.append(self.keys.offers.row(key))
-        return np.concatenate(gone) if gone else np.empty(0, np.int64)
+        return np.concatenate(gone)
 
     def binding(self, count: int) -> bool:
         """Whether a list of `count` could come up against it at all."""
-        return self.limit < count or any(used + count > self.limit for used in self.used.values())
+        most = max(self.used.values(), default=0)
+        return most + min(count, self.keys.widest) > self.limit
+
+    def idle(self, others: Iterable[Tally]) -> bool:
+        """Whether one of the others is always full before this one, which nothing was used of before the list."""
+        return not self.used and any(other.keys is self.keys and other.limit < self.limit for other in others)
 
 
 def fill_list(candidates: Iterable[int], count: int, tallies: Sequence[Tally]) -> tuple[list[int], dict[int, str]]:
@@ -54,14 +58,17 @@ def fill_list(candidates: Iterable[int], count: int, tallies: Sequence[Tally]) -
     """
     listed: list[int] = []
     skipped: dict[int, str] = {}
+    counted = [(tally.rule, tally.limit, tally.keys.of_offer, tally.used) for tally in tallies]
     for offer in candidates:
         if len(listed) == count:
             break
-        refusing = next((tally.rule for tally in tallies if tally.full(offer)), None)
-        if refusing is not None:
-            skipped[offer] = refusing
-            continue
-        listed.append(offer)
-        for tally in tallies:
-            tally.take(offer)
+        for rule, limit, keys, used in counted:  # written out: this is the innermost loop of every decision
+            if any([used.get(key, 0) >= limit for key in keys[offer]]):  # noqa: C419 - a list is faster for a few
+                skipped[offer] = rule
+                break
+        else:
+            listed.append(offer)
+            for _, _, keys, used in counted:
+                for key in keys[offer]:
+                    used[key] = used.get(key, 0) + 1
     return listed, skipped

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from recsys.contracts.catalogue import path_parts
 from recsys.contracts.state import Dismissal, DismissalScope
 from recsys.guards.situation import Situation
+from recsys.history import microseconds
 from recsys.offer_book import OfferBook
 
 _NONE: Final = np.empty(0, np.int64)
@@ -29,14 +29,14 @@ def dismissal(situation: Situation) -> NDArray[np.bool_]:
     withheld = np.zeros(situation.shape, np.bool_)
     for row, state in enumerate(situation.states):
         for said in state.dismissals:
-            if in_force(said, situation.at):
+            if in_force(said, situation.instant):
                 withheld[row, _FINDERS[said.scope](situation.book, said.value)] = True
     return withheld
 
 
-def in_force(said: Dismissal, at: dt.datetime) -> bool:
-    """Whether a dismissal holds at `at`."""
-    return said.at <= at and (said.expires is None or at < said.expires)
+def in_force(said: Dismissal, instant: int) -> bool:
+    """Whether a dismissal holds at an instant, in microseconds since 1970."""
+    return microseconds(said.at) <= instant and (said.expires is None or instant < microseconds(said.expires))
 
 
 def _by_offer(book: OfferBook, value: str) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 
 from recsys.contracts.state import State
 from recsys.guards.situation import Situation
-from recsys.history import EPOCH
+from recsys.history import microseconds
 from recsys.policy.document import Fatigue
 
-_DAY: Final = dt.timedelta(days=1)
+_DAY: Final = 86_400_000_000  # microseconds
 
 
 def fatigue(situation: Situation) -> NDArray[np.bool_]:
@@ -32,15 +31,18 @@ def fatigue(situation: Situation) -> NDArray[np.bool_]:
     withheld = np.zeros(situation.shape, np.bool_)
     for row, state in enumerate(situation.states):
         for offer, shown in _often_shown(state, rule.after, situation):
-            resets = _responses(state, situation.book.ids[offer], situation.at)
+            resets = _responses(state, situation.book.ids[offer], situation.instant)
             if state.may_profile:
                 resets += _bought(situation, row, offer)
-            withheld[row, offer] = rests(shown, resets, rule, situation.at)
+            withheld[row, offer] = rests(shown, resets, rule, situation.instant)
     return withheld
 
 
-def rests(shown: Iterable[dt.datetime], resets: Iterable[dt.datetime], rule: Fatigue, at: dt.datetime) -> bool:
-    """Whether an offer that was `shown` at these instants rests at `at`; a reset forgives all up to its instant."""
+def rests(shown: Iterable[int], resets: Iterable[int], rule: Fatigue, now: int) -> bool:
+    """Whether an offer that was `shown` at these instants rests `now`; a reset forgives all up to its instant.
+
+    All in microseconds since 1970.
+    """
     count, rested_until = 0, None
     moments = sorted([(moment, False) for moment in shown] + [(moment, True) for moment in resets])
     for moment, is_reset in moments:
@@ -49,27 +51,27 @@ def rests(shown: Iterable[dt.datetime], resets: Iterable[dt.datetime], rule: Fat
         elif rested_until is None or moment >= rested_until:
             count = 1 if rested_until is not None else count + 1
             rested_until = moment + rule.rest_days * _DAY if count == rule.after else None
-    return rested_until is not None and at < rested_until
+    return rested_until is not None and now < rested_until
 
 
-def _often_shown(state: State, after: int, situation: Situation) -> list[tuple[int, list[dt.datetime]]]:
+def _often_shown(state: State, after: int, situation: Situation) -> list[tuple[int, list[int]]]:
     """The offers of the book that were shown often enough to rest at all, with when."""
-    shown: dict[int, list[dt.datetime]] = {}
+    shown: dict[int, list[int]] = {}
     for exposure in state.exposures:
         offer = situation.book.positions.get(exposure.offer_id)
-        if offer is not None and exposure.at <= situation.at:
-            shown.setdefault(offer, []).append(exposure.at)
+        if offer is not None and (moment := microseconds(exposure.at)) <= situation.instant:
+            shown.setdefault(offer, []).append(moment)
     return [(offer, moments) for offer, moments in shown.items() if len(moments) >= after]
 
 
-def _responses(state: State, offer_id: str, at: dt.datetime) -> list[dt.datetime]:
-    return [response.at for response in state.responses if response.offer_id == offer_id and response.at <= at]
+def _responses(state: State, offer_id: str, now: int) -> list[int]:
+    moments = (microseconds(response.at) for response in state.responses if response.offer_id == offer_id)
+    return [moment for moment in moments if moment <= now]
 
 
-def _bought(situation: Situation, row: int, offer: int) -> list[dt.datetime]:
+def _bought(situation: Situation, row: int, offer: int) -> list[int]:
     """The ends of the days on which the subject bought any item of the offer; their last microseconds."""
     wanted = np.zeros(len(situation.book.index), np.bool_)
     wanted[situation.book.items.row(offer)] = True
     days = situation.alone(row).purchases(wanted & ~situation.book.dropped).day
-    last = _DAY - dt.timedelta(microseconds=1)
-    return [dt.datetime.combine(EPOCH + dt.timedelta(int(day)), dt.time(0), dt.UTC) + last for day in set(days)]
+    return [(day + 1) * _DAY - 1 for day in set(days.tolist())]

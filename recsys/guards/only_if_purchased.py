@@ -22,6 +22,8 @@ def only_if_purchased(situation: Situation) -> NDArray[np.bool_]:
     gate, run = gates.of_key.take(runs.key)
     since = situation.today - keys.within_days[gate].astype(np.int64)
     opened = (runs.days_since(run, since) >= keys.min_days[gate]) & situation.profiled[runs.subject[run]]
+    if not opened.any():
+        return np.broadcast_to(gates.of_offer > 0, situation.shape)
     offer, which = gates.offers.take(gate[opened])
     cells = runs.subject[run[opened]][which] * situation.shape[1] + offer
     size = situation.shape[0] * situation.shape[1]

@@ -21,6 +21,8 @@ def past_purchase_trap(situation: Situation) -> NDArray[np.bool_]:
     if not len(gates.rule):
         return situation.nothing()
     gate, run = _closed(situation)
+    if not len(gate):
+        return situation.nothing()
     offer, which = gates.offers.take(gate)
     return situation.cells(runs.subject[run][which], offer)
 
@@ -46,6 +48,8 @@ def _closed(situation: Situation) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     """The gates that are shut, and the run of purchases that shuts each."""
     keys, runs = situation.book.keys, situation.runs
     gate, run = keys.traps.of_key.take(runs.key)
+    if not len(gate):
+        return gate, run
     days, last = runs.days[run], runs.last[run]
     late = (situation.today - last) * (days - 1) > keys.overdue[gate] * (last - runs.first[run])
     shut = (days < keys.trap_min_days[gate]) | ((days > 1) & late)

@@ -14,8 +14,8 @@ from recsys.arms import Arm, arm_of
 from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.state import State
 from recsys.guards.purchase_runs import PurchaseRuns, Purchases, purchases_of, runs_of
-from recsys.history import Histories, day_number
-from recsys.offer_book import OfferBook, microseconds
+from recsys.history import Histories, day_number, microseconds
+from recsys.offer_book import OfferBook
 
 
 @dataclass(frozen=True)
