@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 MAX_ROWS: Final = 4096  # of one subject: the newest purchase days are kept, the rest is of no use to a ranking
 EPOCH: Final = dt.date(1970, 1, 1)
+DUST: Final = 1e-6  # of a unit: what floating point may leave of a purchase that was returned whole
 DAYS: Final = 1 << 20  # more days than there will be: `code * DAYS + day` is one number for a pair
 
 
@@ -187,14 +188,14 @@ def _net_returns(daily: pl.DataFrame) -> pl.DataFrame:
     """Take each return off the newest purchases before it; a return without a purchase counts for nothing."""
     returned = daily.filter(pl.col("quantity") < 0).select("subject", "item").unique()
     if returned.is_empty():
-        return daily.filter(pl.col("quantity") > 0)
-    untouched = daily.join(returned, on=["subject", "item"], how="anti").filter(pl.col("quantity") > 0)
+        return daily.filter(pl.col("quantity") > DUST)
+    untouched = daily.join(returned, on=["subject", "item"], how="anti")
     touched = daily.join(returned, on=["subject", "item"]).sort("subject", "item", "day")
     netted = [
         part.with_columns(pl.Series("quantity", net_of_returns(part["quantity"].to_list())))
         for part in touched.partition_by("subject", "item")
     ]
-    return pl.concat([untouched, *netted]).filter(pl.col("quantity") > 0)
+    return pl.concat([untouched, *netted]).filter(pl.col("quantity") > DUST)
 
 
 def net_of_returns(quantities: Sequence[float]) -> list[float]:
@@ -207,4 +208,4 @@ def net_of_returns(quantities: Sequence[float]) -> list[float]:
             taken = min(owed, net[position])
             net[position] -= taken
             owed -= taken
-    return net
+    return [quantity if quantity > DUST else 0.0 for quantity in net]

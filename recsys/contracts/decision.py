@@ -12,7 +12,7 @@ from recsys.contracts.token import TOKEN_PATTERN
 
 MAX_COUNT: Final = 100
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")]
 
 
 class Fill(StrEnum):
@@ -58,7 +58,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     decision_id: str
     subject: str
-    at: dt.datetime
+    at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     model_version: str
     policy_version: str
     arm: str

@@ -22,6 +22,8 @@ def decode_document(raw: bytes, kind: type[T], *, where: str) -> T:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError as error:
         raise ContractError(explain(error), where=where, mend="See the field's description in the contract") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise ContractError("is not JSON in UTF-8, or nested without end", where=where, mend="Write it again") from None
 
 
 def encode_document(document: object) -> bytes:

@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from support.chain import AS_OF, EXAMPLE, POLICY, ROOT, Chain
-from support.servers import running
+from support.server import Server
 
 PACKAGES = ("recsys", "pseudonymize", "training", "serving")
 FORBIDDEN = {
@@ -138,6 +139,5 @@ def test_serving_runs_without_the_code_of_the_other_stages(chain: Chain, tmp_pat
         "from serving.__main__ import main\n"
         "main()\n"
     )
-    command = [sys.executable, "-P", "-c", script, *chain.serve_options(), "--port", 0]
-    with running(command, cwd=tmp_path) as address:
-        assert address.startswith("http://127.0.0.1:")
+    with Server(*chain.serve_options(), "--port", 0, command=("-P", "-c", script), cwd=tmp_path) as server:
+        assert server.http.get("/health/ready").status_code == httpx.codes.OK

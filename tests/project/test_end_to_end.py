@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import polars as pl
 import pytest
 from support.chain import AS_OF, POLICY, Chain
 from support.commands import assert_clear_failure, run
 from support.search import contents, found, plant
-from support.servers import running
+from support.server import Server, problem
 
 IDENTIFIERS = ("loyalty_card", "name", "email", "phone", "address")
 
@@ -30,9 +28,9 @@ def tokens(chain: Chain) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def server(chain: Chain) -> Iterator[str]:
-    with running([sys.executable, "-m", "serving", *chain.serve_options(), "--port", 0, "--explain"]) as address:
-        yield address
+def server(chain: Chain) -> Iterator[Server]:
+    with Server(*chain.serve_options(), "--port", 0, "--explain") as started:
+        yield started
 
 
 def test_no_identifier_passes_the_gate(chain: Chain, identifiers: list[str], tmp_path: Path) -> None:
@@ -68,13 +66,13 @@ def test_what_must_never_be_offered_does_not_pass_the_gate(chain: Chain) -> None
     assert json.loads((chain.release / "release.json").read_text())["dropped"]
 
 
-def test_a_decision_over_http_is_guarded(chain: Chain, server: str) -> None:
+def test_a_decision_over_http_is_guarded(chain: Chain, server: Server) -> None:
     subjects = pl.read_parquet(chain.subjects)
     consenting = subjects.filter(
         pl.col("consents").list.contains("profiling") & pl.col("consents").list.contains("channel:email")
     )["subject"].to_list()
     requests = [{"subject": subject, "channel": "email", "count": 20} for subject in consenting]
-    answer = httpx.post(f"{server}/v1/decisions", json=requests, timeout=60)
+    answer = server.http.post("/v1/decisions", json=requests)
     assert answer.status_code == 200
     decisions = answer.json()
     assert [decision["subject"] for decision in decisions] == consenting
@@ -88,7 +86,7 @@ def test_a_decision_over_http_is_guarded(chain: Chain, server: str) -> None:
             assert sum(reason["contribution"] for reason in item["reasons"]) == pytest.approx(item["score"], abs=1e-5)
 
 
-def test_without_consent_nothing_personal_goes_out(chain: Chain, server: str) -> None:
+def test_without_consent_nothing_personal_goes_out(chain: Chain, server: Server) -> None:
     subjects = pl.read_parquet(chain.subjects)
     may_send = pl.col("consents").list.contains("channel:email")
     may_profile = pl.col("consents").list.contains("profiling")
@@ -98,26 +96,25 @@ def test_without_consent_nothing_personal_goes_out(chain: Chain, server: str) ->
     assert unreachable
     lists = []
     for subject in unprofiled:
-        decision = httpx.post(f"{server}/v1/decisions", json={"subject": subject, "channel": "email"}).json()
+        decision = server.ask(subject)
         assert decision["fill"] == "popular"
         lists.append([item["offer_id"] for item in decision["items"]])
     assert all(offers == lists[0] for offers in lists)
     for subject in unreachable:
-        decision = httpx.post(f"{server}/v1/decisions", json={"subject": subject, "channel": "email"}).json()
+        decision = server.ask(subject)
         assert (decision["fill"], decision["items"]) == ("none", [])
 
 
-def test_an_identifier_in_a_tokens_place_is_refused_and_not_repeated(server: str, identifiers: list[str]) -> None:
+def test_an_identifier_in_a_tokens_place_is_refused_and_not_repeated(server: Server, identifiers: list[str]) -> None:
     email = next(value for value in identifiers if "@" in value)
-    answer = httpx.post(f"{server}/v1/decisions", json={"subject": email, "channel": "email"})
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
+    answer = server.http.post("/v1/decisions", json={"subject": email, "channel": "email"})
+    problem(answer, 422)
     assert email not in answer.text
     assert "token" in answer.text
 
 
-def test_offline_and_online_start_from_the_same_bundle(chain: Chain, server: str) -> None:
-    ready = httpx.get(f"{server}/health/ready").json()
+def test_offline_and_online_start_from_the_same_bundle(chain: Chain, server: Server) -> None:
+    ready = server.http.get("/health/ready").json()
     current = (chain.bundle / "current").read_text().strip()
     assert current in json.dumps(ready)
 

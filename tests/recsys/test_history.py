@@ -63,6 +63,12 @@ def test_a_return_takes_off_the_newest_purchase() -> None:
     assert net_of_returns([2, 3, -4]) == [1, 0, 0]
     assert net_of_returns([-1, 2]) == [0, 2]
     assert net_of_returns([1, -5, 1]) == [0, 0, 1]
+    assert net_of_returns([0.1 + 0.2, -0.3]) == [0, 0]  # rounding leaves 5.6e-17 of it
+
+
+def test_rounding_leaves_nothing_of_what_was_returned_the_same_day() -> None:
+    lines = frame([(1, "a", 0, 1.0)] * 3).with_columns(quantity=pl.Series([0.1, 0.2, -0.3]))
+    assert purchase_days(lines).is_empty()
 
 
 def test_histories_keep_the_order_asked_for_and_leave_out_unknown_items() -> None:

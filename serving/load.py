@@ -1,0 +1,91 @@
+"""Loading the store: purchases and subjects, checked against their contracts, in place of everything that was there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from recsys.contracts.token import MEND, column_lineage
+from recsys.errors import ContractError, TokenError
+from recsys.history import purchase_days
+from serving.stores import People, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did, in numbers.
+
+    Args:
+        subjects: People in the store now.
+        without_consents: Those of them who are not in the subjects file.
+        purchases: Lines that were kept.
+        days: What became of them: one row a subject, item and day.
+        dropped_never: Lines of items that are offered to nobody.
+        dropped_unknown: Lines of items that the catalogue does not know: nobody can say that they are harmless.
+    """
+
+    subjects: int
+    without_consents: int
+    purchases: int
+    days: int
+    dropped_never: int
+    dropped_unknown: int
+
+
+def people_of(
+    purchases: pl.DataFrame, subjects: pl.DataFrame, *, sold: pl.Series, never: frozenset[str]
+) -> tuple[People, Loaded]:
+    """What is to be loaded, and what was left out.
+
+    Args:
+        purchases: In the purchases contract.
+        subjects: In the subjects contract.
+        sold: The catalogue's items.
+        never: Items that are offered to nobody: their purchases are not kept.
+
+    Raises:
+        TokenError: The tokens are not all of one domain and epoch.
+        ContractError: The catalogue knows none of the items.
+    """
+    lineage = column_lineage(purchases["subject"], where="--purchases, column 'subject'")
+    if column_lineage(subjects["subject"], where="--subjects, column 'subject'") != lineage:
+        raise TokenError("are of another domain or epoch than the purchases", where="--subjects, the tokens", mend=MEND)
+    sensitive = purchases["item"].is_in(list(never))
+    placed = purchases["item"].is_in(sold.implode())
+    kept = purchases.filter(placed & ~sensitive)
+    if kept.is_empty():
+        raise ContractError(
+            "none of the items stands in the catalogue",
+            where="--purchases, column 'item'",
+            mend="Name the catalogue that these purchases were sold from",
+        )
+    daily = purchase_days(kept)
+    buyers = daily["subject"].unique()
+    strangers = int((~buyers.is_in(subjects["subject"].implode())).sum())
+    counts = Loaded(
+        subjects=len(subjects) + strangers,
+        without_consents=strangers,
+        purchases=len(kept),
+        days=len(daily),
+        dropped_never=int(sensitive.sum()),
+        dropped_unknown=int((~placed & ~sensitive).sum()),
+    )
+    return People(lineage, subjects, daily), counts
+
+
+def load_people(store: Store, people: People, *, progress: Callable[[int], None]) -> None:
+    """Put `people` in place of everybody who was there.
+
+    Raises:
+        TokenError: The store holds tokens of another domain.
+    """
+    held = {lineage.domain for lineage in store.lineages()}
+    if held and people.lineage.domain not in held:
+        raise TokenError(
+            f"the state holds people of domain {' '.join(held)!r}, these are of {people.lineage.domain!r}",
+            where="--state",
+            mend="Keep the people of each domain in a state of their own",
+        )
+    store.load(people, progress=progress)

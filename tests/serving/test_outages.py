@@ -1,0 +1,73 @@
+"""When something fails beneath the server: it says so, gives nothing away, and goes on. The tests build on each other's
+server, and the last one ends it."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.server import Server, problem
+from support.shop import DRINKER, MILK, NOW, Shop
+
+LEAK = "anna.berg@example.org"
+ASKED = {"subject": DRINKER, "channel": "email"}
+BOUGHT = {"event_id": "e1", "type": "purchase", "subject": DRINKER, "item": MILK, "at": NOW, "quantity": 1}
+
+
+@pytest.fixture(scope="module")
+def path(shop: Shop, loaded: Path) -> Path:
+    return shutil.copy(loaded, shop.folder / "outages.db")
+
+
+@pytest.fixture(scope="module")
+def server(shop: Shop, path: Path) -> Iterator[Server]:
+    with Server(*shop.serve_options(f"sqlite:///{path}")) as running:
+        yield running
+
+
+def test_a_store_that_is_locked_takes_no_events_and_still_decides(server: Server, path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        document = problem(server.http.post("/v1/events", json=BOUGHT), 503)
+        assert document["type"] == "urn:recsys:problem:store-unavailable"
+        assert document["detail"] == "Nothing was decided or recorded: the state is locked by another process"
+        assert server.ask(DRINKER)["fill"] == "personal"
+    assert server.tell(BOUGHT)["accepted"] == 1
+
+
+def test_the_unexpected_is_a_problem_without_details(server: Server, path: Path) -> None:
+    """A trigger makes the database fail with a text of its own, as a bug of ours could."""
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute(f"CREATE TRIGGER t BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, '{LEAK}'); END")
+    response = server.http.post("/v1/events", json={**BOUGHT, "event_id": "e2"})
+    assert problem(response, 500)["type"] == "urn:recsys:problem:internal"
+    assert LEAK not in response.text + str(response.headers)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("DROP TRIGGER t")
+    assert server.tell({**BOUGHT, "event_id": "e2"})["accepted"] == 1
+
+
+def test_without_its_store_it_decides_nothing(server: Server, path: Path) -> None:
+    """The file is damaged while the server runs: no consent can be known, and so nothing goes out."""
+    assert server.http.get("/health/ready").status_code == 200
+    for file in path.parent.glob(f"{path.name}*"):
+        file.write_bytes(b"\xff" * file.stat().st_size)
+    for response in (
+        server.http.post("/v1/decisions", json=ASKED),
+        server.http.post("/v1/events", json={**BOUGHT, "event_id": "e3"}),
+        server.http.get("/health/ready"),
+    ):
+        assert str(path) not in str(problem(response, 503))
+    assert server.http.get("/health/live").json() == {"status": "live"}
+
+
+def test_the_log_names_the_type_and_the_place_only(server: Server) -> None:
+    server.stop()
+    assert "IntegrityError at " in server.output
+    assert "the state is locked by another process" in server.output
+    assert "Traceback" not in server.output
+    assert LEAK not in server.output

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.tastes import Done, Shop
+
+from recsys.bundle import load_bundle
+from recsys.errors import IntegrityError
+from training.signing import create_signing_key, read_signing_key
+
+FILES = (
+    "card.md",
+    "items.parquet",
+    "manifest.json",
+    "manifest.sig",
+    "model.onnx",
+    "statistics.parquet",
+    "vocabulary.parquet",
+)
+
+
+@pytest.fixture
+def copy(fitted: Done, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(fitted.bundle, tmp_path / fitted.bundle.name))
+
+
+def test_these_are_the_files_of_a_bundle(copy: Path) -> None:
+    assert sorted(file.name for file in copy.iterdir()) == list(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("place", [0, 0.5, 1])
+def test_one_byte_changed_is_noticed(copy: Path, shop: Shop, name: str, place: float) -> None:
+    load_bundle(copy, trust=shop.trust)
+    content = bytearray((copy / name).read_bytes())
+    content[int(place * (len(content) - 1))] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(IntegrityError):
+        load_bundle(copy, trust=shop.trust)
+
+
+def test_another_key_is_not_trusted(copy: Path, tmp_path: Path) -> None:
+    create_signing_key(tmp_path / "other")
+    with pytest.raises(IntegrityError):
+        load_bundle(copy, trust=tmp_path / "other.pub")
+
+
+def test_a_file_that_nobody_signed_is_noticed(copy: Path, shop: Shop) -> None:
+    (copy / "notes.txt").touch()
+    with pytest.raises(IntegrityError):
+        load_bundle(copy, trust=shop.trust)
+
+
+def test_a_manifest_signed_by_the_attacker_is_noticed(copy: Path, shop: Shop, tmp_path: Path) -> None:
+    create_signing_key(tmp_path / "mine")
+    manifest = json.loads((copy / "manifest.json").read_bytes()) | {"min_buyers": 1}
+    raw = json.dumps(manifest).encode()
+    (copy / "manifest.json").write_bytes(raw)
+    (copy / "manifest.sig").write_bytes(read_signing_key(tmp_path / "mine").sign(raw))
+    with pytest.raises(IntegrityError):
+        load_bundle(copy, trust=shop.trust)

@@ -1,0 +1,146 @@
+"""The graph against the exact solution, on histories that nobody picked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recsys.bundle import Bundle
+from recsys.history import ItemIndex
+from recsys.scorer import ModelHistories, Scorer
+from training.factorize import Factorization, Transform
+from training.graph.assemble import assemble
+from training.graph.reference import FoldIn
+
+ITEMS = 40
+EVERYTHING = np.arange(ITEMS)
+SOME = EVERYTHING[::7]
+History = dict[int, int]  # item to purchase days
+
+histories = st.dictionaries(st.integers(0, ITEMS - 1), st.integers(1, 60), max_size=ITEMS)
+batches = st.lists(histories, min_size=1, max_size=6)
+
+
+@dataclass(frozen=True, repr=False)
+class Pair:
+    """The exact solution and the graph that ships."""
+
+    fold: FoldIn
+    scorer: Scorer
+
+
+@pytest.fixture(scope="module", params=Transform)
+def pair(request: pytest.FixtureRequest, bundle: Bundle) -> Pair:
+    counts = np.random.default_rng(1).poisson(0.4, (80, ITEMS)).astype(np.float32)
+    matrix = sparse.csr_matrix(counts)
+    model = Factorization(12, transform=request.param, alpha=2.0, regularization=0.3, random_state=0)
+    fold = FoldIn.of(model.fit(matrix), matrix)
+    vocabulary = ItemIndex.of(str(item) for item in EVERYTHING)
+    return Pair(fold, Scorer(replace(bundle, model=assemble(fold, steps=16), vocabulary=vocabulary)))
+
+
+def padded(batch: list[History]) -> ModelHistories:
+    """As `Scorer.fold` pads: to lengths in eights."""
+    width = max(*(-(-len(history) // 8) * 8 for history in batch), 8, 8)
+    items = np.full((len(batch), width), ITEMS, np.int64)
+    counts = np.zeros((len(batch), width), np.float32)
+    for row, history in enumerate(batch):
+        items[row, : len(history)] = list(history)
+        counts[row, : len(history)] = list(history.values())
+    return ModelHistories(items, counts)
+
+
+def arrays(history: History) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    return np.array(list(history), np.int64), np.array(list(history.values()), np.float64)
+
+
+def largest(differences: NDArray[np.floating]) -> float:
+    return float(np.abs(differences).max(initial=0))
+
+
+@given(batch=batches)
+def test_scores_are_those_of_the_exact_solution(pair: Pair, batch: list[History]) -> None:
+    scores = pair.scorer.score(padded(batch), EVERYTHING)
+    for row, history in enumerate(batch):
+        assert largest(scores[row] - pair.fold.scores(*arrays(history), EVERYTHING)) <= 1e-5
+
+
+@given(batch=batches)
+def test_contributions_are_exact_and_sum_to_the_scores(pair: Pair, batch: list[History]) -> None:
+    contributions = pair.scorer.contributions(padded(batch), SOME)
+    assert largest(contributions.sum(axis=2) - pair.scorer.score(padded(batch), SOME)) <= 1e-4
+    for row, history in enumerate(batch):
+        exact = pair.fold.contributions(*arrays(history), SOME)
+        assert largest(contributions[row, :, : len(history)] - exact) <= 1e-5
+        assert not contributions[row, :, len(history) :].any()
+
+
+@given(batch=batches)
+def test_company_changes_not_one_bit(pair: Pair, batch: list[History]) -> None:
+    together = pair.scorer.score(padded(batch), EVERYTHING)
+    alone = np.concatenate([pair.scorer.score(padded([history]), EVERYTHING) for history in batch])
+    assert np.array_equal(together, alone)
+
+
+@given(history=histories, seed=st.integers(0, 9))
+def test_the_order_of_a_history_does_not_matter(pair: Pair, history: History, seed: int) -> None:
+    items = np.random.default_rng(seed).permutation(list(history))
+    shuffled = {int(item): history[int(item)] for item in items}
+    scores, others = (pair.scorer.score(padded([some]), EVERYTHING) for some in (history, shuffled))
+    assert largest(scores - others) <= 1e-5
+
+
+@pytest.mark.parametrize("pair", [Transform.LOG1P], indirect=True)
+def test_everything_bought_daily_for_a_year_is_solved_too(pair: Pair) -> None:
+    history = dict.fromkeys(range(ITEMS), 365)
+    scores = pair.scorer.score(padded([history]), EVERYTHING)[0]
+    assert largest(scores - pair.fold.scores(*arrays(history), EVERYTHING)) <= 1e-5
+
+
+def test_without_a_history_every_score_is_zero(pair: Pair) -> None:
+    assert not pair.scorer.score(padded([{}, {}]), EVERYTHING).any()
+    assert not pair.scorer.contributions(padded([{}]), SOME).any()
+
+
+def test_candidates_may_be_few_repeated_or_none(pair: Pair) -> None:
+    given_ = padded([{1: 2, 5: 1}])
+    everything = pair.scorer.score(given_, EVERYTHING)
+    assert pair.scorer.score(given_, np.array([7, 3, 7])) == pytest.approx(everything[:, [7, 3, 7]], abs=1e-6)
+    assert pair.scorer.score(given_, np.empty(0, np.int64)).shape == (1, 0)
+
+
+def test_purchases_score_higher_the_more_days_they_have(pair: Pair) -> None:
+    once, often = (pair.scorer.score(padded([{3: days}]), np.array([3]))[0, 0] for days in (1, 30))
+    assert 0 < once < often <= 1
+
+
+def test_the_graph_is_of_the_pinned_versions_and_free_dimensions(bundle: Bundle) -> None:
+    model = onnx.load_from_string(bundle.model)
+    assert model.ir_version == 10
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 21)]
+    shapes = {
+        value.name: [dimension.dim_param for dimension in value.type.tensor_type.shape.dim]
+        for value in [*model.graph.input, *model.graph.output]
+    }
+    assert shapes == {
+        "history_items": ["batch", "length"],
+        "history_counts": ["batch", "length"],
+        "candidates": ["candidates"],
+        "explained": ["explained"],
+        "scores": ["batch", "candidates"],
+        "contributions": ["batch", "explained", "length"],
+    }
+
+
+def test_too_few_steps_do_not_agree(bundle: Bundle, pair: Pair) -> None:
+    careless = Scorer(replace(bundle, model=assemble(pair.fold, steps=1), vocabulary=pair.scorer.vocabulary))
+    history = {item: 1 + item for item in range(0, ITEMS, 2)}
+    exact = pair.fold.scores(*arrays(history), EVERYTHING)
+    assert np.abs(careless.score(padded([history]), EVERYTHING)[0] - exact).max() > 1e-3

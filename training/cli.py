@@ -1,0 +1,115 @@
+"""`recsys-train`: learn a bundle, and make the key that signs it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from recsys.console import new_app, parse_day, print_json, say, screen, step, today, warn
+from recsys.contracts.manifest import Manifest
+from training.dataset import Sources, read_dataset
+from training.export import seal
+from training.fit import Options, fit
+from training.levels import LevelChoice
+from training.profiles import Profile
+from training.registry import check_name, serve_if_first, write_bundle
+from training.signing import create_signing_key, public_half, read_signing_key
+
+app = new_app("Learns bundles from purchases that the identity gate released. Sees no identifier and no token key.")
+keys = new_app("The key that signs bundles.")
+app.add_typer(keys, name="keys")
+
+
+@keys.callback()
+def _keys() -> None:
+    """Keep `init` a command of its own, though it is the only one."""
+
+
+@keys.command("init")
+def init_keys(
+    *, signing_key: Annotated[Path, typer.Option(help="Where the private key goes; the public half goes to PATH.pub")]
+) -> None:
+    """Make an Ed25519 key that signs bundles; whoever loads one names its public half with --trust.
+
+    Example: `recsys-train keys init --signing-key secrets/bundles.pem`
+    """
+    create_signing_key(signing_key)
+    say(f"Private key, for `recsys-train fit` alone: {signing_key}")
+    say(f"Public key, for --trust: {public_half(signing_key)}")
+
+
+@app.command("fit")
+def fit_command(  # noqa: PLR0913 - a command's options are its arguments
+    *,
+    purchases: Annotated[Path, typer.Option(help="A purchases file, or the folder of a release")],
+    models: Annotated[Path, typer.Option(help="Where bundles live, as PATH/NAME/VERSION")],
+    name: Annotated[str, typer.Option(help="The bundle's name: lower-case letters, digits and hyphens")],
+    signing_key: Annotated[Path, typer.Option(help="The private key that `keys init` made")],
+    catalogue: Annotated[Path | None, typer.Option(help="What the items are; without it, items as they are")] = None,
+    subjects: Annotated[Path | None, typer.Option(help="Who agreed to training; without it, everyone did")] = None,
+    guards: Annotated[Path | None, typer.Option(help="The policy whose never-items are left out")] = None,
+    until: Annotated[str | None, typer.Option(help="Use nothing dated on or after this day (YYYY-MM-DD)")] = None,
+    level: Annotated[LevelChoice, typer.Option(help="What is learned: items, or their category")] = LevelChoice.AUTO,
+    profile: Annotated[Profile, typer.Option(help="How much work to do")] = Profile.DEFAULT,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same data and seed, same bundle")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for a program")] = False,
+) -> None:
+    """Learn a bundle from purchases, hold it against the exact solution, sign it and write it.
+
+    Example: `recsys-train fit --purchases release --catalogue catalogue.csv --models models --name grocery
+    --signing-key secrets/bundles.pem`
+    """
+    started = time.perf_counter()
+    check_name(name)
+    key = read_signing_key(signing_key)
+    day = parse_day(until, option="--until") if until else None
+    with step("Reading purchases"):
+        dataset = read_dataset(Sources(purchases, subjects, catalogue, guards), until=day, today=today())
+    fitted = fit(dataset, Options(name, level, profile, seed))
+    sealed = seal(fitted.bundle, key)
+    folder, new = write_bundle(models, name, sealed.manifest.version, sealed.files)
+    current = serve_if_first(models, name, sealed.manifest.version)
+    for warning in fitted.warnings:
+        warn(warning)
+    seconds = time.perf_counter() - started
+    _summarise(sealed.manifest, items=len(fitted.bundle.vocabulary), seconds=seconds)
+    say(f"{'Written' if new else 'It was there already, byte for byte'}: {folder}")
+    say(_how_to_serve(folder, current))
+    if json:
+        print_json(_as_json(sealed.manifest, folder, items=len(fitted.bundle.vocabulary), seconds=seconds))
+
+
+def _summarise(manifest: Manifest, *, items: int, seconds: float) -> None:
+    data, parity = manifest.data, manifest.parity
+    table = Table(title=f"{manifest.name} {manifest.version}", show_header=False, title_justify="left")
+    for label, text in {
+        "Window": f"{data.first_day} up to, not including, {data.until}",
+        "Learned from": f"{data.purchases:,} receipt lines of {data.subjects:,} subjects (consent: {data.consent})",
+        "Model items": f"{items:,} at level {manifest.level.value}, each with {manifest.min_buyers} buyers or more",
+        "Off the exact solution": f"{parity['score_difference']:.1e} at most, in {parity['histories']:.0f} histories",
+        "Time": f"{seconds:.1f} s",
+    }.items():
+        table.add_row(label, text)
+    screen.print(table)
+
+
+def _how_to_serve(folder: Path, current: str) -> str:
+    if current == folder.name:
+        return f"It is the current version: serve it with --bundle {folder.parent}"
+    return f"Version {current} stays current; serve the new one with --bundle {folder}"
+
+
+def _as_json(manifest: Manifest, folder: Path, *, items: int, seconds: float) -> dict[str, object]:
+    return {
+        "bundle": str(folder),
+        "version": manifest.version,
+        "level": manifest.level,
+        "items": items,
+        "subjects": manifest.data.subjects,
+        "parity": manifest.parity,
+        "seconds": round(seconds, 3),
+    }

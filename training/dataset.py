@@ -1,0 +1,152 @@
+"""What may be learned from: the purchases of those who agreed, without what is offered to nobody, before a day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from recsys.contracts.catalogue import CATALOGUE
+from recsys.contracts.manifest import TrainingData
+from recsys.contracts.purchases import purchase_files, read_purchases
+from recsys.contracts.release import RELEASE_FILE, release_beside
+from recsys.contracts.subjects import SUBJECTS, Purpose, consenting
+from recsys.contracts.token import Lineage, column_lineage
+from recsys.errors import ContractError, TokenError, UsageError
+from recsys.files import sha256_of
+from recsys.history import purchase_days
+from recsys.policy import load_policy, place
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files to learn from.
+
+    Args:
+        purchases: A file, or the folder of a release or dataset.
+        subjects: Who agreed to what; None: the caller's word that everyone agreed to everything.
+        catalogue: None: no category is known.
+        guards: The policy whose never-items are left out; needs the catalogue.
+    """
+
+    purchases: Path
+    subjects: Path | None = None
+    catalogue: Path | None = None
+    guards: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Purchases that may be learned from.
+
+    Args:
+        daily: `subject, item, day, …`, one row each, net of returns; see `recsys.history.purchase_days`.
+        catalogue: In its contract, without the never-items.
+        lineage: Where the purchases came from.
+        warnings: What the person at the terminal should know.
+    """
+
+    daily: pl.DataFrame
+    catalogue: pl.DataFrame | None
+    lineage: TrainingData
+    warnings: tuple[str, ...]
+
+
+def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> Dataset:
+    """Read, check and filter.
+
+    Args:
+        sources: The files.
+        until: Nothing dated on or after this day is used; None: the day after the last purchase that may be used.
+        today: Purchases after this day are refused.
+
+    Raises:
+        ContractError: A file breaks its contract, or too little is left to learn from.
+    """
+    purchases = read_purchases(sources.purchases, today=today)
+    tokens_of = column_lineage(purchases["subject"], where=str(sources.purchases))
+    catalogue = CATALOGUE.read(sources.catalogue) if sources.catalogue else None
+    never = _never_items(sources, catalogue)
+    allowed = _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(never.items))
+    until = until or _day(allowed, pl.col("day").max() + dt.timedelta(days=1)) or today
+    allowed = allowed.filter(pl.col("day") < until)
+    if allowed["day"].n_unique() < 2:  # noqa: PLR2004 - on one day nothing comes before anything else
+        raise ContractError(
+            f"{allowed['day'].n_unique()} days of purchases are left to learn from, after consent, guards and --until",
+            where=str(sources.purchases),
+            mend="Learning takes two days at least; for a ranking that is worth something, months",
+        )
+    release, doubts = _release(sources.purchases)
+    lineage = TrainingData(
+        fingerprint=_fingerprint(sources),
+        release=release,
+        domain=tokens_of.domain,
+        epoch=tokens_of.epoch,
+        first_day=_day(allowed, pl.col("day").min()) or until,
+        until=until,
+        subjects=allowed["subject"].n_unique(),
+        purchases=len(allowed),
+        consent=Purpose.TRAINING.value if sources.subjects else "assumed",
+        guard_policy=never.policy,
+    )
+    if catalogue is not None:
+        catalogue = catalogue.filter(~pl.col("item").is_in(never.items))
+    return Dataset(purchase_days(allowed), catalogue, lineage, never.warnings + doubts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Never:
+    """The items of the policy's never-groups, the policy's hash, and what in it matches nothing."""
+
+    items: list[str]
+    policy: str | None
+    warnings: tuple[str, ...]
+
+
+def _never_items(sources: Sources, catalogue: pl.DataFrame | None) -> _Never:
+    if sources.guards is None:
+        return _Never([], None, ())
+    if catalogue is None:
+        raise UsageError("needs --catalogue, which says what the policy's categories hold", where="--guards")
+    policy = load_policy(sources.guards)
+    placement = place(policy, catalogue)
+    return _Never(sorted(placement.items_of(policy.never)), policy.sha256, placement.warnings)
+
+
+def _agreed(purchases: pl.DataFrame, sources: Sources, tokens_of: Lineage) -> pl.DataFrame:
+    """The purchases of those who agreed to training; missing means no."""
+    if sources.subjects is None:
+        return purchases
+    subjects = SUBJECTS.read(sources.subjects)
+    if column_lineage(subjects["subject"], where=str(sources.subjects)) != tokens_of:
+        raise TokenError(
+            f"the tokens are of another domain or epoch than those of the purchases ({tokens_of})",
+            where=str(sources.subjects),
+            mend="Give the subjects of the same release",
+        )
+    return purchases.filter(pl.col("subject").is_in(consenting(subjects, Purpose.TRAINING).to_list()))
+
+
+def _day(purchases: pl.DataFrame, day: pl.Expr) -> dt.date | None:
+    found: dt.date | None = purchases.select(day).item()
+    return found
+
+
+def _release(purchases: Path) -> tuple[str | None, tuple[str, ...]]:
+    """The hash of the `release.json` that describes these very files, and a warning where one describes others."""
+    release = release_beside(purchases)
+    if release is None:
+        return None, ()
+    folder = purchases if purchases.is_dir() else purchases.parent
+    if any(release.files.get(file.name) != sha256_of(file) for file in purchase_files(purchases)):
+        return None, (f"{folder / RELEASE_FILE} describes other purchases; the bundle will name no release",)
+    return sha256_of(folder / RELEASE_FILE), ()
+
+
+def _fingerprint(sources: Sources) -> str:
+    """SHA-256 over the SHA-256 of each file of purchases, in the order of their names, and of the subjects file."""
+    files = [*purchase_files(sources.purchases), *([sources.subjects] if sources.subjects else [])]
+    return hashlib.sha256("\n".join(sha256_of(file) for file in files).encode()).hexdigest()

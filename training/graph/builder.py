@@ -1,0 +1,129 @@
+"""A thin layer over `onnx.helper`, so that building a graph reads like the formula that it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET: Final = 21
+IR_VERSION: Final = 10  # onnx's own default is newer than onnxruntime reads
+
+_TYPES: Final = {np.float32: TensorProto.FLOAT, np.int64: TensorProto.INT64}
+
+
+@dataclass(slots=True)
+class Graph:
+    """A graph in the making: every operation adds one node, whose result has a name."""
+
+    _nodes: list[onnx.NodeProto] = field(default_factory=list)
+    _constants: list[onnx.TensorProto] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def input(self, name: str) -> Value:
+        """The input of that name."""
+        return Value(self, name)
+
+    def constant(self, value: NDArray[np.generic] | float) -> Value:
+        """An array as it is, or a number in single precision."""
+        array = np.ascontiguousarray(value) if isinstance(value, np.ndarray) else np.array(value, np.float32)
+        name = f"constant_{next(self._numbers)}"
+        self._constants.append(numpy_helper.from_array(array, name))
+        return Value(self, name)
+
+    def apply(self, operator: str, *inputs: Value, **attributes: int | list[int] | onnx.GraphProto) -> Value:
+        """Add an operation of ONNX."""
+        name = f"{operator.lower()}_{next(self._numbers)}"
+        node = helper.make_node(operator, [value.name for value in inputs], [name], name)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self._nodes.append(node)
+        return Value(self, name)
+
+    def only_if(self, condition: Value, then: Callable[[Graph], Value], otherwise: NDArray[np.float32]) -> Value:
+        """What `then` builds, computed only where `condition` holds; elsewhere a constant.
+
+        `then` builds in a graph of its own, from which the values of this one can be used.
+        """
+        branch = Graph(_constants=self._constants, _numbers=self._numbers)
+        taken = branch._body(then(branch))
+        branch = Graph(_constants=self._constants, _numbers=self._numbers)
+        left = branch._body(branch.apply("Identity", self.constant(otherwise)))
+        return self.apply("If", condition, then_branch=taken, else_branch=left)
+
+    def output(self, name: str, value: Value) -> None:
+        """Call a value an output."""
+        self._nodes.append(helper.make_node("Identity", [value.name], [name], name))
+
+    def serialized(self, *, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> bytes:
+        """The model, checked, as bytes: the same graph gives the same bytes."""
+        body = helper.make_graph(self._nodes, "recsys", inputs, outputs, self._constants)
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(body, opset_imports=[opset], ir_version=IR_VERSION, producer_name="recsys")
+        onnx.checker.check_model(model, full_check=True)
+        serialized: bytes = model.SerializeToString(deterministic=True)
+        return serialized
+
+    def _body(self, result: Value) -> onnx.GraphProto:
+        output = helper.make_tensor_value_info(result.name, TensorProto.FLOAT, None)
+        return helper.make_graph(self._nodes, result.name, [], [output])
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The result of an operation. Arithmetic adds operations to the graph of the left operand."""
+
+    graph: Graph
+    name: str
+
+    def __add__(self, other: Value) -> Value:
+        return self.graph.apply("Add", self, other)
+
+    def __sub__(self, other: Value) -> Value:
+        return self.graph.apply("Sub", self, other)
+
+    def __mul__(self, other: Value) -> Value:
+        return self.graph.apply("Mul", self, other)
+
+    def __truediv__(self, other: Value) -> Value:
+        return self.graph.apply("Div", self, other)
+
+    def __matmul__(self, other: Value) -> Value:
+        return self.graph.apply("MatMul", self, other)
+
+    def at_least(self, smallest: float) -> Value:
+        """The value, or `smallest` where that is larger."""
+        return self.graph.apply("Max", self, self.graph.constant(smallest))
+
+    def not_empty(self) -> Value:
+        """Whether it has any element."""
+        return self.graph.apply("Greater", self.graph.apply("Size", self), self.graph.constant(np.array(0, np.int64)))
+
+    def transposed(self, *axes: int) -> Value:
+        """With its axes in that order."""
+        return self.graph.apply("Transpose", self, perm=list(axes))
+
+    def unsqueezed(self, axis: int) -> Value:
+        """With a new axis of length one."""
+        return self.graph.apply("Unsqueeze", self, self._axis(axis))
+
+    def squeezed(self, axis: int) -> Value:
+        """Without an axis of length one."""
+        return self.graph.apply("Squeeze", self, self._axis(axis))
+
+    def sum_over_last(self) -> Value:
+        """The sum over the last axis, which stays with length one."""
+        return self.graph.apply("ReduceSum", self, self._axis(-1), keepdims=1)
+
+    def _axis(self, axis: int) -> Value:
+        return self.graph.constant(np.array([axis], np.int64))
+
+
+def tensor(name: str, dtype: type[np.float32 | np.int64], shape: Sequence[str]) -> onnx.ValueInfoProto:
+    """Declare an input or output whose dimensions are free, and named."""
+    return helper.make_tensor_value_info(name, _TYPES[dtype], shape)

@@ -1,0 +1,78 @@
+"""Fold-in in NumPy, in double precision, solved exactly: slow, obvious, and what the graph is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from training.factorize import Factorization, Transform
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FoldIn:
+    """What it takes to fold a history in. Shapes: M items, F factors; a history of L items, C candidates.
+
+    Args:
+        item_factors: V, float32 [M, F].
+        regularization: λ.
+        alpha: How much a purchase outweighs its absence.
+        transform: What becomes of a count before it weighs.
+        mean_beyond_one: float64 [M]: the mean of c - 1 over the subjects of the training set.
+    """
+
+    item_factors: NDArray[np.float32]
+    regularization: float
+    alpha: float
+    transform: Transform
+    mean_beyond_one: Doubles
+
+    @classmethod
+    def of(cls, model: Factorization, counts: sparse.csr_matrix) -> FoldIn:
+        """Take it from a model that was fitted on `counts`, [N, M]."""
+        beyond_one = counts.astype(np.float64)
+        beyond_one.data = model.alpha * Transform(model.transform)(beyond_one.data)
+        return cls(
+            item_factors=model.item_factors_,
+            regularization=model.regularization_,
+            alpha=model.alpha,
+            transform=Transform(model.transform),
+            mean_beyond_one=np.asarray(beyond_one.mean(axis=0)).ravel(),
+        )
+
+    @cached_property
+    def gram(self) -> Doubles:
+        """VᵀV + λI, [F, F]: what is the same for every history."""
+        factors = self.item_factors.astype(np.float64)
+        return factors.T @ factors + self.regularization * np.eye(factors.shape[1])
+
+    def scores(self, items: NDArray[np.int64], counts: NDArray[np.floating], candidates: NDArray[np.int64]) -> Doubles:
+        """x·v of each candidate, [C], with x = A⁻¹b and b = Σ c·v.
+
+        Args:
+            items: [L], distinct.
+            counts: [L], purchase days.
+            candidates: [C].
+        """
+        matrix, rows, confidence = self._system(items, counts)
+        person = np.linalg.solve(matrix, rows.T @ confidence)
+        return np.asarray(self.item_factors[candidates].astype(np.float64) @ person)
+
+    def contributions(
+        self, items: NDArray[np.int64], counts: NDArray[np.floating], candidates: NDArray[np.int64]
+    ) -> Doubles:
+        """What each purchase adds to each candidate's score, [C, L]: c(i)·v(cand)ᵀA⁻¹v(i)."""
+        matrix, rows, confidence = self._system(items, counts)
+        asked = self.item_factors[candidates].astype(np.float64)
+        return np.asarray(asked @ np.linalg.solve(matrix, rows.T) * confidence)
+
+    def _system(self, items: NDArray[np.int64], counts: NDArray[np.floating]) -> tuple[Doubles, Doubles, Doubles]:
+        """A = VᵀV + λI + Σ(c-1)vvᵀ [F, F]; v of the history [L, F]; its c [L]."""
+        rows = self.item_factors[items].astype(np.float64)
+        beyond_one = self.alpha * self.transform(counts.astype(np.float64))
+        return self.gram + (rows.T * beyond_one) @ rows, rows, 1 + beyond_one
