@@ -21,7 +21,7 @@ from typing import Annotated
 
 import msgspec
 import typer
-from support.agreement import decided, judged
+from support.agreement import decided, judged, learned
 from support.chain import POLICY, ROOT
 from support.households import Tally, judge_households
 from support.worlds import seeded_world
@@ -115,7 +115,7 @@ def _judge(seed: int) -> Line:
     world = seeded_world(seed)
     verdicts, wrong = judged(world)
     decisions, wrong_lists = decided(world)
-    return Line(seed, verdicts, decisions, wrong + wrong_lists, round(time.perf_counter() - start, 4))
+    return Line(seed, verdicts, decisions, wrong + wrong_lists + learned(world), round(time.perf_counter() - start, 4))
 
 
 def fingerprint() -> str:

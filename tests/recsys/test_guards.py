@@ -5,16 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import random
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.agreement import decided, judged, rankings, scores, situation
-from support.oracle import Oracle
+from support.agreement import decided, judged, learned, rankings, situation
+from support.policies import changed
 from support.worlds import Size, World, seeded_world, worlds
 
-from recsys.decide import Versions, decide, rank
+from recsys.contracts.decision import Decision
+from recsys.decide import ModelScores, Versions, decide
+from recsys.explain import Names
 from recsys.guards import GUARDS, Situation
+from recsys.guards.past_purchase_trap import without_trapped
+from recsys.policy.document import Exploration, ExplorationKind
+from recsys.pooling import CandidateMap
 
 MANY = Size(people=30, offers=8, items=10, lines=14)  # a fixed world costs more than its people
 
@@ -31,6 +37,12 @@ def test_every_decision_agrees_with_plain_loops(world: World) -> None:
     assert decided(world)[1] == []
 
 
+@settings(max_examples=200, deadline=None)
+@given(worlds())
+def test_what_a_score_may_learn_from_agrees_with_plain_loops(world: World) -> None:
+    assert learned(world) == []
+
+
 @pytest.mark.parametrize("batch", range(4))
 def test_ten_thousand_decisions_agree_with_plain_loops(batch: int) -> None:
     compared, seed = 0, batch * 1_000_000
@@ -45,6 +57,7 @@ def test_larger_worlds_agree_with_plain_loops() -> None:
     for seed in range(5_000_000, 5_000_020):
         assert judged(seeded_world(seed))[1] == [], f"world {seed}"
         assert decided(seeded_world(seed))[1] == [], f"world {seed}"
+        assert learned(seeded_world(seed)) == [], f"world {seed}"
 
 
 @given(worlds())
@@ -77,16 +90,33 @@ def test_what_is_reported_late_counts_as_if_reported_in_time(world: World, order
         assert before.withheld == after.withheld
 
 
-@given(worlds(), st.integers(0, 2**32))
-def test_the_same_values_give_the_same_bytes(world: World, seed: int) -> None:
-    assert _decisions(world, seed) == _decisions(world, seed)
+@settings(deadline=None)
+@given(worlds(), st.sampled_from(list(ExplorationKind)), st.integers(0, 2**32))
+def test_the_same_values_give_the_same_bytes(world: World, kind: ExplorationKind, seed: int) -> None:
+    world = world.with_policy(changed(world.policy, exploration=Exploration(kind=kind)))
+    first, second = _decisions(world, seed), _decisions(world, seed)
+    assert msgspec.json.encode(first) == msgspec.json.encode(second)
+    for decision in first:
+        for item in decision.items:
+            total = sum(reason.contribution for reason in item.reasons)
+            assert total == pytest.approx(item.score, rel=1e-5, abs=1e-5)
 
 
-def _decisions(world: World, seed: int) -> list[object]:
+def _decisions(world: World, seed: int) -> list[Decision]:
+    """Decided with every item as a model item of its own."""
     now = situation(world)
-    made = rank(now, scores(world, Oracle(world)))
-    reasons = [[()] * len(ranking.offers) for ranking in made]
-    return decide(now, made, reasons, Versions("m", "p"), np.random.default_rng(seed))
+    candidates = CandidateMap.of(now.book, np.arange(len(now.book.index), dtype=np.int32))
+    draw, size = np.random.default_rng(seed), len(candidates.candidates)
+    learned_rows = without_trapped(now)
+    model = ModelScores(
+        candidates,
+        draw.normal(size=(len(world.people), size)).astype(np.float32),
+        draw.random(size).astype(np.float32),
+        np.diff(learned_rows.offsets) > 0,
+        learned_rows,
+        Names((None,) * len(now.book.index)),
+    )
+    return decide(now, model, Versions("m", "p"), np.random.default_rng(seed))
 
 
 @given(worlds())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 
 from recsys.decide import Ranking, Scores, rank
 from recsys.guards import GUARDS, Situation
-from recsys.history import histories
+from recsys.guards.past_purchase_trap import without_trapped
+from recsys.history import EPOCH, histories
 from recsys.offer_book import open_offer_book
 from support.oracle import RULES, Oracle
 from support.oracle_lists import Listed, Lists
@@ -62,6 +65,20 @@ def decided(world: World) -> tuple[int, list[str]]:
     for row, ranking in enumerate(rank(now, scores(world, oracle), seeds(world))):
         differences += unlike(lists.decision(row), ranking, now, row)
     return len(world.people), differences
+
+
+def learned(world: World) -> list[str]:
+    """Every difference in what of the histories may reach a score, by (item, days since 1970)."""
+    now, oracle = situation(world), Oracle(world)
+    kept, names = without_trapped(now), now.book.index.names
+    differences = []
+    for row, person in enumerate(world.people):
+        expected = {(item, day) for item, day in oracle.learned_from(person) if item in now.book.index.codes}
+        mine = kept.slice(row, row + 1)
+        got = {(names[item], EPOCH + dt.timedelta(int(day))) for item, day in zip(mine.item, mine.day, strict=True)}
+        if got != expected:
+            differences.append(f"person {row}: expected {sorted(expected - got)} more, {sorted(got - expected)} less")
+    return differences
 
 
 def unlike(expected: Listed, ranking: Ranking, now: Situation, row: int) -> list[str]:

@@ -58,10 +58,11 @@ class Oracle:
         self._unknown = {
             row["offer_id"]: [item for item in row["items"] if item not in self.paths] for row in self.offers
         }
+        self._verdicts: dict[tuple[str, str], list[str]] = {}
         self._categories: dict[int, list[tuple[str, ...]]] = {}
-        self._member: dict[tuple[int, str], bool] = {}
+        self._member: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._bought: dict[str, dict[str, set[dt.date]]] = {}
-        self._days: dict[tuple[str, int, str, str], list[dt.date]] = {}
+        self._days: dict[tuple[str, int, object, str], list[dt.date]] = {}
         self._one_a_key: dict[tuple[int, str, str], list[str]] = {}
         self._offer_in: dict[tuple[str, tuple[str, ...]], bool] = {}
 
@@ -80,7 +81,10 @@ class Oracle:
             self._dismissed,
             self._tired,
         )
-        return [rule for rule, check in zip(RULES, checks, strict=True) if check(person, offer)]
+        memo = (person.subject, str(offer["offer_id"]))
+        if memo not in self._verdicts:
+            self._verdicts[memo] = [rule for rule, check in zip(RULES, checks, strict=True) if check(person, offer)]
+        return self._verdicts[memo]
 
     def arm(self, person: Person) -> str:
         """What the experiment does with this person."""
@@ -96,11 +100,10 @@ class Oracle:
 
     def holds(self, things: Things, item: str) -> bool:
         """Whether an item is one of these things: by name, or where the parts of a category stand in its path."""
-        key = (id(things), item)
+        key = (id(things), self.paths.get(item, ()))
         if key not in self._member:
-            path = self.paths.get(item, ())
-            self._member[key] = item in things.items or any(inside(name, path) for name in self._named(things))
-        return self._member[key]
+            self._member[key] = any(inside(name, key[1]) for name in self._named(things))
+        return self._member[key] or item in things.items
 
     def _named(self, things: Things) -> list[tuple[str, ...]]:
         if id(things) not in self._categories:
@@ -135,7 +138,7 @@ class Oracle:
 
     def key_days(self, person: Person, things: Things, item: str, level: str) -> list[dt.date]:
         """The distinct days, oldest first, on which anything of the item's key within the things was bought."""
-        key = (person.subject, id(things), item, level)
+        key = (person.subject, id(things), self._key(item, level), level)
         if key not in self._days:
             days: set[dt.date] = set()
             for other, bought_on in self.bought(person).items():

@@ -109,7 +109,8 @@ def make_world(dice: Dice, size: Size) -> World:
     offers = _offers(dice, items, size, now)
     offer_ids = tuple(offers["offer_id"])
     policy = make_policy(dice, items, offer_ids)
-    people = tuple(_person(dice, number, items, offer_ids, size, now) for number in range(1 + dice.below(size.people)))
+    names = (items, offer_ids, size, now, pick(dice, (8, 100, 2, 4)))
+    people = tuple(_person(dice, number, *names) for number in range(1 + dice.below(size.people)))
     scores = tuple(_scores(dice, len(offers)) for _ in people)
     return World(now, policy, catalogue, offers, people, scores, _scores(dice, len(offers)))
 
@@ -148,8 +149,14 @@ def _offers(dice: Dice, items: tuple[str, ...], size: Size, now: dt.datetime) ->
     return OFFERS.checked(pl.DataFrame(rows, schema={name: types[name] for name in rows[0]}), where="offers")
 
 
-def _person(
-    dice: Dice, number: int, items: tuple[str, ...], offer_ids: tuple[str, ...], size: Size, now: dt.datetime
+def _person(  # noqa: PLR0913, PLR0917 - everything that a person is made of
+    dice: Dice,
+    number: int,
+    items: tuple[str, ...],
+    offer_ids: tuple[str, ...],
+    size: Size,
+    now: dt.datetime,
+    most: int,
 ) -> Person:
     lines = [
         (pick(dice, (*items, GONE, DELISTED)), day_near(dice, now), pick(dice, (1.0, 2.0, 1.0, -1.0)))
@@ -159,7 +166,7 @@ def _person(
         subject=token(f"{dice.below(64)}-{number}"),
         channel=pick(dice, (*("email",) * 12, *("till",) * 3, "app")),
         placement=pick(dice, (None, "top")),
-        count=1 + dice.below(8) if chance(dice, 8) else 100,
+        count=1 + dice.below(most),
         exclude=some(dice, (*offer_ids, "never-seen"), 2) if chance(dice, 3) else (),
     )
     return Person(tuple(lines), make_state(dice, now, items, offer_ids), request)
