@@ -25,7 +25,8 @@ BEST = 3e38
 
 
 def allowed(world: World) -> np.ndarray:
-    return ~np.logical_or.reduce([guard(situation(world)) for guard in GUARDS.values()])
+    now = situation(world)
+    return ~np.logical_or.reduce([guard(now) for guard in GUARDS.values()])
 
 
 def shown(world: World) -> list[set[str]]:
