@@ -3,7 +3,7 @@
     make prove
 
 Every finished world is a line in the work folder's log, so that a stopped run continues where it was. A log belongs to
-one state of the code: after any change of `recsys/` or the oracle the count starts anew. The last step judges the real
+one state of the code: after a change of any module that takes part the count starts anew. The last step judges the real
 data and writes docs/proof-guards.md.
 """
 
@@ -119,18 +119,23 @@ def _judge(seed: int) -> Line:
 
 
 def fingerprint() -> str:
-    """SHA-256 over the code that judges and the code that is judged."""
+    """SHA-256 over the modules that judge and those that are judged: what this process has loaded of ours."""
     digest = hashlib.sha256()
-    for path in sorted([*(ROOT / "recsys").rglob("*.py"), *(ROOT / "tests" / "support").glob("*.py")]):
+    for path in sorted(_ours()):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def _ours() -> set[Path]:
+    files = {Path(module.__file__).resolve() for module in sys.modules.values() if getattr(module, "__file__", None)}
+    return {path for path in files if path.is_relative_to(ROOT / "recsys") or path.is_relative_to(ROOT / "tests")}
 
 
 def commit() -> str:
     """The commit, and whether the files are it."""
     head, changes = (
         subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603, S607 - git, from the path
-        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "recsys", "tests/support"))
+        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--", *map(str, sorted(_ours()))))
     )
     return f"{head or 'none'}{' and uncommitted changes' if changes else ''}"
 
@@ -141,7 +146,7 @@ def page(progress: Progress, tallies: list[Tally], code: str) -> str:
     differences = [f"world {line.seed}: {text}" for line in lines for text in line.differences]
     rows = [
         ("commit", f"`{commit()}`"),
-        ("SHA-256 of `recsys/` and the oracle", f"`{code}`"),
+        ("SHA-256 of the modules that took part", f"`{code}`"),
         ("worlds (seeds)", f"{len(lines):,} ({lines[0].seed} to {lines[-1].seed})" if lines else "0"),
         ("verdicts compared", f"{progress.verdicts:,}"),
         ("whole decisions compared", f"{sum(line.decisions for line in lines):,}"),
