@@ -119,10 +119,7 @@ def day_number(day: dt.date) -> int:
 
 
 def microseconds(at: dt.datetime) -> int:
-    """The instant in microseconds since 1970 UTC.
-
-    Windows are counted in these: adding a day to a time in a zone follows that zone's clock, forward and back.
-    """
+    """Microseconds since 1970 UTC of an instant with a time zone."""
     return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 

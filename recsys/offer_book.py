@@ -112,14 +112,15 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
     index = ItemIndex.of([*catalogue["item"], *offers["items"].explode(), *named_items(policy)])
     codes = index.encode(offers["items"].explode())
     items = Ragged.of_pairs(np.repeat(np.arange(len(offers)), offers["items"].list.len()), codes, len(offers))
-    path_of = _paths_of_items(catalogue)
+    parts = {category: path_parts(category) for category in catalogue["category"].drop_nulls().unique()}
+    placed_rows = catalogue.filter(pl.col("category").is_not_null()).select("item", "category")
+    path_of = {item: parts[category] for item, category in placed_rows.iter_rows()}
     flags = _Flags(index, placement, policy)
     placed = flags.of(path_of)
     covering = items.transposed(len(index))
     priority = _numbers(offers, "priority", 0)
-    paths = OfferPaths.of(
-        [[path_of[item] for item in row if item in path_of] for row in offers["items"].to_list()],
-    )
+    rows = offers["items"].to_list()
+    paths = OfferPaths.of([[path_of[item] for item in row if item in path_of] for row in rows], parts)
     return OfferBook(
         policy=policy,
         ids=tuple(offers["offer_id"]),
@@ -145,7 +146,7 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         limits=_limits(policy, paths),
         boost=boost_of(offers, items, index, policy, placement),
         dropped=flags.never,
-        learned=~flags.never & ~flags.of_groups(name for name, group in policy.groups.items() if not group.learn),
+        learned=~flags.of_groups(policy.unlearned),
         nameable=placed
         & ~flags.never
         & ~flags.of_groups(name for name, group in policy.groups.items() if not group.name),
@@ -168,13 +169,6 @@ class _Flags:
 
     def of_groups(self, names: Iterable[str]) -> NDArray[np.bool_]:
         return self.of(self._placement.items_of(names))
-
-
-def _paths_of_items(catalogue: pl.DataFrame) -> dict[str, tuple[str, ...]]:
-    """The path of each item that has one, in the form in which paths are compared."""
-    placed = catalogue.filter(pl.col("category").is_not_null())
-    parts = {category: path_parts(category) for category in placed["category"].unique()}
-    return {item: parts[category] for item, category in placed.select("item", "category").iter_rows()}
 
 
 def _brands(catalogue: pl.DataFrame, index: ItemIndex, covering: Ragged) -> dict[str, NDArray[np.int64]]:

@@ -44,19 +44,22 @@ class OfferPaths:
     """The paths of O offers, in the form in which they are compared.
 
     Args:
+        parts: The path of each category, as the catalogue spells it.
         of_offer: For each offer, the distinct paths of its items, in the order of the items.
         runs: Offers with a path in which these parts stand next to each other.
     """
 
+    parts: Mapping[str, tuple[str, ...]]
     of_offer: tuple[tuple[tuple[str, ...], ...], ...]
     runs: Mapping[tuple[str, ...], NDArray[np.int64]]
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[tuple[str, ...]]]) -> OfferPaths:
-        """Index the paths of each offer."""
+    def of(cls, rows: Sequence[Sequence[tuple[str, ...]]], parts: Mapping[str, tuple[str, ...]]) -> OfferPaths:
+        """Index the paths of each offer; `parts` as above."""
         of_offer = tuple(tuple(dict.fromkeys(row)) for row in rows)
         keys = OfferKeys.of(of_offer)
         return cls(
+            parts,
             of_offer,
             {
                 run: np.unique(np.concatenate([keys.offers.row(keys.codes[path]) for path in paths]))

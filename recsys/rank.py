@@ -112,12 +112,12 @@ def judge(situation: Situation) -> Verdicts:
     rules, remaining = [], [_count(left)]
     for rule, guard in GUARDS.items():
         verdict = guard(situation)
-        if any(verdict.strides) or verdict.any():  # else a guard with nothing to say
+        if verdict is not situation.nothing:
             np.greater(left, verdict, out=left)
             rules.append(rule)
             remaining.append(_count(left))
-    withheld = np.diff(np.array(remaining), axis=0) * -1
-    return Verdicts(left, dict(zip(rules, withheld.tolist(), strict=True)))
+    counts = np.array(remaining)
+    return Verdicts(left, dict(zip(rules, (counts[:-1] - counts[1:]).tolist(), strict=True)))
 
 
 def scores_used(
@@ -181,7 +181,7 @@ class _Draft:
 
     def _tallies(self, row: int) -> list[Tally]:
         situation = self.situation
-        return self.rules.tallies(situation.requests[row], situation.states[row], situation.at)
+        return self.rules.tallies(situation.requests[row], situation.states[row], situation.utc)
 
     def _all(self, row: int) -> NDArray[np.int64]:
         size = self.able.shape[1]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from recsys.constraints.diversity import diversity
-from recsys.constraints.frequency_cap import frequency_cap
+from recsys.constraints.frequency_cap import frequency_caps
 from recsys.constraints.tally import Tally
 from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.state import EMPTY_STATE, State
@@ -31,20 +31,19 @@ class ListRules:
         """The constraints of `book`."""
         return cls(book, {})
 
-    def tallies(self, request: DecisionRequest, state: State, at: dt.datetime) -> list[Tally]:
-        """The constraints that this list could come up against, in the order in which they are named."""
+    def tallies(self, request: DecisionRequest, state: State, utc: dt.datetime) -> list[Tally]:
+        """The constraints that this list could come up against (time in UTC), in the order in which they are named."""
         if state.exposures or state.reservations:
-            return _mattering(self._made(request, state, at), request.count)
+            return _mattering(self._made(request, state, utc), request.count)
         if request.count not in self.unused:
-            self.unused[request.count] = tuple(_mattering(self._made(request, EMPTY_STATE, at), request.count))
+            self.unused[request.count] = tuple(_mattering(self._made(request, EMPTY_STATE, utc), request.count))
         return [replace(tally, used={}) for tally in self.unused[request.count]]
 
-    def _made(self, request: DecisionRequest, state: State, at: dt.datetime) -> list[Tally]:
+    def _made(self, request: DecisionRequest, state: State, utc: dt.datetime) -> list[Tally]:
         policy = self.book.policy
-        caps = [frequency_cap(cap, self.book, request, state, at) for cap in policy.cap]
+        caps = frequency_caps(self.book, request, state, utc)
         return [*caps, *(diversity(rule, self.book) for rule in policy.diversity)]
 
 
 def _mattering(tallies: Sequence[Tally], count: int) -> list[Tally]:
-    binding = [tally for tally in tallies if tally.binding(count)]
-    return [tally for tally in binding if not tally.idle(binding)]
+    return [tally for tally in tallies if tally.matters(count, tallies)]

@@ -40,14 +40,16 @@ class Tally:
                 gone.append(self.keys.offers.row(key))
         return np.concatenate(gone)
 
-    def binding(self, count: int) -> bool:
-        """Whether a list of `count` could come up against it at all."""
-        most = max(self.used.values(), default=0)
-        return most + min(count, self.keys.widest) > self.limit
+    def matters(self, count: int, others: Iterable[Tally]) -> bool:
+        """Whether it could refuse an offer of a list of `count` that none of the others refuses.
 
-    def idle(self, others: Iterable[Tally]) -> bool:
-        """Whether one of the others is always full before this one, which nothing was used of before the list."""
-        return not self.used and any(other.keys is self.keys and other.limit < self.limit for other in others)
+        Never, if even a list of nothing but the fullest key leaves room; or if another constraint on the same keys is
+        full before this one.
+        """
+        most = max(self.used.values(), default=0)
+        if most + min(count, self.keys.widest) <= self.limit:
+            return False
+        return not any(other.keys is self.keys and most + other.limit < self.limit for other in others)
 
 
 def fill_list(candidates: Iterable[int], count: int, tallies: Sequence[Tally]) -> tuple[list[int], dict[int, str]]:

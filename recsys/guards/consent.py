@@ -17,4 +17,4 @@ def consent(situation: Situation) -> NDArray[np.bool_]:
     refused = [
         not state.may_use(request.channel) for request, state in zip(situation.requests, situation.states, strict=True)
     ]
-    return np.broadcast_to(np.array(refused, np.bool_)[:, None], situation.shape)
+    return situation.everything(refused)

@@ -17,10 +17,10 @@ def cool_down(situation: Situation) -> NDArray[np.bool_]:
     keys, runs = situation.book.keys, situation.runs
     gates = keys.cooling
     if not len(gates.rule):
-        return situation.nothing()
+        return situation.nothing
     gate, run = gates.of_key.take(runs.key)
     warm = situation.today - runs.last[run] < keys.cooling_days[gate]
     if not warm.any():
-        return situation.nothing()
+        return situation.nothing
     offer, which = gates.offers.take(gate[warm])
     return situation.cells(runs.subject[run[warm]][which], offer)

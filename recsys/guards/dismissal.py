@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Final
 
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from recsys.contracts.catalogue import path_parts
 from recsys.contracts.state import Dismissal, DismissalScope
 from recsys.guards.situation import Situation
-from recsys.history import microseconds
 from recsys.offer_book import OfferBook
 
 _NONE: Final = np.empty(0, np.int64)
@@ -25,18 +25,18 @@ def dismissal(situation: Situation) -> NDArray[np.bool_]:
     or lower case. What names something that does not exist is kept in the state, and withholds it once it appears.
     """
     if not any(state.dismissals for state in situation.states):
-        return situation.nothing()
+        return situation.nothing
     withheld = np.zeros(situation.shape, np.bool_)
     for row, state in enumerate(situation.states):
         for said in state.dismissals:
-            if in_force(said, situation.instant):
+            if in_force(said, situation.utc):
                 withheld[row, _FINDERS[said.scope](situation.book, said.value)] = True
     return withheld
 
 
-def in_force(said: Dismissal, instant: int) -> bool:
-    """Whether a dismissal holds at an instant, in microseconds since 1970."""
-    return microseconds(said.at) <= instant and (said.expires is None or instant < microseconds(said.expires))
+def in_force(said: Dismissal, utc: dt.datetime) -> bool:
+    """Whether a dismissal holds at a time in UTC."""
+    return said.at <= utc and (said.expires is None or utc < said.expires)
 
 
 def _by_offer(book: OfferBook, value: str) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ def eligibility(situation: Situation) -> NDArray[np.bool_]:
     excluding = [row for row, request in enumerate(situation.requests) if request.exclude]
     masks = {place: _unusable(situation, *place) for place in dict.fromkeys(places)}
     if len(masks) == 1 and not excluding:
-        return np.broadcast_to(masks[places[0]], situation.shape)
+        return situation.from_everyone(masks[places[0]])
     withheld = np.array([masks[place] for place in places], np.bool_).reshape(situation.shape)
     positions = situation.book.positions
     for row in excluding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 
 from recsys.contracts.state import State
 from recsys.guards.situation import Situation
-from recsys.history import microseconds
+from recsys.history import EPOCH
 from recsys.policy.document import Fatigue
 
-_DAY: Final = 86_400_000_000  # microseconds
+_DAY: Final = dt.timedelta(days=1)
+_LAST: Final = _DAY - dt.timedelta(microseconds=1)  # a day's last instant
 
 
 def fatigue(situation: Situation) -> NDArray[np.bool_]:
@@ -27,21 +29,21 @@ def fatigue(situation: Situation) -> NDArray[np.bool_]:
     """
     rule = situation.book.policy.fatigue
     if rule is None or not any(len(state.exposures) >= rule.after for state in situation.states):
-        return situation.nothing()
+        return situation.nothing
     withheld = np.zeros(situation.shape, np.bool_)
     for row, state in enumerate(situation.states):
         for offer, shown in _often_shown(state, rule.after, situation):
-            resets = _responses(state, situation.book.ids[offer], situation.instant)
+            resets = _responses(state, situation.book.ids[offer], situation.utc)
             if state.may_profile:
                 resets += _bought(situation, row, offer)
-            withheld[row, offer] = rests(shown, resets, rule, situation.instant)
+            withheld[row, offer] = rests(shown, resets, rule, situation.utc)
     return withheld
 
 
-def rests(shown: Iterable[int], resets: Iterable[int], rule: Fatigue, now: int) -> bool:
+def rests(shown: Iterable[dt.datetime], resets: Iterable[dt.datetime], rule: Fatigue, now: dt.datetime) -> bool:
     """Whether an offer that was `shown` at these instants rests `now`; a reset forgives all up to its instant.
 
-    All in microseconds since 1970.
+    All in UTC: in another zone a day may have 23 hours.
     """
     count, rested_until = 0, None
     moments = sorted([(moment, False) for moment in shown] + [(moment, True) for moment in resets])
@@ -54,24 +56,28 @@ def rests(shown: Iterable[int], resets: Iterable[int], rule: Fatigue, now: int) 
     return rested_until is not None and now < rested_until
 
 
-def _often_shown(state: State, after: int, situation: Situation) -> list[tuple[int, list[int]]]:
+def _often_shown(state: State, after: int, situation: Situation) -> list[tuple[int, list[dt.datetime]]]:
     """The offers of the book that were shown often enough to rest at all, with when."""
-    shown: dict[int, list[int]] = {}
+    ids = [exposure.offer_id for exposure in state.exposures]
+    if len(ids) - len(set(ids)) + 1 < after:
+        return []  # no offer stands there so often
+    shown: dict[int, list[dt.datetime]] = {}
     for exposure in state.exposures:
         offer = situation.book.positions.get(exposure.offer_id)
-        if offer is not None and (moment := microseconds(exposure.at)) <= situation.instant:
-            shown.setdefault(offer, []).append(moment)
+        if offer is not None and exposure.at <= situation.utc:
+            shown.setdefault(offer, []).append(exposure.at.astimezone(dt.UTC))
     return [(offer, moments) for offer, moments in shown.items() if len(moments) >= after]
 
 
-def _responses(state: State, offer_id: str, now: int) -> list[int]:
-    moments = (microseconds(response.at) for response in state.responses if response.offer_id == offer_id)
-    return [moment for moment in moments if moment <= now]
+def _responses(state: State, offer_id: str, now: dt.datetime) -> list[dt.datetime]:
+    own = [response.at for response in state.responses if response.offer_id == offer_id and response.at <= now]
+    return [moment.astimezone(dt.UTC) for moment in own]
 
 
-def _bought(situation: Situation, row: int, offer: int) -> list[int]:
+def _bought(situation: Situation, row: int, offer: int) -> list[dt.datetime]:
     """The ends of the days on which the subject bought any item of the offer; their last microseconds."""
     wanted = np.zeros(len(situation.book.index), np.bool_)
     wanted[situation.book.items.row(offer)] = True
     days = situation.alone(row).purchases(wanted & ~situation.book.dropped).day
-    return [(day + 1) * _DAY - 1 for day in set(days.tolist())]
+    dates = [EPOCH + dt.timedelta(day) for day in set(days.tolist())]
+    return [dt.datetime.combine(date, dt.time(0), dt.UTC) + _LAST for date in dates]

@@ -11,5 +11,4 @@ from recsys.guards.situation import Situation
 
 def holdout(situation: Situation) -> NDArray[np.bool_]:
     """Withhold everything from the empty arm (`recsys.arms`). The popular arm changes the scores, and no verdict."""
-    empty = [arm is Arm.EMPTY for arm in situation.arms]
-    return np.broadcast_to(np.array(empty, np.bool_)[:, None], situation.shape)
+    return situation.everything([arm is Arm.EMPTY for arm in situation.arms])

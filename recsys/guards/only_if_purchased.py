@@ -18,12 +18,12 @@ def only_if_purchased(situation: Situation) -> NDArray[np.bool_]:
     keys, runs = situation.book.keys, situation.runs
     gates = keys.gates
     if not len(gates.rule):
-        return situation.nothing()
+        return situation.nothing
     gate, run = gates.of_key.take(runs.key)
     since = situation.today - keys.within_days[gate].astype(np.int64)
     opened = (runs.days_since(run, since) >= keys.min_days[gate]) & situation.profiled[runs.subject[run]]
     if not opened.any():
-        return np.broadcast_to(gates.of_offer > 0, situation.shape)
+        return situation.from_everyone(gates.of_offer > 0)
     offer, which = gates.offers.take(gate[opened])
     cells = runs.subject[run[opened]][which] * situation.shape[1] + offer
     size = situation.shape[0] * situation.shape[1]

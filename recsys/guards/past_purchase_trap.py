@@ -19,10 +19,10 @@ def past_purchase_trap(situation: Situation) -> NDArray[np.bool_]:
     """
     gates, runs = situation.book.keys.traps, situation.runs
     if not len(gates.rule):
-        return situation.nothing()
+        return situation.nothing
     gate, run = _closed(situation)
     if not len(gate):
-        return situation.nothing()
+        return situation.nothing
     offer, which = gates.offers.take(gate)
     return situation.cells(runs.subject[run][which], offer)
 

@@ -44,12 +44,17 @@ class Situation:
     @cached_property
     def today(self) -> int:
         """The decision's day in UTC, in days since 1970."""
-        return day_number(self.at.astimezone(dt.UTC).date())
+        return day_number(self.utc.date())
+
+    @cached_property
+    def utc(self) -> dt.datetime:
+        """The decision's time in UTC. Windows are counted from it: in another zone, a day may have 23 hours."""
+        return self.at.astimezone(dt.UTC)
 
     @cached_property
     def instant(self) -> int:
         """The decision's time in microseconds since 1970."""
-        return microseconds(self.at)
+        return microseconds(self.utc)
 
     @cached_property
     def arms(self) -> list[Arm]:
@@ -82,9 +87,20 @@ class Situation:
             self.at,
         )
 
+    @cached_property
     def nothing(self) -> NDArray[np.bool_]:
         """The verdict that withholds nothing, bool [B, O]."""
         return np.broadcast_to(np.False_, self.shape)
+
+    def from_everyone(self, offers: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The verdict that withholds some offers [O] from everyone."""
+        return offers[None] if self.shape[0] == 1 else np.broadcast_to(offers, self.shape)
+
+    def everything(self, subjects: list[bool]) -> NDArray[np.bool_]:
+        """The verdict that withholds everything from some subjects [B]."""
+        if not any(subjects):
+            return self.nothing
+        return np.broadcast_to(np.array(subjects, np.bool_)[:, None], self.shape)
 
     def cells(self, subject: NDArray[np.int64], offer: NDArray[np.int64]) -> NDArray[np.bool_]:
         """The verdict that withholds these pairs, bool [B, O]."""

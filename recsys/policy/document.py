@@ -189,6 +189,11 @@ class Policy(PolicyDocument, frozen=True, kw_only=True):
     text: str = ""
 
     @property
+    def unlearned(self) -> tuple[str, ...]:
+        """The groups that no model and no statistic may be made from: `never`, and those with `learn = false`."""
+        return (*self.never, *(name for name, group in self.groups.items() if not group.learn))
+
+    @property
     def policy_version(self) -> str:
         """What decisions call this policy: the name and the start of the hash."""
         return f"{self.name or 'policy'}@{self.sha256[:12]}"

@@ -69,8 +69,7 @@ def never_items(policy: Policy, catalogue: pl.DataFrame) -> frozenset[str]:
 
 def unlearned_items(policy: Policy, catalogue: pl.DataFrame) -> frozenset[str]:
     """Items whose purchases no model and no statistic may be made from: `never`, and groups with `learn = false`."""
-    secret = [name for name, group in policy.groups.items() if not group.learn]
-    return place(policy, catalogue).items_of([*policy.never, *secret])
+    return place(policy, catalogue).items_of(policy.unlearned)
 
 
 class _Finder:
