@@ -21,9 +21,10 @@ from typing import Annotated
 
 import msgspec
 import typer
-from support.agreement import decided, judged, learned
+from support.agreement import decisions_differ, learning_differs, situation, verdicts_differ
 from support.chain import POLICY, ROOT
 from support.households import Tally, judge_households
+from support.oracle import RULES, Oracle
 from support.worlds import seeded_world
 
 from recsys.console import new_app, run, say, screen, step
@@ -113,9 +114,12 @@ def _worlds(progress: Progress, wanted: int, until: float) -> Iterator[Line]:
 def _judge(seed: int) -> Line:
     start = time.perf_counter()
     world = seeded_world(seed)
-    verdicts, wrong = judged(world)
-    decisions, wrong_lists = decided(world)
-    return Line(seed, verdicts, decisions, wrong + wrong_lists + learned(world), round(time.perf_counter() - start, 4))
+    now, oracle = situation(world), Oracle(world)
+    differences = [
+        wrong for differ in (verdicts_differ, decisions_differ, learning_differs) for wrong in differ(now, oracle)
+    ]
+    people, offers = now.shape
+    return Line(seed, people * offers * len(RULES), people, differences, round(time.perf_counter() - start, 4))
 
 
 def fingerprint() -> str:

@@ -60,6 +60,12 @@ def test_the_same_seed_draws_the_same_list(world: World, exploration: Exploratio
         assert list(one.propensities) == list(other.propensities)
 
 
+def test_a_policy_that_explores_needs_a_seed_for_each_decision() -> None:
+    world = plain().with_policy(changed(plain().policy, exploration=Exploration(kind=ExplorationKind.EPSILON)))
+    with pytest.raises(ValueError, match="seed"):
+        rank(situation(world), scores(world, Oracle(world)))
+
+
 def plain() -> World:
     """One person, to whom everything is allowed, and three offers that differ in score."""
     world = seeded_world(3)

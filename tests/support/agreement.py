@@ -43,36 +43,49 @@ def rankings(world: World) -> list[Ranking]:
     return rank(situation(world), scores(world, Oracle(world)), seeds(world))
 
 
-def judged(world: World) -> tuple[int, list[str]]:
-    """How many verdicts were compared (one a guard, person and offer), and every difference."""
-    now, oracle = situation(world), Oracle(world)
+def judged(world: World) -> list[str]:
+    """Every difference between the verdicts: one a guard, person and offer."""
+    return verdicts_differ(situation(world), Oracle(world))
+
+
+def decided(world: World) -> list[str]:
+    """Every difference between whole decisions."""
+    return decisions_differ(situation(world), Oracle(world))
+
+
+def learned(world: World) -> list[str]:
+    """Every difference in what of the histories may reach a score."""
+    return learning_differs(situation(world), Oracle(world))
+
+
+def verdicts_differ(now: Situation, oracle: Oracle) -> list[str]:
+    """See `judged`."""
     masks = {rule: guard(now) for rule, guard in GUARDS.items()}
     differences = [] if tuple(masks) == RULES else [f"the guards are {tuple(masks)}"]
-    for row, person in enumerate(world.people):
+    for row, person in enumerate(oracle.world.people):
         for column, offer in enumerate(oracle.offers):
             expected = oracle.verdicts(person, offer)
             got = [rule for rule, mask in masks.items() if mask[row, column]]
             if expected != got:
                 differences.append(f"person {row}, offer {offer['offer_id']}: expected {expected}, got {got}")
-    return len(RULES) * len(world.people) * len(oracle.offers), differences
+    return differences
 
 
-def decided(world: World) -> tuple[int, list[str]]:
-    """How many whole decisions were compared, and every difference."""
-    now, oracle = situation(world), Oracle(world)
+def decisions_differ(now: Situation, oracle: Oracle) -> list[str]:
+    """See `decided`."""
     lists = Lists(oracle)
-    differences = []
-    for row, ranking in enumerate(rank(now, scores(world, oracle), seeds(world))):
+    made = rank(now, scores(oracle.world, oracle), seeds(oracle.world))
+    differences = [] if len(made) == len(oracle.world.people) else [f"{len(made)} decisions"]
+    for row, ranking in enumerate(made):
         differences += unlike(lists.decision(row), ranking, now, row)
-    return len(world.people), differences
+    return differences
 
 
-def learned(world: World) -> list[str]:
-    """Every difference in what of the histories may reach a score, by (item, days since 1970)."""
-    now, oracle = situation(world), Oracle(world)
+def learning_differs(now: Situation, oracle: Oracle) -> list[str]:
+    """See `learned`."""
     kept, names = without_trapped(now), now.book.index.names
     differences = []
-    for row, person in enumerate(world.people):
+    for row, person in enumerate(oracle.world.people):
         expected = {(item, day) for item, day in oracle.learned_from(person) if item in now.book.index.codes}
         mine = kept.slice(row, row + 1)
         got = {(names[item], EPOCH + dt.timedelta(int(day))) for item, day in zip(mine.item, mine.day, strict=True)}
