@@ -16,6 +16,8 @@ from recsys.contracts.evaluation_sets import AS_OF
 from recsys.contracts.table import write_rows
 from recsys.contracts.token import Lineage, column_lineage
 from recsys.errors import TokenError, UsageError
+from recsys.evaluation.decide_cli import decide
+from recsys.evaluation.policy_cli import app as policy_app
 from recsys.evaluation.ranking import check_unseen, judge_ranking
 from recsys.evaluation.report.page import ranking_page
 from recsys.evaluation.report.remarks import remarks
@@ -27,6 +29,8 @@ from recsys.files import write_text
 from recsys.scorer import Scorer
 
 app: Final = new_app("Judge bundles on purchases that they have not seen. Tokens only; nothing here trains.")
+app.command()(decide)
+app.add_typer(policy_app, name="policy")
 
 _Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION.")]
 _Trust = Annotated[Path, typer.Option("--trust", help="The public key that must have signed the bundle.")]

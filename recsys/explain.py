@@ -66,6 +66,21 @@ def personal_reasons(
     return (*reasons, Reason(code="other", text="because of everything else you buy", contribution=left))
 
 
+def segment_reasons(score: float) -> tuple[Reason, ...]:
+    """The reasons for an offer that matches a declared interest; which one is not repeated."""
+    return (
+        Reason(code="interest", text="because it matches an interest that you declared", contribution=1.0),
+        Reason(code="popular", text="because many people buy it", contribution=score - 1.0),
+    )
+
+
+def with_boost(reasons: tuple[Reason, ...], score: float, before: float) -> tuple[Reason, ...]:
+    """The reasons of a score `before` the boost, as those of the score after it."""
+    if score == before:
+        return reasons
+    return (*reasons, Reason(code="boost", text="because the shop features it", contribution=score - before))
+
+
 def popular_reasons(score: float) -> tuple[Reason, ...]:
     """The reason for an offer of a list that is not personal."""
     return (Reason(code="popular", text="because many people buy it", contribution=score),)

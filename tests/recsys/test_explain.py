@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.contracts.manifest import Level
-from recsys.explain import Names, personal_reasons
+from recsys.explain import Names, personal_reasons, segment_reasons, with_boost
 from recsys.history import ItemIndex
 from recsys.offer_book import open_offer_book
 from recsys.policy.document import Group, Policy
@@ -33,6 +33,26 @@ def test_what_is_sensitive_adds_to_the_score_but_is_not_named() -> None:
         "because you buy bread",
         "because of everything else you buy",
     ]
+
+
+def test_a_boost_and_an_interest_are_reasons_of_their_own() -> None:
+    plain = segment_reasons(1.25)
+    assert with_boost(plain, 1.25, 1.25) == plain
+    lifted = with_boost(plain, 1.5, 1.25)
+    assert [(reason.code, reason.contribution) for reason in lifted] == [
+        ("interest", 1.0),
+        ("popular", 0.25),
+        ("boost", 0.25),
+    ]
+
+
+def test_a_group_may_allow_its_name_but_not_for_what_another_hides() -> None:
+    catalogue = pl.DataFrame({"item": ["tea", "rum"], "category": ["D / TEA", "D / RUM"], "title": ["Tea", "Rum"]})
+    groups = {"drinks": Group(items=("tea", "rum"), name=True), "alcohol": Group(items=("rum",))}
+    offers = pl.DataFrame({"offer_id": ["o"], "items": [["tea"]], "title": ["Tea"]})
+    book = open_offer_book(offers, catalogue, Policy(version=1, sha256="0" * 64, groups=groups))
+    vocabulary = ItemIndex.of(["D / TEA", "D / RUM"])
+    assert Names.of(book, np.array([0, 1], np.int32), vocabulary, Level.TYPE).labels == ("tea", None)
 
 
 def test_a_model_item_is_named_only_when_all_its_items_may_be() -> None:
