@@ -6,6 +6,7 @@ No error repeats a cell. The readers' own messages do (pyarrow quotes the row it
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Final
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -20,6 +22,7 @@ from recsys.errors import ContractError
 
 _BATCH_ROWS: Final = 1 << 17
 _CSV_BLOCK: Final = 1 << 20  # bytes; no row may be much longer, and the reader keeps up to 32 of them ahead
+_RAGGED: Final = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
 _PARQUET_BUFFER: Final = 1 << 20  # bytes a column; without it a whole row group is read at once
 
 
@@ -104,8 +107,11 @@ def _csv(path: Path) -> RawFile:
 
     def stream() -> Iterator[pa.RecordBatch]:
         last: pa.RecordBatch | None = None
+        first_row = 1
         with _csv_reader(path, names) as reader:
             for batch in reader:
+                _check_no_nul(path, batch, first_row)
+                first_row += batch.num_rows
                 last = batch if batch.num_rows else last
                 yield batch
         if last is not None:
@@ -116,19 +122,17 @@ def _csv(path: Path) -> RawFile:
 
 @contextlib.contextmanager
 def _csv_reader(path: Path, names: tuple[str, ...]) -> Iterator[pyarrow.csv.CSVStreamingReader]:
-    """A reader that takes every column in `names` as text, and white space and newlines within quotes as they are."""
-    invalid: list[pyarrow.csv.InvalidRow] = []
+    """A reader that takes every column in `names` as text, and white space and newlines within quotes as they are.
 
-    def refuse(row: pyarrow.csv.InvalidRow) -> str:
-        invalid.append(row)
-        return "error"  # which makes the reader raise; an exception from in here would be lost
-
+    It must be given no Python to call, neither a handler of bad rows nor a Python file: it reads ahead in threads of
+    its own, which closing does not end, and one that wants the interpreter while that shuts down aborts the process.
+    """
     with (
-        _row_named(path, invalid),
+        _row_named(path),
         pyarrow.csv.open_csv(
             path,
             read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 null_values=[""],
@@ -141,7 +145,7 @@ def _csv_reader(path: Path, names: tuple[str, ...]) -> Iterator[pyarrow.csv.CSVS
 
 
 @contextlib.contextmanager
-def _row_named(path: Path, invalid: list[pyarrow.csv.InvalidRow]) -> Iterator[None]:
+def _row_named(path: Path) -> Iterator[None]:
     try:
         yield
     except pa.ArrowInvalid as error:
@@ -151,11 +155,12 @@ def _row_named(path: Path, invalid: list[pyarrow.csv.InvalidRow]) -> Iterator[No
                 where=str(path),
                 mend="Look for a quotation mark that is never closed",
             ) from None
-        if not invalid:
+        ragged = _RAGGED.match(str(error))  # the row itself follows
+        if not ragged:
             raise
-        row = invalid[0]  # its number counts the header
+        row, expected, found = map(int, ragged.groups())  # the row's number counts the header
         raise ContractError(
-            f"row {row.number - 1}: its cells number {row.actual_columns}, those of the header {row.expected_columns}",
+            f"row {row - 1}: its cells number {found}, those of the header {expected}",
             where=str(path),
             mend="Put quotation marks around cells that hold a comma",
         ) from None
@@ -170,6 +175,18 @@ def _check_names_differ(file: RawFile) -> None:
                 f"columns {first + 1} and {place + 1} have the same name",
                 where=str(file.path),
                 mend="Rename one of them, or give the file its header",
+            )
+
+
+def _check_no_nul(path: Path, batch: pa.RecordBatch, first_row: int) -> None:
+    """NUL bytes are UTF-8, but no text: a disk left them, or a program that pads its cells."""
+    for place, cells in enumerate(batch.columns, start=1):
+        holds = pc.match_substring(cells, "\0")
+        if pc.any(holds).as_py():
+            raise ContractError(
+                f"row {first_row + pc.index(holds, value=True).as_py()}, column {place} holds a NUL byte",
+                where=str(path),
+                mend="Write the file again as text",
             )
 
 

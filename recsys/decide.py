@@ -126,7 +126,7 @@ def _reasons(
     offers = ranking.offers
     if ranking.source is Fill.PERSONAL:
         plain = scores.personal[row, offers]
-        own = _personal_reasons(row, offers, model, (plain, covered[row, offers]))
+        own = _personal_reasons(row, offers, model, (plain, covered[row, offers], situation.book.unnamed[offers]))
     elif ranking.source is Fill.SEGMENT:
         matched = matches(situation.book, situation.states[row])
         plain = segment_scores(scores.popular, matched)[offers]
@@ -141,7 +141,10 @@ def _reasons(
 
 
 def _personal_reasons(
-    row: int, offers: NDArray[np.int64], model: ModelScores, scored: tuple[NDArray[np.float32], NDArray[np.float32]]
+    row: int,
+    offers: NDArray[np.int64],
+    model: ModelScores,
+    scored: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]],
 ) -> list[tuple[Reason, ...]]:
     best = [_best_item(offer, model.items[row], model.candidates) for offer in offers.tolist()]
     asked = np.array(sorted({item for item in best if item is not None}), np.int64)
@@ -151,9 +154,12 @@ def _personal_reasons(
     nothing = np.zeros(len(items), np.float32)
     return [
         personal_reasons(
-            score, covered, items, nothing if item is None else addends[np.searchsorted(asked, item)], model.names
+            (score, covered, not unnamed),
+            items,
+            nothing if item is None else addends[np.searchsorted(asked, item)],
+            model.names,
         )
-        for item, score, covered in zip(best, *(values.tolist() for values in scored), strict=True)
+        for item, score, covered, unnamed in zip(best, *(values.tolist() for values in scored), strict=True)
     ]
 
 

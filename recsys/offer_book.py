@@ -71,6 +71,7 @@ class OfferBook:
         dropped: bool [items], never offered: purchases of it count for nothing.
         learned: bool [items], purchases of it may reach the scorer.
         nameable: bool [items], may stand in a reason: placed, and in no group that must not be named.
+        unnamed: bool [O], has an item that is not nameable.
         warnings: Names in the policy that match nothing, and rules that cannot matter.
     """
 
@@ -100,6 +101,7 @@ class OfferBook:
     dropped: NDArray[np.bool_]
     learned: NDArray[np.bool_]
     nameable: NDArray[np.bool_]
+    unnamed: NDArray[np.bool_]
     warnings: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -120,6 +122,8 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
     covering = items.transposed(len(index))
     priority = _numbers(offers, "priority", 0)
     rows = offers["items"].to_list()
+    silent = (name for name, group in policy.groups.items() if not group.name)
+    nameable = placed & ~flags.never & ~flags.of_groups(silent)
     paths = OfferPaths.of([[path_of[item] for item in row if item in path_of] for row in rows], parts)
     return OfferBook(
         policy=policy,
@@ -147,9 +151,8 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         boost=boost_of(offers, items, index, policy, placement),
         dropped=flags.never,
         learned=~flags.of_groups(policy.unlearned),
-        nameable=placed
-        & ~flags.never
-        & ~flags.of_groups(name for name, group in policy.groups.items() if not group.name),
+        nameable=nameable,
+        unnamed=items.any_of(~nameable),
         warnings=placement.warnings,
     )
 

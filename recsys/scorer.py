@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import onnxruntime as ort
 import polars as pl
 from numpy.typing import NDArray
 
@@ -14,6 +13,7 @@ from recsys.bundle import Bundle
 from recsys.errors import BundleError, ContractError
 from recsys.history import DAYS, Histories, ItemIndex
 from recsys.model_items import model_codes
+from recsys.runtime import ort
 
 # The graph's interface, shared by the exporter and this module.
 HISTORY_ITEMS: Final = "history_items"  # int64 [batch, length]; padding is the number of model items

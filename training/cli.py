@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 from typing import Annotated
@@ -66,7 +67,7 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
     started = time.perf_counter()
     check_name(name)
     key = read_signing_key(signing_key)
-    day = parse_day(until, option="--until") if until else None
+    day = parse_day(until, option="--until", latest=today() + dt.timedelta(days=1)) if until else None
     with step("Reading purchases"):
         dataset = read_dataset(Sources(purchases, subjects, catalogue, guards), until=day, today=today())
     fitted = fit(dataset, Options(name, level, profile, seed))

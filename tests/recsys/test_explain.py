@@ -22,12 +22,14 @@ NAMES = Names(("milk", None, "bread"))
 )
 def test_reasons_sum_to_the_score(contributions: list[float], covered: float, model: float) -> None:
     score = model + float(np.log1p(covered))
-    reasons = personal_reasons(score, covered, np.array([0, 1, 2, 3]), np.array(contributions, np.float32), NAMES)
+    reasons = personal_reasons(
+        (score, covered, True), np.array([0, 1, 2, 3]), np.array(contributions, np.float32), NAMES
+    )
     assert sum(reason.contribution for reason in reasons) == pytest.approx(score, abs=1e-9)
 
 
 def test_what_is_sensitive_adds_to_the_score_but_is_not_named() -> None:
-    reasons = personal_reasons(1.0, 0.0, np.array([0, 1, 2]), np.array([0.2, 0.7, 0.1], np.float32), NAMES)
+    reasons = personal_reasons((1.0, 0.0, True), np.array([0, 1, 2]), np.array([0.2, 0.7, 0.1], np.float32), NAMES)
     assert [reason.text for reason in reasons] == [
         "because you buy milk",
         "because you buy bread",
@@ -53,6 +55,12 @@ def test_a_group_may_allow_its_name_but_not_for_what_another_hides() -> None:
     book = open_offer_book(offers, catalogue, Policy(version=1, sha256="0" * 64, groups=groups))
     vocabulary = ItemIndex.of(["D / TEA", "D / RUM"])
     assert Names.of(book, np.array([0, 1], np.int32), vocabulary, Level.TYPE).labels == ("tea", None)
+
+
+def test_what_a_sensitive_offer_covers_is_not_named_either() -> None:
+    reasons = personal_reasons((1.0, 2.0, False), np.array([0]), np.array([0.2], np.float32), NAMES)
+    assert [reason.code for reason in reasons] == ["related", "other"]
+    assert sum(reason.contribution for reason in reasons) == pytest.approx(1.0)
 
 
 def test_a_model_item_is_named_only_when_all_its_items_may_be() -> None:
