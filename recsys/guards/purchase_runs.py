@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.contracts.state import State
 from recsys.history import Histories, ItemIndex, day_number
-from recsys.ragged import Ragged
+from recsys.ragged import Ragged, changes, distinct
 
 _SPAN_BITS: Final = 22
 _SPAN: Final = 1 << _SPAN_BITS  # more days than Python's calendar has: `cell * _SPAN + day` is one number for a pair
@@ -80,19 +80,11 @@ def runs_of(purchases: Purchases, of_item: Ragged) -> PurchaseRuns:
     key, row = of_item.take(purchases.item)
     size = int(key.max(initial=0)) + 1
     codes = ((purchases.subject[row] * size + key) << _SPAN_BITS) + (purchases.day[row] + _BIAS)
-    codes.sort()
-    codes = codes[_changes(codes)]
+    codes = distinct(codes)
     cells = codes >> _SPAN_BITS
-    starts = np.flatnonzero(_changes(cells))
+    starts = np.flatnonzero(changes(cells))
     ends = np.append(starts, len(codes))[1:]
     subject, run_key = np.divmod(cells[starts], size)
     first = (codes[starts] & (_SPAN - 1)) - _BIAS
     last = (codes[ends - 1] & (_SPAN - 1)) - _BIAS
     return PurchaseRuns(subject, run_key, first, last, ends - starts, codes, ends)
-
-
-def _changes(values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Where a sorted array begins a new value."""
-    changes = np.ones(len(values), np.bool_)
-    np.not_equal(values[1:], values[:-1], out=changes[1:])
-    return changes

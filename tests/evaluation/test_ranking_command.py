@@ -19,7 +19,7 @@ from support.tokens import token
 from recsys.bundle import Bundle, load_bundle
 from recsys.cli import app
 from recsys.contracts.purchases import PURCHASES
-from recsys.errors import RecsysError, UsageError
+from recsys.errors import RecsysError, TokenError, UsageError
 from recsys.history import ItemIndex, histories
 from recsys.scorer import Scorer
 

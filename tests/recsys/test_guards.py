@@ -21,6 +21,7 @@ from recsys.guards import GUARDS, Situation
 from recsys.guards.past_purchase_trap import without_trapped
 from recsys.policy.document import Exploration, ExplorationKind
 from recsys.pooling import CandidateMap
+from recsys.ranking import Ties, best_of
 
 MANY = Size(people=30, offers=8, items=10, lines=14)  # a fixed world costs more than its people
 
@@ -126,3 +127,14 @@ def test_the_zone_in_which_now_is_written_does_not_matter(world: World) -> None:
     there = Situation(now.requests, now.states, now.histories, now.book, elsewhere)
     for name, guard in GUARDS.items():
         assert (guard(now) == guard(there)).all(), name
+
+
+@pytest.mark.parametrize("score", [1.0, -1.0, 0.0, 1e-40, -1e-40, -(2.0**-126), 3e38, -3e38])
+def test_scores_that_are_next_to_each_other_are_told_apart(score: float) -> None:
+    row = [np.float32(score)]
+    for _ in range(5):
+        row.append(np.nextafter(row[-1], np.float32(np.inf)))
+    scores = np.array([row, row[::-1]], np.float32)
+    best = best_of(scores, np.ones(scores.shape, np.bool_), 6, Ties.of(np.zeros(6, np.int64)))
+    assert best.of(0).tolist() == [5, 4, 3, 2, 1, 0]
+    assert best.of(1).tolist() == [0, 1, 2, 3, 4, 5]

@@ -26,7 +26,7 @@ def people(lines: pl.DataFrame, types: dict[str, str], known: set[str], as_of: D
     """Everyone with a side or two, at the level of types."""
     found = {}
     for (subject,), rows in lines.group_by("subject"):
-        own = tuple(rows.select("item", "day", "quantity").iter_rows())
+        own = list(rows.drop("subject").iter_rows())
         before: dict[str, set[Day]] = {}
         for item, day in net_days(tuple(line for line in own if line[1] < as_of)):
             if types.get(item) in known:
