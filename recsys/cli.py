@@ -25,7 +25,7 @@ from recsys.evaluation.report.tables import ranking_tables
 from recsys.evaluation.source import read_source
 from recsys.evaluation.splits import Window
 from recsys.evaluation.topk import list_top
-from recsys.files import write_text
+from recsys.files import replacing
 from recsys.scorer import Scorer
 
 app: Final = new_app("Judge bundles on purchases that they have not seen. Tokens only; nothing here trains.")
@@ -65,8 +65,9 @@ def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         result = judge_ranking(loaded, source, window, seed=seed)
     with step("Drawing the page"):
         page = ranking_page(result)
-    write_text(out / "ranking.json", encode_document(result).decode())
-    write_text(out / "ranking.html", page)
+    with replacing(out / "ranking.json") as figures, replacing(out / "ranking.html") as drawn:  # both or neither
+        figures.write_bytes(encode_document(result))
+        drawn.write_text(page, encoding="utf-8")
     for remark in remarks(result):
         warn(remark)
     for table in ranking_tables(result):

@@ -52,7 +52,7 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
     signing_key: Annotated[Path, typer.Option(help="The private key that `keys init` made")],
     catalogue: Annotated[Path | None, typer.Option(help="What the items are; without it, items as they are")] = None,
     subjects: Annotated[Path | None, typer.Option(help="Who agreed to training; without it, everyone did")] = None,
-    guards: Annotated[Path | None, typer.Option(help="The policy whose never-items are left out")] = None,
+    guards: Annotated[Path | None, typer.Option(help="The policy that says what is not learned from")] = None,
     until: Annotated[str | None, typer.Option(help="Use nothing dated on or after this day (YYYY-MM-DD)")] = None,
     level: Annotated[LevelChoice, typer.Option(help="What is learned: items, or their category")] = LevelChoice.AUTO,
     profile: Annotated[Profile, typer.Option(help="How much work to do")] = Profile.DEFAULT,
