@@ -30,6 +30,7 @@ class Lists:
         self.oracle = oracle
         self.world = oracle.world
         self.policy = oracle.policy
+        self._sources: dict[int, str] = {}
         self.positions = {str(offer["offer_id"]): position for position, offer in enumerate(oracle.offers)}
 
     def decision(self, number: int) -> Listed:
@@ -66,6 +67,11 @@ class Lists:
 
     def source(self, number: int) -> str:
         """Whose scores rank the list: the person's own, those of declared interests, or everyone's."""
+        if number not in self._sources:
+            self._sources[number] = self._source(number)
+        return self._sources[number]
+
+    def _source(self, number: int) -> str:
         person = self.world.people[number]
         if self.oracle.arm(person) == "popular":
             return "popular"
