@@ -22,6 +22,8 @@ from support.shop import (
     Shop,
 )
 
+pytestmark = pytest.mark.slow  # a fitted bundle
+
 Decisions = dict[str, dict[str, Any]]
 
 

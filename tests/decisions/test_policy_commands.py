@@ -9,6 +9,8 @@ import pytest
 from support.commands import assert_clear_failure, run
 from support.shop import ABSTAINER, DRINKER, FOREIGN, POLICY, STRANGER, UNREACHABLE, Shop
 
+pytestmark = pytest.mark.slow  # a fitted bundle
+
 
 def explained(files: list[object], guards: Path, subject: str, offer: str, *more: object) -> dict[str, object]:
     done = run("recsys", "policy", "explain", guards, *files, "--offer", offer, "--json", *more, stdin=f"{subject}\n")

@@ -23,6 +23,8 @@ from recsys.errors import RecsysError, TokenError, UsageError
 from recsys.history import ItemIndex, histories
 from recsys.scorer import Scorer
 
+pytestmark = pytest.mark.slow  # a fitted bundle
+
 HORIZON = 28
 END = AS_OF + dt.timedelta(days=HORIZON)
 Document = dict[str, object]

@@ -35,6 +35,7 @@ def documented() -> list[tuple[str, str]]:
 COMMANDS = [(page, line) for page, line in documented() if line.split()[0] in MODULES]
 
 
+@pytest.mark.slow  # one process a command
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
 def test_a_documented_command_has_the_options_it_is_shown_with(page: str, line: str) -> None:
     program, *words = line.split()

@@ -9,6 +9,8 @@ from subprocess import CompletedProcess
 import pytest
 from support.commands import assert_clear_failure, run
 
+pytestmark = pytest.mark.slow  # many processes
+
 HEADER = b"loyalty_card,offer_id,redeemed_on\n"
 ROW = b"9840,C-1,2017-01-05\n"
 BAD = {
