@@ -18,7 +18,8 @@ from recsys.policy.document import CoolDown, OnlyIfPurchased, PastPurchaseTrap, 
 from recsys.ragged import Ragged
 
 Rule = OnlyIfPurchased | PastPurchaseTrap | CoolDown
-_Key = tuple[str, str]  # the group's name and the category within it; or "" and the item
+_Group = str | int  # a group's name; or a cool-down rule's number, for what it names itself: no name is a number
+_Key = str | tuple[_Group, tuple[str, ...] | None]  # an item; or a group, and the path within it, None for all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class KeyMaker:
         self._keys: dict[_Key, int] = {}
         self._pairs: dict[tuple[int, int], None] = {}  # item, key
 
-    def of_group(self, name: str, items: Iterable[str], level: Scope) -> list[int]:
+    def of_group(self, name: _Group, items: Iterable[str], level: Scope) -> list[int]:
         """The keys of a group's items that the index holds."""
         found: dict[int, None] = {}
         for item in sorted(self._index.codes.keys() & set(items)):
@@ -102,13 +103,11 @@ class KeyMaker:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def _key(self, group: str, item: str, level: Scope) -> _Key:
+    def _key(self, group: _Group, item: str, level: Scope) -> _Key:
         if level is Scope.GROUP:
-            return (f"group {group}", "")
+            return (group, None)
         path = self._paths.get(item)
-        if level is Scope.ITEM or path is None:
-            return ("", item)
-        return (f"categories {group}", " / ".join(path))
+        return item if level is Scope.ITEM or path is None else (group, path)
 
 
 def lay_out_keys(
@@ -154,10 +153,10 @@ def lay_out_keys(
     )
 
 
-def _groups(rule: Rule, number: int, placement: Placement) -> list[tuple[str, frozenset[str]]]:
-    named = [(name, placement.members[name]) for name in rule.groups]
+def _groups(rule: Rule, number: int, placement: Placement) -> list[tuple[_Group, frozenset[str]]]:
+    named: list[tuple[_Group, frozenset[str]]] = [(name, placement.members[name]) for name in rule.groups]
     if isinstance(rule, CoolDown):
-        named.append((f"of cool-down rule {number}", placement.cooling[number]))
+        named.append((number, placement.cooling[number]))
     return named
 
 

@@ -42,6 +42,7 @@ def test_the_propensity_is_the_probability_given_the_slots_above(
         ids = [now.book.ids[offer] for offer in ranking.offers]
         expected = propensities(lists, row, ids)  # fails where an offer was not allowed in its slot
         assert list(ranking.propensities) == pytest.approx(expected, rel=1e-6, abs=1e-300)
+        assert all(propensity > 0 for propensity in ranking.propensities)
         if len(ids) < world.people[row].request.count:  # then nothing more had room
             chosen = [lists.oracle.offers[offer] for offer in ranking.offers]
             left = [offer for offer in lists.candidates(row)[0] if offer not in chosen]
@@ -85,7 +86,7 @@ def plain() -> World:
     "exploration",
     [
         Exploration(kind=ExplorationKind.PLACKETT_LUCE, temperature=0.5),
-        Exploration(kind=ExplorationKind.EPSILON, epsilon=0.5),
+        Exploration(kind=ExplorationKind.EPSILON, epsilon=0.25),
     ],
 )
 def test_lists_come_as_often_as_their_propensities_say(exploration: Exploration) -> None:

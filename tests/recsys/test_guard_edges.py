@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -66,7 +66,7 @@ def world(case: Case, **rules: object) -> World:
     for column in OFFERS.columns:
         if column.name not in offer.columns:
             offer = offer.with_columns(pl.lit(None, column.dtype).alias(column.name))
-    policy = Policy(version=1, sha256="0" * 64, groups=GROUPS, **rules)
+    policy = Policy(version=1, sha256="0" * 64, **{"groups": GROUPS, **rules})
     person = Person(tuple(lines), case.state, DecisionRequest(subject=token(1), channel="email"))
     return World(case.now, policy, catalogue, OFFERS.checked(offer, where="offers"), (person,), ((1.0,),), (1.0,))
 
@@ -229,3 +229,29 @@ def test_a_day_is_24_hours_where_the_clock_was_changed(ago: dt.timedelta, rests:
     check("fatigue", case, fatigue=Fatigue(after=1, rest_days=1))
     listed = rankings(world(case, cap=(Cap(per=CapScope.OVERALL, max=1, hours=24),)))[0].offers
     assert len(listed) == (not rests)
+
+
+def test_no_name_of_a_group_is_taken_for_a_rule_that_names_its_things_itself() -> None:
+    groups = {"of cool-down rule 0": Group(items=("drill",))}
+    opens = OnlyIfPurchased(groups=tuple(groups), min_days=1, within_days=9)
+    cools = CoolDown(items=("saw",), days=1, level=Scope.GROUP)
+    check(
+        "only_if_purchased",
+        Case(withheld=True, bought=(("saw", 1),)),
+        groups=groups,
+        only_if_purchased=(opens,),
+        cool_down=(cools,),
+    )
+
+
+def test_paths_that_read_alike_are_not_one_path() -> None:
+    rule = OnlyIfPurchased(groups=("all",), min_days=1, within_days=9, level=Scope.CATEGORY)
+    made = world(
+        Case(withheld=True, bought=(("saw", 1),)),
+        groups={"all": Group(items=("drill", "saw"))},
+        only_if_purchased=(rule,),
+    )
+    alike = made.catalogue.with_columns(pl.Series("category", ["A / / B", "A /\t/ B", "C"]))  # two parts, and one
+    made = replace(made, catalogue=alike)
+    assert judged(made) == []
+    assert GUARDS["only_if_purchased"](situation(made)).all()

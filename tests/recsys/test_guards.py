@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from dataclasses import replace
 
 import msgspec
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from support.agreement import decided, judged, learned, rankings, situation
-from support.policies import changed
+from support.oracle import Oracle
+from support.policies import GROUPS, changed
 from support.worlds import Size, World, seeded_world, worlds
 
 from recsys.contracts.decision import Decision
+from recsys.contracts.offers import OFFERS
 from recsys.decide import ModelScores, Versions, decide
 from recsys.explain import Names
 from recsys.guards import GUARDS, Situation
@@ -127,6 +132,31 @@ def test_the_zone_in_which_now_is_written_does_not_matter(world: World) -> None:
     there = Situation(now.requests, now.states, now.histories, now.book, elsewhere)
     for name, guard in GUARDS.items():
         assert (guard(now) == guard(there)).all(), name
+
+
+@given(worlds(), st.lists(st.booleans(), min_size=len(GROUPS), max_size=len(GROUPS)))
+def test_nothing_sensitive_and_nothing_unplaced_may_be_named(world: World, named: list[bool]) -> None:
+    groups = {
+        name: structs.replace(world.policy.groups[name], name=flag) for name, flag in zip(GROUPS, named, strict=True)
+    }
+    world = world.with_policy(changed(world.policy, groups=groups))
+    book, oracle = situation(world).book, Oracle(world)
+    for item, code in book.index.codes.items():
+        hidden = tuple(name for name in GROUPS if not groups[name].name or name in world.policy.never)
+        assert book.nameable[code] == (item in oracle.paths and not oracle.in_groups(item, hidden)), item
+
+
+@given(worlds())
+def test_an_absent_column_says_what_an_empty_one_says(world: World) -> None:
+    optional = {column.name: column.dtype for column in OFFERS.columns if not column.required}
+    empty = world.offers.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in optional.items())
+    filled = replace(world, offers=empty, catalogue=world.catalogue.with_columns(brand=pl.lit(None, pl.String)))
+    lacking = replace(world, offers=empty.drop(optional), catalogue=world.catalogue.drop("brand"))
+    assert judged(filled) == []
+    for one, other in zip(rankings(filled), rankings(lacking), strict=True):
+        assert one.offers.tolist() == other.offers.tolist()
+        assert one.scores.tolist() == other.scores.tolist()
+        assert one.withheld == other.withheld
 
 
 @pytest.mark.parametrize("score", [1.0, -1.0, 0.0, 1e-40, -1e-40, -(2.0**-126), 3e38, -3e38])
