@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help demo serve-demo test test-fast check format bench lock clean
+.PHONY: help demo serve-demo test test-fast check format prove bench lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -36,6 +36,9 @@ check: $(READY) ## the gates: format, lint, types, boundaries, docs
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+prove: $(READY) ## every guard against plain loops: ten million verdicts, then every real household; goes on where it stopped
+	PYTHONPATH=tests $(BIN)/python tests/prove/prove_guards.py --work build/prove
 
 bench: $(READY) ## the speed claims, as ratios from one run on this machine
 	$(BIN)/python -m benchmarks

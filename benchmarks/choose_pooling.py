@@ -83,7 +83,7 @@ def _judged(demo: Path, scorer: Scorer, rule: Rule) -> Iterator[NDArray[np.float
         scores = scorer.score(scorer.fold(known, codes), candidates.candidates)
         best = candidates.of_offer.max_of(scores)
         popular = candidates.of_offer.max_of(_popularity(scorer)[candidates.candidates])
-        covered = coverage(situation, candidates)
+        covered = coverage(situation, known, candidates)
         ranked = np.argsort(-rule((best, covered, np.broadcast_to(popular, best.shape))), axis=1, kind="stable")
         relevant = np.zeros(best.shape, np.bool_)
         for subject, offer in redeemed.select("subject", "offer_id").unique().iter_rows():

@@ -22,7 +22,7 @@ from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.rekey import REKEY_MAP, MapHeader, RekeyReceipt
 from recsys.contracts.release import Release
-from recsys.contracts.state import Dismissal, Exposure, SensitivePurchase, State
+from recsys.contracts.state import Dismissal, Exposure, Reservation, Response, SensitivePurchase, State
 from recsys.contracts.statistics import ITEM_STATISTICS
 from recsys.contracts.subjects import SUBJECTS
 from recsys.contracts.table import TableContract
@@ -31,7 +31,7 @@ from recsys.history import Histories
 TABLES = (PURCHASES, SUBJECTS, CATALOGUE, OFFERS, REDEMPTIONS, DEMOGRAPHICS, AS_OF, ITEM_STATISTICS, REKEY_MAP)
 DOCUMENTS = (
     *(DecisionRequest, Decision, RankedOffer, Reason, Event),
-    *(State, Exposure, Dismissal, SensitivePurchase),
+    *(State, Exposure, Reservation, Response, Dismissal, SensitivePurchase),
     *(Release, Dataset, DatasetRelease, DatasetState, Tombstone),
     *(Manifest, TrainingData),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),

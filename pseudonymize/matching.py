@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -52,9 +53,16 @@ def _check_columns(table: Table, file: RawFile, policy: FieldPolicy) -> None:
     unknown = [name for name in file.names if name not in table.columns]
     if missing:
         near = difflib.get_close_matches(missing[0], unknown, n=1)
-        mend = f"Is it {near[0]!r}?" if near else f"Add it, or take it out of tables.{table.name} in {policy.path}"
+        place = f"Is it column {file.names.index(near[0]) + 1}?" if near else ""
+        mend = place or f"Add it, or take it out of tables.{table.name} in {policy.path}"
         raise ContractError(f"column {missing[0]!r} is missing", where=where, mend=mend)
     if unknown:
+        place = f"column {file.names.index(unknown[0]) + 1}"  # its name may be somebody's data, as above
+        near = difflib.get_close_matches(unknown[0], table.columns, n=1) if _is_like_a_name(unknown[0]) else []
+        what = f"{place} is not named in tables.{table.name}" + (f" (it is most like {near[0]!r})" if near else "")
         mend = f"Say in {policy.path} what becomes of it, if only role = 'drop'"
-        what = f"column {unknown[0]!r} is not named in tables.{table.name}"
         raise ContractError(what, where=where, mend=mend)
+
+
+def _is_like_a_name(header: str) -> bool:
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ ]{0,40}", header) is not None

@@ -15,7 +15,9 @@ from recsys.contracts.document import encode_document
 from recsys.contracts.evaluation_sets import AS_OF
 from recsys.contracts.table import write_rows
 from recsys.contracts.token import Lineage, column_lineage
-from recsys.errors import TokenError, UsageError
+from recsys.errors import TokenError
+from recsys.evaluation.decide_cli import decide
+from recsys.evaluation.policy_cli import app as policy_app
 from recsys.evaluation.ranking import check_unseen, judge_ranking
 from recsys.evaluation.report.page import ranking_page
 from recsys.evaluation.report.remarks import remarks
@@ -23,10 +25,12 @@ from recsys.evaluation.report.tables import ranking_tables
 from recsys.evaluation.source import read_source
 from recsys.evaluation.splits import Window
 from recsys.evaluation.topk import list_top
-from recsys.files import write_text
+from recsys.files import replacing
 from recsys.scorer import Scorer
 
 app: Final = new_app("Judge bundles on purchases that they have not seen. Tokens only; nothing here trains.")
+app.command()(decide)
+app.add_typer(policy_app, name="policy")
 
 _Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION.")]
 _Trust = Annotated[Path, typer.Option("--trust", help="The public key that must have signed the bundle.")]
@@ -51,20 +55,19 @@ def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     Example: `recsys-evaluate ranking --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27
     --horizon 28 --out report`
     """
-    window = Window(parse_day(as_of, option="--as-of"), horizon)
-    if window.as_of > today():
-        raise UsageError("lies in the future", where="--as-of", mend="Judge on days that have been")
+    window = Window(parse_day(as_of, option="--as-of", latest=today()), horizon)
     loaded = load_bundle(bundle, trust=trust)
     check_unseen(loaded, window)
     with step("Reading purchases"):
         source = read_source(purchases, today=today())
-    _warn_of_another_domain(loaded, source.lineage)
+    _check_domain(loaded, source.lineage, where=str(purchases))
     with step("Judging"):
         result = judge_ranking(loaded, source, window, seed=seed)
     with step("Drawing the page"):
         page = ranking_page(result)
-    write_text(out / "ranking.json", encode_document(result).decode())
-    write_text(out / "ranking.html", page)
+    with replacing(out / "ranking.json") as figures, replacing(out / "ranking.html") as drawn:  # both or neither
+        figures.write_bytes(encode_document(result))
+        drawn.write_text(page, encoding="utf-8")
     for remark in remarks(result):
         warn(remark)
     for table in ranking_tables(result):
@@ -97,7 +100,7 @@ def topk(
     _warn_of_seen_days(loaded, ends)
     with step("Reading purchases"):
         source = read_source(purchases, today=today())
-    _warn_of_another_domain(loaded, source.lineage)
+    _check_domain(loaded, source.lineage, where=str(purchases))
     if isinstance(ends, pl.DataFrame):
         _check_lineage(ends, source.lineage, where=as_of)
     with step("Ranking"):
@@ -112,7 +115,7 @@ def _ends(as_of: str) -> dt.date | pl.DataFrame:
     """A day for everyone, or a day for each subject."""
     if as_of.endswith((".parquet", ".csv")):
         return AS_OF.read(Path(as_of))
-    return parse_day(as_of, option="--as-of")
+    return parse_day(as_of, option="--as-of", latest=today() + dt.timedelta(days=1))
 
 
 def _check_lineage(ends: pl.DataFrame, purchases: Lineage, *, where: str) -> None:
@@ -125,10 +128,14 @@ def _check_lineage(ends: pl.DataFrame, purchases: Lineage, *, where: str) -> Non
         )
 
 
-def _warn_of_another_domain(bundle: Bundle, lineage: Lineage) -> None:
+def _check_domain(bundle: Bundle, lineage: Lineage, *, where: str) -> None:
     learned = bundle.manifest.data.domain
     if lineage.domain != learned:
-        warn(f"The bundle was learned from tokens of domain {learned!r}, the purchases are of {lineage.domain!r}.")
+        raise TokenError(
+            f"holds tokens of domain {lineage.domain!r}, and the bundle was learned from those of {learned!r}",
+            where=where,
+            mend="Ask the custodian for purchases of the bundle's domain",
+        )
 
 
 def _warn_of_seen_days(bundle: Bundle, ends: dt.date | pl.DataFrame) -> None:

@@ -45,6 +45,9 @@ def run(app: typer.Typer, name: str) -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away, as `head` does
         sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        fail(f"{place}{error.strerror or type(error).__name__}. Check that this user may read and write there.", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -81,12 +84,15 @@ def step(label: str) -> Iterator[None]:
     screen.print(f"[green]✓[/] {escape(label)}")
 
 
-def parse_day(text: str, *, option: str) -> dt.date:
-    """A day given on the command line, as YYYY-MM-DD."""
+def parse_day(text: str, *, option: str, latest: dt.date | None = None) -> dt.date:
+    """A day given on the command line, as YYYY-MM-DD, and not after `latest`."""
     try:
-        return dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text)
     except ValueError:
         raise UsageError("is not a date", where=option, mend="Write it as YYYY-MM-DD") from None
+    if latest is not None and day > latest:
+        raise UsageError("lies in the future", where=option, mend="Name a day that has been")
+    return day
 
 
 def today() -> dt.date:
@@ -104,7 +110,10 @@ def _without_values(error: typer.TyperException) -> str:
     parameter = getattr(error, "param", None)
     if isinstance(error, typer.BadParameter) and parameter is not None:
         label = parameter.opts[0] if parameter.opts else parameter.name
-        return f"{label} is missing" if type(error).__name__ == "MissingParameter" else f"{label} has an unfit value"
+        if type(error).__name__ == "MissingParameter":
+            return f"{label} is missing"
+        refused = re.search(r" (is not readable|is not writable)\.?$", error.message)
+        return f"{label} {refused[1]} by this user" if refused else f"{label} has an unfit value"
     message = re.sub(r" \(.*", "", error.format_message(), flags=re.DOTALL)
     message = re.sub(r"'(?!-)[^']*'|:? --?[^\s:]*[^a-z0-9\s:.-]\S*", "", message).strip().rstrip(".")
     return re.sub(r"\s+", " ", message)

@@ -38,25 +38,26 @@ class Names:
 
 
 def personal_reasons(
-    score: float, covered: float, items: NDArray[np.int64], contributions: NDArray[np.float32], names: Names
+    scored: tuple[float, float, bool], items: NDArray[np.int64], contributions: NDArray[np.float32], names: Names
 ) -> tuple[Reason, ...]:
     """The reasons for one offer of a personal list.
 
     Args:
-        score: The offer's score.
-        covered: Its coverage by the history, above or equal to zero.
+        scored: The offer's score; its coverage by the history, zero or more; whether all of its items may be named:
+            "you buy what this offer covers" names them.
         items: int64 [L], the history's model items; padding lies outside the vocabulary.
         contributions: float32 [L], what each adds to the score of the offer's best model item.
         names: What may be called by name.
     """
     reasons: list[Reason] = []
+    score, covered, nameable = scored
     left = score
-    if covered > 0:
+    if covered > 0 and nameable:
         addend = float(np.log1p(covered))
         reasons.append(Reason(code="bought", text="because you buy what this offer covers", contribution=addend))
         left -= addend
     for position in np.argsort(-contributions, kind="stable"):
-        if len(reasons) == _NAMED + (covered > 0) or contributions[position] <= 0:
+        if sum(reason.code == "related" for reason in reasons) == _NAMED or contributions[position] <= 0:
             break
         label = names.labels[items[position]] if items[position] < len(names.labels) else None
         if label is not None:
@@ -64,6 +65,21 @@ def personal_reasons(
             reasons.append(Reason(code="related", text=f"because you buy {label}", contribution=addend))
             left -= addend
     return (*reasons, Reason(code="other", text="because of everything else you buy", contribution=left))
+
+
+def segment_reasons(score: float) -> tuple[Reason, ...]:
+    """The reasons for an offer that matches a declared interest; which one is not repeated."""
+    return (
+        Reason(code="interest", text="because it matches an interest that you declared", contribution=1.0),
+        Reason(code="popular", text="because many people buy it", contribution=score - 1.0),
+    )
+
+
+def with_boost(reasons: tuple[Reason, ...], score: float, before: float) -> tuple[Reason, ...]:
+    """The reasons of a score `before` the boost, as those of the score after it."""
+    if score == before:
+        return reasons
+    return (*reasons, Reason(code="boost", text="because the shop features it", contribution=score - before))
 
 
 def popular_reasons(score: float) -> tuple[Reason, ...]:

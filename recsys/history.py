@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -41,8 +42,12 @@ class ItemIndex:
         """The codes of `names`, -1 for the unknown."""
         return np.fromiter((self.codes.get(name, -1) for name in names), dtype=np.int32)
 
+    def encode_known(self, names: Iterable[str]) -> NDArray[np.int32]:
+        """The codes of those of `names` that are here."""
+        return np.array([self.codes[name] for name in names if name in self.codes], np.int32)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Histories:
     """The purchases of B subjects: one row a subject, item and day, N rows in all, by subject and then by day.
 
@@ -71,7 +76,7 @@ class Histories:
     def __len__(self) -> int:
         return len(self.subjects)
 
-    @property
+    @cached_property
     def rows_of(self) -> NDArray[np.int64]:
         """int64 [N]: the position of each row's subject."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
@@ -95,19 +100,27 @@ class Histories:
 
     def up_to(self, day: int) -> Histories:
         """What was bought on `day` (since 1970) or before: a purchase dated later has not happened yet."""
-        past = self.day <= day
-        if past.all():
+        return self.where(self.day <= day)
+
+    def where(self, kept: NDArray[np.bool_]) -> Histories:
+        """The rows that are flagged in `kept` [N]."""
+        if kept.all():
             return self
-        kept = np.bincount(self.rows_of[past], minlength=len(self))
-        offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        sizes = np.bincount(self.rows_of[kept], minlength=len(self))
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         return Histories(
-            self.subjects, offsets, self.item[past], self.day[past], self.quantity[past], self.baskets[past]
+            self.subjects, offsets, self.item[kept], self.day[kept], self.quantity[kept], self.baskets[kept]
         )
 
 
 def day_number(day: dt.date) -> int:
     """Days since 1970-01-01."""
     return (day - EPOCH).days
+
+
+def microseconds(at: dt.datetime) -> int:
+    """Microseconds since 1970 UTC of an instant with a time zone."""
+    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
 def purchase_days(purchases: pl.DataFrame, *, until: dt.date | pl.DataFrame | None = None) -> pl.DataFrame:

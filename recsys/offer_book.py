@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,30 +10,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.contracts.catalogue import split_path
+from recsys.boosts import boost_of
+from recsys.contracts.catalogue import path_parts
 from recsys.history import ItemIndex
-from recsys.policy import OnlyIfPurchased, Placement, Policy, place
-from recsys.policy.document import Scope, UnknownCategory
+from recsys.offer_paths import OfferKeys, OfferPaths
+from recsys.policy import Placement, Policy, named_items, place
+from recsys.policy.document import CapScope, UnknownCategory
+from recsys.purchase_keys import PurchaseKeys, lay_out_keys
 from recsys.ragged import Ragged
+from recsys.ranking import Ties
 
 _ALWAYS: Final = (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
-
-
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What *only if purchased* asks for: G gates, each opened by enough purchase days of the items that count for it.
-
-    Args:
-        of_offer: Offer to the gates that all have to be open.
-        of_item: Item to the gates that its purchases count for.
-        min_days: int64 [G].
-        within_days: int64 [G].
-    """
-
-    of_offer: Ragged
-    of_item: Ragged
-    min_days: NDArray[np.int64]
-    within_days: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +49,30 @@ class OfferBook:
         ids: O offer ids.
         positions: The position of each offer id.
         titles: O titles.
-        index: Every item of the catalogue and of the offers.
+        index: Every item of the catalogue, of the offers, and that the policy names.
         catalogue: The catalogue's rows.
         items: Offer to items.
+        covering: Item to offers.
+        brands: Offers with an item of each brand, in lower case.
         valid_from: int64 [O], microseconds since 1970 UTC.
         valid_until: int64 [O], the first instant that is too late.
         channels: Which offers each channel may carry.
         placements: Which offers may stand in each placement.
         in_stock: bool [O].
         priority: int64 [O].
+        ties: The order in which equals stand.
         unplaced: bool [O], has an item that the catalogue cannot place.
         never: bool [O], has an item that is never offered.
-        gates: For *only if purchased*.
-        nameable: bool [items], may stand in a reason: placed, and in no group of the policy.
-        warnings: Names in the policy that match nothing.
+        adults_only: bool [O], has an item that is for adults.
+        keys: For the guards that count purchases.
+        paths: The offers' category paths.
+        limits: What list constraints count together, by scope and depth.
+        boost: float32 [O], what the policy adds to scores.
+        dropped: bool [items], never offered: purchases of it count for nothing.
+        learned: bool [items], purchases of it may reach the scorer.
+        nameable: bool [items], may stand in a reason: placed, and in no group that must not be named.
+        unnamed: bool [O], has an item that is not nameable.
+        warnings: Names in the policy that match nothing, and rules that cannot matter.
     """
 
     policy: Policy
@@ -85,16 +82,26 @@ class OfferBook:
     index: ItemIndex
     catalogue: pl.DataFrame
     items: Ragged
+    covering: Ragged
+    brands: dict[str, NDArray[np.int64]]
     valid_from: NDArray[np.int64]
     valid_until: NDArray[np.int64]
     channels: Places
     placements: Places
     in_stock: NDArray[np.bool_]
     priority: NDArray[np.int64]
+    ties: Ties
     unplaced: NDArray[np.bool_]
     never: NDArray[np.bool_]
-    gates: Gates
+    adults_only: NDArray[np.bool_]
+    keys: PurchaseKeys
+    paths: OfferPaths
+    limits: dict[tuple[CapScope, int], OfferKeys]
+    boost: NDArray[np.float32]
+    dropped: NDArray[np.bool_]
+    learned: NDArray[np.bool_]
     nameable: NDArray[np.bool_]
+    unnamed: NDArray[np.bool_]
     warnings: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -104,17 +111,20 @@ class OfferBook:
 def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Policy) -> OfferBook:
     """Lay out `offers` (offers contract) over `catalogue` (catalogue contract) as `policy` sees them."""
     placement = place(policy, catalogue)
-    index = ItemIndex.of([*catalogue["item"], *offers["items"].explode()])
-    items = Ragged.of(np.unique(index.encode(row)) for row in offers["items"])
-    placed = np.zeros(len(index), np.bool_)
-    placed[index.encode(catalogue.filter(pl.col("category").is_not_null())["item"])] = True
-    listed = index.encode(placement.items_of(policy.groups))
-    known = placed if policy.unknown_category is UnknownCategory.WITHHOLD else np.ones_like(placed)
-    nameable = placed.copy()
-    nameable[listed[listed >= 0]] = False
-    never = np.zeros(len(index), np.bool_)
-    never_codes = index.encode(placement.items_of(policy.never))
-    never[never_codes[never_codes >= 0]] = True
+    index = ItemIndex.of([*catalogue["item"], *offers["items"].explode(), *named_items(policy)])
+    codes = index.encode(offers["items"].explode())
+    items = Ragged.of_pairs(np.repeat(np.arange(len(offers)), offers["items"].list.len()), codes, len(offers))
+    parts = {category: path_parts(category) for category in catalogue["category"].drop_nulls().unique()}
+    placed_rows = catalogue.filter(pl.col("category").is_not_null()).select("item", "category")
+    path_of = {item: parts[category] for item, category in placed_rows.iter_rows()}
+    flags = _Flags(index, placement, policy)
+    placed = flags.of(path_of)
+    covering = items.transposed(len(index))
+    priority = _numbers(offers, "priority", 0)
+    rows = offers["items"].to_list()
+    silent = (name for name, group in policy.groups.items() if not group.name)
+    nameable = placed & ~flags.never & ~flags.of_groups(silent)
+    paths = OfferPaths.of([[path_of[item] for item in row if item in path_of] for row in rows], parts)
     return OfferBook(
         policy=policy,
         ids=tuple(offers["offer_id"]),
@@ -123,57 +133,71 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         index=index,
         catalogue=catalogue,
         items=items,
+        covering=covering,
+        brands=_brands(catalogue, index, covering),
         valid_from=_instants(offers, "valid_from", _ALWAYS[0]),
         valid_until=_instants(offers, "valid_until", _ALWAYS[1]),
         channels=_places(offers, "channels"),
         placements=_places(offers, "placements"),
         in_stock=_numbers(offers, "stock", 1) > 0,
-        priority=_numbers(offers, "priority", 0),
-        unplaced=items.any_of(~known),
-        never=items.any_of(never),
-        gates=_gates(items, index, catalogue, policy, placement),
+        priority=priority,
+        ties=Ties.of(priority),
+        unplaced=items.any_of(~placed & (policy.unknown_category is UnknownCategory.WITHHOLD)),
+        never=items.any_of(flags.never),
+        adults_only=items.any_of(flags.of_groups(policy.adults_only)),
+        keys=lay_out_keys(policy, placement, items, index, path_of),
+        paths=paths,
+        limits=_limits(policy, paths),
+        boost=boost_of(offers, items, index, policy, placement),
+        dropped=flags.never,
+        learned=~flags.of_groups(policy.unlearned),
         nameable=nameable,
+        unnamed=items.any_of(~nameable),
         warnings=placement.warnings,
     )
 
 
-def microseconds(at: dt.datetime) -> int:
-    """Microseconds since 1970 UTC of an instant with a time zone."""
-    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+class _Flags:
+    """Marks items of the index."""
+
+    def __init__(self, index: ItemIndex, placement: Placement, policy: Policy) -> None:
+        self._index = index
+        self._placement = placement
+        self.never = self.of_groups(policy.never)
+
+    def of(self, items: Iterable[str]) -> NDArray[np.bool_]:
+        flags = np.zeros(len(self._index), np.bool_)
+        flags[self._index.encode_known(items)] = True
+        return flags
+
+    def of_groups(self, names: Iterable[str]) -> NDArray[np.bool_]:
+        return self.of(self._placement.items_of(names))
 
 
-def _gates(items: Ragged, index: ItemIndex, catalogue: pl.DataFrame, policy: Policy, placement: Placement) -> Gates:
-    """Make one gate for each rule, group, and key that the rule's level distinguishes within the group."""
-    categories = dict(catalogue.select("item", "category").iter_rows())
-    keys: dict[tuple[int, str, str], int] = {}
-    pairs: list[tuple[int, int]] = []
-    for number, rule in enumerate(policy.only_if_purchased):
-        for group in rule.groups:
-            for item in sorted(placement.members[group] & index.codes.keys()):
-                key = (number, group, _gate_key(rule, item, categories.get(item)))
-                pairs.append((index.codes[item], keys.setdefault(key, len(keys))))
-    pairs.sort()
-    of_item = Ragged.of([gate for _, gate in pairs[first:last]] for first, last in _runs(pairs, len(index)))
-    rules = [policy.only_if_purchased[number] for number, _, _ in keys]
-    of_offer = Ragged.of(np.unique(of_item.take(items.row(offer))[0]) for offer in range(len(items)))
-    return Gates(
-        of_offer=of_offer,
-        of_item=of_item,
-        min_days=np.array([rule.min_days for rule in rules], np.int64),
-        within_days=np.array([rule.within_days for rule in rules], np.int64),
-    )
+def _brands(catalogue: pl.DataFrame, index: ItemIndex, covering: Ragged) -> dict[str, NDArray[np.int64]]:
+    if "brand" not in catalogue.columns:
+        return {}
+    found: dict[str, set[int]] = {}
+    for item, brand in catalogue.filter(pl.col("brand").is_not_null()).select("item", "brand").iter_rows():
+        offers = covering.row(index.codes[item])
+        if len(offers):
+            found.setdefault(brand.strip().casefold(), set()).update(offers.tolist())
+    return {brand: np.array(sorted(offers), np.int64) for brand, offers in found.items()}
 
 
-def _gate_key(rule: OnlyIfPurchased, item: str, category: str | None) -> str:
-    if rule.level is Scope.GROUP:
-        return ""
-    return item if rule.level is Scope.ITEM or category is None else " / ".join(split_path(category))
-
-
-def _runs(pairs: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
-    counts = np.bincount(np.array([code for code, _ in pairs], np.int64), minlength=size)
-    ends = np.cumsum(counts)
-    return list(zip((ends - counts).tolist(), ends.tolist(), strict=True))
+def _limits(policy: Policy, paths: OfferPaths) -> dict[tuple[CapScope, int], OfferKeys]:
+    """What the policy's list constraints count together. Depth is 0 where it has no meaning."""
+    offers = len(paths.of_offer)
+    limits: dict[tuple[CapScope, int], OfferKeys] = {}
+    asked = [(cap.per, cap.depth) for cap in policy.cap] + [(CapScope.CATEGORY, d.depth) for d in policy.diversity]
+    for per, depth in asked:
+        if per is CapScope.CATEGORY:
+            limits[per, depth] = limits.get((per, depth)) or paths.prefixes(depth)
+        elif per is CapScope.OFFER:
+            limits[per, 0] = OfferKeys.of([[offer] for offer in range(offers)])
+        else:
+            limits[per, 0] = OfferKeys.of([[0]] * offers)
+    return limits
 
 
 def _instants(offers: pl.DataFrame, name: str, missing: int) -> NDArray[np.int64]:

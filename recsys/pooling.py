@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.guards.situation import Situation
+from recsys.history import Histories
 from recsys.offer_book import OfferBook
 from recsys.ragged import Ragged
 
@@ -38,17 +39,26 @@ class CandidateMap:
 
     @classmethod
     def of(cls, book: OfferBook, codes: NDArray[np.int32]) -> CandidateMap:
-        """Map a book's offers, given the model item of each of its items (-1: none)."""
+        """Map a book's offers, given the model item of each of its items (-1: none).
+
+        An item that must not be learned from gives an offer no score: the other items do.
+        """
+        codes = np.where(book.learned, codes, -1)
         rows = [np.unique(codes[book.items.row(offer)]) for offer in range(len(book))]
         rows = [row[row >= 0] for row in rows]
         candidates = np.unique(np.concatenate([np.empty(0, np.int64), *rows])).astype(np.int64)
         of_offer = Ragged.of(np.searchsorted(candidates, row) for row in rows)
-        return cls(candidates, of_offer, book.items.transposed(len(book.index)))
+        return cls(candidates, of_offer, book.covering)
 
 
-def coverage(situation: Situation, candidates: CandidateMap) -> NDArray[np.float32]:
-    """float32 [B, O]: the recency-weighted count of past purchase days that each offer covers."""
-    histories = situation.histories
+def coverage(situation: Situation, histories: Histories, candidates: CandidateMap) -> NDArray[np.float32]:
+    """float32 [B, O]: the recency-weighted count of past purchase days that each offer covers.
+
+    Args:
+        situation: B subjects before O offers.
+        histories: What of their histories counts for scores.
+        candidates: Which offers cover which items.
+    """
     offer, row = candidates.covering.take(histories.item)
     weight = np.exp2((histories.day[row] - situation.today) / HALF_LIFE_DAYS)
     cells = histories.rows_of[row] * situation.shape[1] + offer

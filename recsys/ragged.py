@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ragged:
     """R rows of whole numbers.
 
@@ -27,12 +28,19 @@ class Ragged:
         arrays = [np.asarray(row, np.int64) for row in rows]
         lengths = np.fromiter((len(row) for row in arrays), np.int64, len(arrays))
         values = np.concatenate(arrays) if arrays else np.empty(0, np.int64)
-        return cls(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), values)
+        return cls(_offsets(lengths), values)
+
+    @classmethod
+    def of_pairs(cls, rows: NDArray[np.integer], values: NDArray[np.integer], size: int) -> Ragged:
+        """`size` rows from pairs of row and value, each pair once, values in ascending order."""
+        span = int(values.max(initial=0)) + 1
+        row, value = np.divmod(np.unique(rows.astype(np.int64) * span + values), span)
+        return cls(_offsets(np.bincount(row, minlength=size)), value)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """int64 [R]."""
         return np.diff(self.offsets)
@@ -50,14 +58,14 @@ class Ragged:
         """The values of many rows, end to end, and for each the position in `rows` that it came from."""
         lengths = self.lengths[rows]
         owners = np.repeat(np.arange(len(rows)), lengths)
-        within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return self.values[self.offsets[rows][owners] + within], owners
+        shift = self.offsets[rows] - (np.cumsum(lengths) - lengths)
+        return self.values[np.arange(len(owners)) + shift[owners]], owners
 
     def transposed(self, rows: int) -> Ragged:
         """The other way round: for each of `rows` values, the rows that hold it."""
         order = np.argsort(self.values, kind="stable")
         counts = np.bincount(self.values, minlength=rows)
-        return Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), self.owners[order])
+        return Ragged(_offsets(counts), self.owners[order])
 
     def any_of(self, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """[..., R]: whether any value of a row is flagged in `flags` [..., values' range]; false for empty rows."""
@@ -72,3 +80,20 @@ class Ragged:
         if len(filled):
             result[..., filled] = np.maximum.reduceat(scores[..., self.values], self.offsets[filled], axis=-1)
         return result
+
+
+def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The distinct values in ascending order; on whole numbers a sort is faster than the hashing of `np.unique`."""
+    ordered = np.sort(values)
+    return ordered[changes(ordered)]
+
+
+def changes(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Where a sorted array begins a new value."""
+    changed = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=changed[1:])
+    return changed
+
+
+def _offsets(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

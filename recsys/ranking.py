@@ -2,8 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+_SCORE_BITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best candidates of each of B rows, best first.
+
+    Args:
+        offsets: B + 1; those of row b are `positions[offsets[b]:offsets[b + 1]]`.
+        positions: int64, end to end.
+    """
+
+    offsets: list[int]
+    positions: NDArray[np.int64]
+
+    def of(self, row: int) -> NDArray[np.int64]:
+        """Those of one row."""
+        return self.positions[self.offsets[row] : self.offsets[row + 1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """The order in which equals stand: higher priority, then earlier position.
+
+    Args:
+        order: int64 [C], the candidates in that order.
+        place: int64 [C], the place of each in it.
+    """
+
+    order: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, priority: NDArray[np.int64]) -> Ties:
+        """From the priorities, int64 [C]."""
+        order = np.argsort(-priority, kind="stable")
+        return cls(order, np.argsort(order))
 
 
 def top_k(
@@ -25,3 +65,36 @@ def top_k(
         able = able[scores[able] >= kth]
     ties = np.zeros(len(able), np.int64) if priority is None else -priority[able]
     return able[np.lexsort((able, ties, -scores[able]))][:k]
+
+
+def best_of(scores: NDArray[np.float32], able: NDArray[np.bool_], k: int, ties: Ties) -> Best:
+    """At least the k best able candidates of each row; all that are able where there are fewer.
+
+    Whoever ties with the k-th is listed too. One sort of whole numbers orders all rows at once: row, score, tie.
+
+    Args:
+        scores: float32 [B, C], finite where able.
+        able: bool [B, C].
+        k: At least 1.
+        ties: How to break ties among the C.
+    """
+    rows, size = scores.shape
+    chosen = able
+    if k < size:
+        masked = np.where(able, scores, np.float32(-np.inf))
+        kth = np.partition(masked, size - k, axis=1)[:, size - k]
+        chosen = able & (masked >= kth[:, None])
+    cells = np.flatnonzero(chosen)
+    row, position = np.divmod(cells, size)
+    bits = max(size - 1, 1).bit_length()
+    keys = (((row << _SCORE_BITS) | _descending(scores.reshape(-1)[cells])) << bits) | ties.place[position]
+    keys.sort()
+    offsets = [0, *np.cumsum(np.bincount(row, minlength=rows)).tolist()]
+    return Best(offsets, ties.order[keys & ((1 << bits) - 1)])
+
+
+def _descending(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """int64: the larger the smaller the score: a float's bits as a whole number, with -0 made 0."""
+    bits = (scores + np.float32(0)).view(np.int32).astype(np.int64)
+    ascending = np.where(bits < 0, ~bits & 0xFFFFFFFF, bits | 0x80000000)
+    return 0xFFFFFFFF - ascending

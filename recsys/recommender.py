@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.contracts.decision import Decision, DecisionRequest, Reason
+from recsys.contracts.decision import Decision, DecisionRequest
 from recsys.contracts.state import State
 from recsys.contracts.statistics import popularity_column
-from recsys.decide import Ranking, Scores, Versions, decide, rank
-from recsys.explain import Names, personal_reasons, popular_reasons
+from recsys.decide import ModelScores, Versions, decide
+from recsys.explain import Names
 from recsys.guards import Situation
-from recsys.history import Histories, day_number
+from recsys.guards.past_purchase_trap import without_trapped
+from recsys.history import Histories
 from recsys.model_items import catalogue_map
 from recsys.offer_book import OfferBook
-from recsys.pooling import CandidateMap, coverage, pool
+from recsys.pooling import CandidateMap
 from recsys.scorer import ModelHistories, Scorer
+from recsys.why_not import WhyNot, why_not
 
 _POPULARITY: Final = popularity_column(30)
 
@@ -34,7 +37,7 @@ class Recommender:
         self._codes = scorer.codes(book.index, catalogue_map(book.catalogue, level))
         self._map = CandidateMap.of(book, self._codes)
         self._names = Names.of(book, self._codes, scorer.vocabulary, level)
-        self._popular = self._map.of_offer.max_of(_popularity(scorer)[self._map.candidates])
+        self._popular = _popularity(scorer)[self._map.candidates]
         self._versions = Versions(scorer.bundle.model_version, book.policy.policy_version)
 
     def decide(
@@ -53,54 +56,47 @@ class Recommender:
             histories: B histories over the items of `book.index`; what is dated after `at` has not happened yet.
             states: B states.
             at: Now, as far as this decision is concerned.
-            rng: Names the decisions.
+            rng: Names the decisions, and seeds what the policy leaves to chance.
         """
-        histories = histories.up_to(day_number(at.astimezone(dt.UTC).date()))
         situation = Situation(requests, states, histories, self.book, at)
-        folded = self.scorer.fold(histories, self._codes)
-        covered = coverage(situation, self._map)
-        item_scores = self.scorer.score(folded, self._map.candidates)
-        scores = Scores(
-            personal=pool(item_scores, covered, self._map.of_offer),
+        return decide(situation, self._scores(situation), self._versions, rng)
+
+    def why_not(
+        self, request: DecisionRequest, history: Histories, state: State, offer_id: str, *, at: dt.datetime
+    ) -> WhyNot:
+        """Every rule that withholds an offer from one subject, or where it stands.
+
+        Raises:
+            ContractError: There is no such offer.
+        """
+        situation = Situation([request], [state], history, self.book, at)
+        return why_not(situation, self._scores(situation), offer_id)
+
+    def _scores(self, situation: Situation) -> ModelScores:
+        """Score what of the histories may be learned from."""
+        learned = without_trapped(situation)
+        folded = self.scorer.fold(learned, self._codes)
+        return ModelScores(
+            candidates=self._map,
+            items=self.scorer.score(folded, self._map.candidates),
             popular=self._popular,
             known=folded.known,
+            learned=learned,
+            names=self._names,
+            addends=_Addends(self.scorer, folded),
         )
-        rankings = rank(situation, scores)
-        reasons = [
-            self._reasons(ranking, folded, row, covered[row], item_scores[row]) for row, ranking in enumerate(rankings)
-        ]
-        return decide(situation, rankings, reasons, self._versions, rng)
 
-    def _reasons(
-        self,
-        ranking: Ranking,
-        folded: ModelHistories,
-        row: int,
-        covered: NDArray[np.float32],
-        item_scores: NDArray[np.float32],
-    ) -> list[tuple[Reason, ...]]:
-        if not ranking.personal:
-            return [popular_reasons(float(score)) for score in ranking.scores]
-        own = ModelHistories(folded.items[row : row + 1], folded.counts[row : row + 1])
-        best = [self._best_item(int(offer), item_scores) for offer in ranking.offers]
-        asked = np.array(sorted({item for item in best if item is not None}), np.int64)
-        addends = self.scorer.contributions(own, asked)[0] if len(asked) else np.zeros((0, own.items.shape[1]))
-        nothing = np.zeros(own.items.shape[1], np.float32)
-        return [
-            personal_reasons(
-                float(score),
-                float(covered[offer]),
-                own.items[0],
-                nothing if item is None else addends[np.searchsorted(asked, item)],
-                self._names,
-            )
-            for offer, score, item in zip(ranking.offers, ranking.scores, best, strict=True)
-        ]
 
-    def _best_item(self, offer: int, item_scores: NDArray[np.float32]) -> int | None:
-        """The model item that gave the offer its score, None where the model knows none of its items."""
-        positions = self._map.of_offer.row(offer)
-        return int(self._map.candidates[positions[np.argmax(item_scores[positions])]]) if len(positions) else None
+@dataclass(frozen=True, slots=True)
+class _Addends:
+    """Takes scores apart, for the few offers that stand in a list."""
+
+    scorer: Scorer
+    folded: ModelHistories
+
+    def __call__(self, row: int, asked: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        own = ModelHistories(self.folded.items[row : row + 1], self.folded.counts[row : row + 1])
+        return own.items[0], self.scorer.contributions(own, asked)[0]
 
 
 def _popularity(scorer: Scorer) -> NDArray[np.float32]:

@@ -15,8 +15,8 @@ def resolve_bundle(path: Path) -> Path:
     current = path / CURRENT_FILE
     if not current.is_file():
         return path
-    version = current.read_text(encoding="utf-8").strip()
-    if not version or Path(version).name != version:
+    version = current.read_text(encoding="utf-8", errors="replace").strip()
+    if not version or version.startswith(".") or Path(version).name != version:
         raise BundleError("does not hold the name of a version", where=str(current), mend="Promote a version again")
     if not (path / version).is_dir():
         raise BundleError(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import onnxruntime as ort
 import polars as pl
 from numpy.typing import NDArray
 
@@ -14,6 +13,8 @@ from recsys.bundle import Bundle
 from recsys.errors import BundleError, ContractError
 from recsys.history import DAYS, Histories, ItemIndex
 from recsys.model_items import model_codes
+from recsys.ragged import distinct
+from recsys.runtime import ort
 
 # The graph's interface, shared by the exporter and this module.
 HISTORY_ITEMS: Final = "history_items"  # int64 [batch, length]; padding is the number of model items
@@ -82,7 +83,7 @@ class Scorer:
         rows, model = histories.rows_of, codes[histories.item].astype(np.int64)
         usable = model >= 0
         size = len(self.vocabulary)
-        days = np.unique((rows[usable] * size + model[usable]) * DAYS + histories.day[usable])
+        days = distinct((rows[usable] * size + model[usable]) * DAYS + histories.day[usable])
         cells, counts = np.unique(days // DAYS, return_counts=True)
         subject, item = np.divmod(cells, size)
         lengths = np.bincount(subject, minlength=len(histories))

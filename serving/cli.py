@@ -83,6 +83,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     with contextlib.closing(open_store(_needed(state, "--state"))) as store, bind(host, port) as listening:
         decider = Decider(recommender, store, np.random.default_rng(secrets.randbits(128)), explain)
         clock = utc_clock if started_at is None else clock_from(started_at)
+        decider.warm_up(clock())
         service = create_app(decider, clock, clock_started_at=started_at)
         if not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
             warn("There is no authentication yet, and other machines can reach this port.")
@@ -187,6 +188,8 @@ def _recommender(bundle: Path, trust: Path, guards: Path, catalogue: Path, offer
     for warning in book.warnings:
         warn(warning)
     recommender = Recommender(scorer, book)
+    if book.unplaced.any():
+        warn(f"{book.unplaced.sum():,} offers hold an item that the catalogue cannot place; they are withheld.")
     say(f"Model {scorer.bundle.model_version}, policy {book.policy.policy_version}, {len(book):,} offers.")
     return recommender
 

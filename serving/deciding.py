@@ -10,6 +10,9 @@ import msgspec
 import numpy as np
 
 from recsys.contracts.decision import Decision, DecisionRequest
+from recsys.contracts.state import State
+from recsys.contracts.subjects import Purpose, channel_purpose
+from recsys.history import Histories, day_number
 from recsys.recommender import Recommender
 from serving.stores import Store
 
@@ -29,6 +32,17 @@ class Decider:
     store: Store
     rng: np.random.Generator
     explain: bool
+
+    def warm_up(self, at: dt.datetime) -> None:
+        """Decide once for nobody, with a history of one purchase: the first decision sets the runtime up."""
+        nobody, book = "nobody", self.recommender.book
+        item, day = np.zeros(1, np.int32), np.array([day_number(at.date())], np.int32)
+        history = Histories((nobody,), np.array([0, 1]), item, day, np.ones(1, np.float32), np.ones(1, np.int32))
+        channel = "warm-up"
+        state = State(consents=frozenset({Purpose.PROFILING, channel_purpose(channel)}))
+        request = DecisionRequest(subject=nobody, channel=channel)
+        if len(book.index):
+            self.recommender.decide([request], history, [state], at=at, rng=np.random.default_rng(0))
 
     def decide(self, requests: Sequence[DecisionRequest], at: dt.datetime) -> list[Decision]:
         """One decision for each request.

@@ -9,8 +9,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from recsys.contracts.decision import Name
 from recsys.contracts.event import Event, EventType
+from recsys.contracts.names import Name
 from recsys.offer_book import OfferBook
 from recsys.policy import never_items
 from serving.doorkeeper import Doorkeeper

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 from typing import Annotated
@@ -57,7 +58,7 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
     subjects: Annotated[
         Path | None, typer.Option(help="Who agreed to training; without it, as a dataset says, or everyone")
     ] = None,
-    guards: Annotated[Path | None, typer.Option(help="The policy whose never-items are left out")] = None,
+    guards: Annotated[Path | None, typer.Option(help="The policy that says what is not learned from")] = None,
     until: Annotated[str | None, typer.Option(help="Use nothing dated on or after this day (YYYY-MM-DD)")] = None,
     level: Annotated[LevelChoice, typer.Option(help="What is learned: items, or their category")] = LevelChoice.AUTO,
     profile: Annotated[Profile, typer.Option(help="How much work to do")] = Profile.DEFAULT,
@@ -72,7 +73,7 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
     started = time.perf_counter()
     check_name(name)
     key = read_signing_key(signing_key)
-    day = parse_day(until, option="--until") if until else None
+    day = parse_day(until, option="--until", latest=today() + dt.timedelta(days=1)) if until else None
     with step("Reading purchases"):
         dataset = read_dataset(Sources(purchases, subjects, catalogue, guards), until=day, today=today())
     fitted = fit(dataset, Options(name, level, profile, seed))

@@ -32,7 +32,7 @@ class Sources:
         subjects: Who agreed to what; None: as a dataset of purchases says; where it says nothing or there is none, the
             caller's word that everyone agreed to everything.
         catalogue: None: no category is known.
-        guards: The policy whose never-items are left out; needs the catalogue.
+        guards: The policy that says what is not learned from (`never`, `learn = false`); needs the catalogue.
     """
 
     purchases: Path
@@ -47,7 +47,7 @@ class Dataset:
 
     Args:
         daily: `subject, item, day, …`, one row each, net of returns; see `recsys.history.purchase_days`.
-        catalogue: In its contract, without the never-items.
+        catalogue: In its contract, without what is not learned from.
         lineage: Where the purchases came from.
         warnings: What the person at the terminal should know.
     """
@@ -77,8 +77,8 @@ def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> 
         _check_one_epoch(purchases, sources.purchases)
     tokens_of = column_lineage(purchases["subject"], where=str(sources.purchases))
     catalogue = CATALOGUE.read(sources.catalogue) if sources.catalogue else None
-    never = _never_items(sources, catalogue)
-    allowed = _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(never.items))
+    unlearned = _unlearned_items(sources, catalogue)
+    allowed = _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(unlearned.items))
     until = until or _day(allowed, pl.col("day").max() + dt.timedelta(days=1)) or today
     allowed = allowed.filter(pl.col("day") < until)
     if allowed["day"].n_unique() < 2:  # noqa: PLR2004 - on one day nothing comes before anything else
@@ -98,30 +98,30 @@ def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> 
         subjects=allowed["subject"].n_unique(),
         purchases=len(allowed),
         consent=Purpose.TRAINING.value if sources.subjects else "assumed",
-        guard_policy=never.policy,
+        guard_policy=unlearned.policy,
     )
     if catalogue is not None:
-        catalogue = catalogue.filter(~pl.col("item").is_in(never.items))
-    return Dataset(purchase_days(allowed), catalogue, lineage, never.warnings + doubts)
+        catalogue = catalogue.filter(~pl.col("item").is_in(unlearned.items))
+    return Dataset(purchase_days(allowed), catalogue, lineage, unlearned.warnings + doubts)
 
 
 @dataclass(frozen=True, slots=True)
-class _Never:
-    """The items of the policy's never-groups, the policy's hash, and what in it matches nothing."""
+class _Unlearned:
+    """The items that the policy does not let anyone learn from, the policy's hash, and what in it matches nothing."""
 
     items: list[str]
     policy: str | None
     warnings: tuple[str, ...]
 
 
-def _never_items(sources: Sources, catalogue: pl.DataFrame | None) -> _Never:
+def _unlearned_items(sources: Sources, catalogue: pl.DataFrame | None) -> _Unlearned:
     if sources.guards is None:
-        return _Never([], None, ())
+        return _Unlearned([], None, ())
     if catalogue is None:
         raise UsageError("needs --catalogue, which says what the policy's categories hold", where="--guards")
     policy = load_policy(sources.guards)
     placement = place(policy, catalogue)
-    return _Never(sorted(placement.items_of(policy.never)), policy.sha256, placement.warnings)
+    return _Unlearned(sorted(placement.items_of(policy.unlearned)), policy.sha256, placement.warnings)
 
 
 def _agreed(purchases: pl.DataFrame, sources: Sources, tokens_of: Lineage) -> pl.DataFrame:

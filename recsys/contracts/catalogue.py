@@ -38,3 +38,8 @@ CATALOGUE: Final = TableContract(
 def split_path(category: str) -> tuple[str, ...]:
     """The parts of a category path, widest first."""
     return tuple(part.strip() for part in category.split(PATH_SEPARATOR))
+
+
+def path_parts(category: str) -> tuple[str, ...]:
+    """The parts in the form in which they are compared: white space collapsed, upper and lower case alike."""
+    return tuple(" ".join(part.split()).casefold() for part in split_path(category))

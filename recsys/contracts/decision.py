@@ -8,11 +8,10 @@ from typing import Annotated, Final
 
 import msgspec
 
+from recsys.contracts.names import Channel, Name
 from recsys.contracts.token import TOKEN_PATTERN
 
 MAX_COUNT: Final = 100
-
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")]
 
 
 class Fill(StrEnum):
@@ -29,7 +28,7 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """A question for one subject. Asking shows nothing to anyone and changes nothing."""
 
     subject: Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)]
-    channel: Name
+    channel: Channel
     placement: Name | None = None
     count: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] = 10
     exclude: Annotated[tuple[Name, ...], msgspec.Meta(max_length=1000)] = ()

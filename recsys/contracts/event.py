@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from recsys.contracts.decision import Name
+from recsys.contracts.names import Channel, Name
 from recsys.contracts.token import TOKEN_PATTERN
 
 ItemName = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -39,7 +39,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     item: ItemName | None = None
     offer_id: Name | None = None
     decision_id: Name | None = None
-    channel: Name | None = None
+    channel: Channel | None = None
     quantity: Annotated[float, msgspec.Meta(gt=0, le=1e9)] | None = None
     value: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
     basket: Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)] | None = None

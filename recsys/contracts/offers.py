@@ -6,6 +6,7 @@ from typing import Final
 
 import polars as pl
 
+from recsys.contracts.names import CHANNEL_PATTERN, NAME_PATTERN
 from recsys.contracts.table import Column, TableContract, filled, finite
 
 _INSTANT: Final = pl.Datetime("us", "UTC")
@@ -31,7 +32,13 @@ OFFERS: Final = TableContract(
     name="offers",
     version=1,
     columns=(
-        Column("offer_id", pl.String(), "The offer's key", check=filled),
+        Column(
+            "offer_id",
+            pl.String(),
+            "The offer's key",
+            check=lambda value: value.str.contains(NAME_PATTERN),
+            mend="Use letters, digits and . _ : - in an offer's key, up to 64 of them",
+        ),
         Column("campaign", pl.String(), "What it belongs to", required=False, nullable=True),
         Column(
             "items",
@@ -49,6 +56,8 @@ OFFERS: Final = TableContract(
             "Where it may be sent; empty: anywhere",
             required=False,
             nullable=True,
+            check=lambda value: value.list.eval(pl.element().str.contains(CHANNEL_PATTERN)).list.all(),
+            mend="A channel is lower-case letters, digits and hyphens, as in the consent channel:<name>",
         ),
         Column(
             "placements",

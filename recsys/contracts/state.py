@@ -11,16 +11,42 @@ import msgspec
 from recsys.contracts.subjects import PURPOSE_PATTERN, Purpose, channel_purpose
 
 ConsentedPurpose = Annotated[str, msgspec.Meta(pattern=PURPOSE_PATTERN)]
+Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 
 
 class Exposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An impression that happened, with the offer's categories as they were then: a later tag does not undo a cap."""
 
     offer_id: str
-    at: dt.datetime
+    at: Instant
     channel: str
     categories: tuple[str, ...]
     decision_id: str | None = None
+
+
+class Reservation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A place taken by a decision for a channel that pushes: counts as an exposure until it expires."""
+
+    offer_id: str
+    at: Instant
+    expires: Instant
+    channel: str
+    categories: tuple[str, ...]
+
+
+class ResponseKind(StrEnum):
+    """What a shopper did with an offer."""
+
+    CLICK = "click"
+    REDEMPTION = "redemption"
+
+
+class Response(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A click or a redemption: whoever responds is not tired of an offer."""
+
+    offer_id: str
+    at: Instant
+    kind: ResponseKind
 
 
 class DismissalScope(StrEnum):
@@ -37,8 +63,8 @@ class Dismissal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     scope: DismissalScope
     value: str
-    at: dt.datetime
-    expires: dt.datetime | None = None
+    at: Instant
+    expires: Instant | None = None
 
 
 class SensitivePurchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,6 +84,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     store: str | None = None
     region: str | None = None
     exposures: tuple[Exposure, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    responses: tuple[Response, ...] = ()
     dismissals: tuple[Dismissal, ...] = ()
     sensitive_purchases: tuple[SensitivePurchase, ...] = ()
     arm: str | None = None

@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from recsys.contracts.names import CHANNEL_PATTERN
 from recsys.contracts.table import Column, TableContract, token_column
 
 
@@ -21,7 +22,7 @@ class Purpose(StrEnum):
 
 
 CHANNEL_PREFIX: Final = "channel:"
-PURPOSE_PATTERN: Final = rf"^(profiling|training|{CHANNEL_PREFIX}[a-z][a-z0-9-]{{0,31}})$"
+PURPOSE_PATTERN: Final = rf"^(profiling|training|{CHANNEL_PREFIX}{CHANNEL_PATTERN[1:-1]})$"
 
 
 def channel_purpose(channel: str) -> str:

@@ -222,7 +222,7 @@ def _check_version(path: Path, contract: TableContract) -> None:
     name, _, version = parquet_metadata(path).get(CONTRACT_KEY, f"{contract.name}/{contract.version}").partition("/")
     if name != contract.name:
         raise ContractError(f"holds {name}, not {contract.name}", where=str(path), mend="Name the right file")
-    if int(version) > contract.version:
+    if not version.isdecimal() or int(version) > contract.version:
         raise ContractError(
             f"is {name} version {version}, this program reads up to {contract.version}",
             where=str(path),

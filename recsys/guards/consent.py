@@ -1,7 +1,7 @@
 """Consent to the channel. Missing means no.
 
 Consent to `profiling` is not a mask: without it the list is not personal (`recsys.decide`), and the history opens
-nothing (`recsys.guards.only_if_purchased`).
+nothing (`recsys.guards.only_if_purchased`), though it may still withhold.
 """
 
 from __future__ import annotations
@@ -17,4 +17,4 @@ def consent(situation: Situation) -> NDArray[np.bool_]:
     refused = [
         not state.may_use(request.channel) for request, state in zip(situation.requests, situation.states, strict=True)
     ]
-    return np.broadcast_to(np.array(refused, np.bool_)[:, None], situation.shape)
+    return situation.everything(refused)

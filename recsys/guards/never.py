@@ -10,4 +10,4 @@ from recsys.guards.situation import Situation
 
 def never(situation: Situation) -> NDArray[np.bool_]:
     """Withhold an offer with any item of a `never` group. No purchase, consent or score opens it."""
-    return np.broadcast_to(situation.book.never, situation.shape)
+    return situation.from_everyone(situation.book.never)

@@ -13,4 +13,4 @@ def unknown_category(situation: Situation) -> NDArray[np.bool_]:
 
     `unknown_category = "allow"` in the policy lets them pass.
     """
-    return np.broadcast_to(situation.book.unplaced, situation.shape)
+    return situation.from_everyone(situation.book.unplaced)

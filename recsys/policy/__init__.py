@@ -1,6 +1,17 @@
 """The guards' policy: what a category manager and a privacy officer decided, strict and hashed."""
 
-from recsys.policy.document import Group, OnlyIfPurchased, Policy, load_policy
-from recsys.policy.placement import Placement, never_items, place
+from recsys.policy.document import Group, OnlyIfPurchased, Policy
+from recsys.policy.placement import Placement, named_items, never_items, place, unlearned_items
+from recsys.policy.reading import load_policy
 
-__all__ = ["Group", "OnlyIfPurchased", "Placement", "Policy", "load_policy", "never_items", "place"]
+__all__ = [
+    "Group",
+    "OnlyIfPurchased",
+    "Placement",
+    "Policy",
+    "load_policy",
+    "named_items",
+    "never_items",
+    "place",
+    "unlearned_items",
+]

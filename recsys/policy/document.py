@@ -1,22 +1,18 @@
-"""The policy file: TOML, strict. An unknown key is an error, since a renamed setting must not switch a guard off."""
+"""The policy's structure: every key that a policy file may have, and its bounds. Strict: nothing else is accepted."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import re
-import tomllib
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
-from recsys.contracts.document import explain
-from recsys.errors import PolicyError
-
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Depth = Annotated[int, msgspec.Meta(ge=1, le=10)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Lifting = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
+Groups = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 
 
 class UnknownCategory(StrEnum):
@@ -27,107 +23,177 @@ class UnknownCategory(StrEnum):
 
 
 class Scope(StrEnum):
-    """Which purchases count towards opening an offer: of the same item, the same category, or the whole group."""
+    """Which purchases count together: of the same item, of the same category path in the group, of the whole group."""
 
     ITEM = "item"
     CATEGORY = "category"
     GROUP = "group"
 
 
-class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class CapScope(StrEnum):
+    """What exposures are counted together."""
+
+    OFFER = "offer"
+    CATEGORY = "category"
+    CHANNEL = "channel"
+    OVERALL = "overall"
+
+
+class ExplorationKind(StrEnum):
+    """How a list is drawn."""
+
+    OFF = "off"
+    PLACKETT_LUCE = "plackett_luce"
+    EPSILON = "epsilon"
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file."""
+
+
+class Group(_Table, frozen=True, kw_only=True):
     """Things that are sensitive in the same way.
 
     `categories` holds paths or parts of them ("BEERS/ALES", "GROCERY / BEERS/ALES"), in upper or lower case.
+    `article9` says which special category of GDPR Art. 9 it tells of; it is documentation. `learn = false`: purchases
+    count for the guards and for nothing else. `name = true`: may be named in a reason or a segment's label.
     """
 
     description: str = ""
+    article9: str = ""
     categories: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
+    learn: bool = True
+    name: bool = False
 
 
-class OnlyIfPurchased(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class OnlyIfPurchased(_Table, frozen=True, kw_only=True):
     """Offer the groups only to those who bought from them on `min_days` distinct days within `within_days`."""
 
-    groups: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    groups: Groups
     min_days: Count
     within_days: Days
     level: Scope = Scope.GROUP
 
 
-class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PastPurchaseTrap(_Table, frozen=True, kw_only=True):
+    """Treat as not bought what was bought on fewer than `min_days` days, or is `overdue` by its own rhythm."""
+
+    groups: Groups
+    min_days: Count = 2
+    overdue: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 3.0
+    level: Scope = Scope.CATEGORY
+
+
+class CoolDown(_Table, frozen=True, kw_only=True):
+    """Do not offer what was bought within the last `days` days.
+
+    What `categories` and `items` name is one unnamed group of the rule, beside its `groups`.
+    """
+
+    groups: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    days: Days
+    level: Scope = Scope.CATEGORY
+
+
+class Fatigue(_Table, frozen=True, kw_only=True):
+    """Let an offer rest for `rest_days` once it was shown `after` times in a row without a response."""
+
+    after: Count = 3
+    rest_days: Days = 30
+
+
+class Cap(_Table, frozen=True, kw_only=True):
+    """Show at most `max` times within the last `hours` hours, counted per offer, category, channel or overall.
+
+    `depth`: for `per = "category"`, how many parts of the category path make the key.
+    """
+
+    per: CapScope
+    max: Count
+    hours: Annotated[int, msgspec.Meta(ge=1, le=87600)]
+    depth: Depth = 2
+
+
+class Diversity(_Table, frozen=True, kw_only=True):
+    """At most `max` offers of one list share the first `depth` parts of a category path."""
+
+    max: Count
+    depth: Depth = 2
+
+
+class Holdout(_Table, frozen=True, kw_only=True):
+    """Shares of people who get nothing, or popular offers, so that uplift can be measured. The rest is personal."""
+
+    salt: Annotated[str, msgspec.Meta(min_length=8)]
+    empty: Share = 0.05
+    popular: Share = 0.05
+
+
+class Lift(_Table, frozen=True, kw_only=True):
+    """Add `by` to the score of the offers that exactly one of the four lists names."""
+
+    offers: tuple[str, ...] = ()
+    campaigns: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    by: Lifting
+
+
+class Boosts(_Table, frozen=True, kw_only=True):
+    """What a category manager adds to scores: lifts, whose sum stays within ± `max`, and a weight of offers' value."""
+
+    max: Annotated[float, msgspec.Meta(ge=0, le=1000)] = 0.5
+    value_weight: Lifting = 0.0
+    lift: tuple[Lift, ...] = ()
+
+
+class Exploration(_Table, frozen=True, kw_only=True):
+    """How much is left to chance, among what is allowed."""
+
+    kind: ExplorationKind = ExplorationKind.OFF
+    temperature: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 0.1
+    epsilon: Share = 0.05
+
+
+class PolicyDocument(_Table, frozen=True, kw_only=True):
+    """The whole file."""
+
     version: Annotated[int, msgspec.Meta(ge=1, le=1)]
     name: str = ""
     unknown_category: UnknownCategory = UnknownCategory.WITHHOLD
     groups: dict[str, Group] = {}
     never: tuple[str, ...] = ()
+    adults_only: tuple[str, ...] = ()
     only_if_purchased: tuple[OnlyIfPurchased, ...] = ()
+    past_purchase_trap: tuple[PastPurchaseTrap, ...] = ()
+    cool_down: tuple[CoolDown, ...] = ()
+    fatigue: Fatigue | None = None
+    cap: tuple[Cap, ...] = ()
+    diversity: tuple[Diversity, ...] = ()
+    holdout: Holdout | None = None
+    boosts: Boosts = Boosts()
+    exploration: Exploration = Exploration()
 
 
-class Policy(_Document, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A policy that was read and checked. `sha256` is that of the file's bytes and stands in every decision."""
+class Policy(PolicyDocument, frozen=True, kw_only=True):
+    """A policy that was read and checked. `sha256` is that of the file's bytes and stands in every decision.
+
+    `path` and `text` are the file's, so that whatever is found wrong later can name line and column.
+    """
 
     sha256: str
+    path: str = ""
+    text: str = ""
+
+    @property
+    def unlearned(self) -> tuple[str, ...]:
+        """The groups that no model and no statistic may be made from: `never`, and those with `learn = false`."""
+        return (*self.never, *(name for name, group in self.groups.items() if not group.learn))
 
     @property
     def policy_version(self) -> str:
         """What decisions call this policy: the name and the start of the hash."""
         return f"{self.name or 'policy'}@{self.sha256[:12]}"
-
-
-_KEYS: Final = sorted(
-    {field for kind in (_Document, Group, OnlyIfPurchased) for field in kind.__struct_fields__},
-)
-
-
-def load_policy(path: Path) -> Policy:
-    """Read a policy.
-
-    Raises:
-        PolicyError: Unreadable, not TOML, an unknown key (with the nearest known one), a value out of range, or a rule
-            about a group that is not there.
-    """
-    try:
-        raw = path.read_bytes()
-        parsed = tomllib.loads(raw.decode("utf-8"))
-    except OSError as error:
-        raise PolicyError(
-            f"the policy cannot be read ({error.strerror})", where=str(path), mend="Name the policy's TOML file"
-        ) from None
-    except UnicodeDecodeError:
-        raise PolicyError("is not UTF-8", where=str(path), mend="Save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise PolicyError(f"is not TOML: {error}", where=str(path), mend="Mend it at that place") from None
-    try:
-        document = msgspec.convert(parsed, _Document)
-    except msgspec.ValidationError as error:
-        raise PolicyError(*_unknown_key(str(error)) or (explain(error),), where=str(path), mend=_mend(error)) from None
-    _check_groups(document, str(path))
-    return Policy(sha256=hashlib.sha256(raw).hexdigest(), **msgspec.structs.asdict(document))
-
-
-def _unknown_key(message: str) -> tuple[str] | None:
-    """A policy holds no personal data, so its own keys may be named."""
-    found = re.search(r"unknown field `(.*?)`", message)
-    return (f"unknown key {found.group(1)!r}",) if found else None
-
-
-def _mend(error: msgspec.ValidationError) -> str:
-    found = re.search(r"unknown field `(.*?)`", str(error))
-    near = difflib.get_close_matches(found.group(1), _KEYS, n=1) if found else []
-    return f"Did you mean {near[0]!r}?" if near else "See docs/policies.md for every key and its values"
-
-
-def _check_groups(document: _Document, where: str) -> None:
-    for name, group in document.groups.items():
-        if not group.categories and not group.items:
-            raise PolicyError(
-                "has neither categories nor items", where=f"{where}, groups.{name}", mend="Name some, or drop the group"
-            )
-    rules = [("never", document.never)]
-    rules += [(f"only_if_purchased[{i}]", rule.groups) for i, rule in enumerate(document.only_if_purchased)]
-    for rule, names in rules:
-        for name in names:
-            if name not in document.groups:
-                near = difflib.get_close_matches(name, document.groups, n=1)
-                mend = f"Did you mean {near[0]!r}?" if near else "Add it under [groups]"
-                raise PolicyError(f"there is no group {name!r}", where=f"{where}, {rule}", mend=mend)

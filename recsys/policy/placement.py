@@ -5,11 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
-from recsys.contracts.catalogue import split_path
+from recsys.contracts.catalogue import path_parts
+from recsys.policy.checks import group_names, oddities
 from recsys.policy.document import Policy
+from recsys.policy.findings import Finding, sentences
+from recsys.policy.locations import Path
+
+_SUGGESTIONS: Final = 20  # looking for near names is slow; who has more to mend starts with these
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +24,14 @@ class Placement:
 
     Args:
         members: Group name to the catalogue's items in it.
-        warnings: One sentence for every name in the policy that matches nothing in the catalogue.
+        cooling: For each cool-down rule, the items that its own categories and items name.
+        lifted: For each lift, the items that its categories or groups name.
+        warnings: One sentence for every name that matches nothing in the catalogue, and every rule that cannot matter.
     """
 
     members: Mapping[str, frozenset[str]]
+    cooling: tuple[frozenset[str], ...]
+    lifted: tuple[frozenset[str], ...]
     warnings: tuple[str, ...]
 
     def items_of(self, groups: Iterable[str]) -> frozenset[str]:
@@ -31,24 +41,25 @@ class Placement:
 
 def place(policy: Policy, catalogue: pl.DataFrame) -> Placement:
     """Find each group's items. A category matches where its parts stand next to each other in an item's path."""
-    paths = _items_by_path(catalogue)
-    runs = _paths_by_run(paths)
-    known_items = set(catalogue["item"])
-    members: dict[str, frozenset[str]] = {}
-    warnings: list[str] = []
-    for name, group in policy.groups.items():
-        found = {item for item in group.items if item in known_items}
-        # An item that is not in the catalogue stays in the group: an offer or a purchase may still name it.
-        warnings += [f"groups.{name}: no item {item!r} in the catalogue" for item in group.items if item not in found]
-        found.update(group.items)
-        for category in group.categories:
-            matched = runs.get(_normal(split_path(category)), ())
-            if not matched:
-                warnings.append(_unmatched(name, category, catalogue))
-            for path in matched:
-                found.update(paths[path])
-        members[name] = frozenset(found)
-    return Placement(members, tuple(warnings))
+    finder = _Finder(catalogue)
+    members = {
+        name: finder.items(group.categories, group.items, ("groups", name)) for name, group in policy.groups.items()
+    }
+    cooling = tuple(
+        finder.items(rule.categories, rule.items, ("cool_down", i)) for i, rule in enumerate(policy.cool_down)
+    )
+    lifted = tuple(
+        finder.items(lift.categories, (), ("boosts", "lift", i)).union(*(members[name] for name in lift.groups))
+        for i, lift in enumerate(policy.boosts.lift)
+    )
+    findings = [*finder.findings, *oddities(policy), *_unreachable(policy, members)]
+    return Placement(members, cooling, lifted, sentences(policy, findings))
+
+
+def named_items(policy: Policy) -> list[str]:
+    """The items that the policy names one by one: purchases of them count, whether the catalogue has them or not."""
+    grouped = [item for group in policy.groups.values() for item in group.items]
+    return grouped + [item for rule in policy.cool_down for item in rule.items]
 
 
 def never_items(policy: Policy, catalogue: pl.DataFrame) -> frozenset[str]:
@@ -56,20 +67,45 @@ def never_items(policy: Policy, catalogue: pl.DataFrame) -> frozenset[str]:
     return place(policy, catalogue).items_of(policy.never)
 
 
-def _normal(parts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(" ".join(part.split()).casefold() for part in parts)
+def unlearned_items(policy: Policy, catalogue: pl.DataFrame) -> frozenset[str]:
+    """Items whose purchases no model and no statistic may be made from: `never`, and groups with `learn = false`."""
+    return place(policy, catalogue).items_of(policy.unlearned)
 
 
-def _items_by_path(catalogue: pl.DataFrame) -> dict[tuple[str, ...], list[str]]:
-    known = catalogue.filter(pl.col("category").is_not_null())
-    grouped = known.group_by("category", maintain_order=True).agg("item")
-    result: dict[tuple[str, ...], list[str]] = {}
-    for category, items in grouped.iter_rows():
-        result.setdefault(_normal(split_path(category)), []).extend(items)
-    return result
+class _Finder:
+    """Looks categories and items up in one catalogue, and remembers what was not there."""
+
+    def __init__(self, catalogue: pl.DataFrame) -> None:
+        self.findings: list[Finding] = []
+        self._known = frozenset(catalogue["item"])
+        self._paths = _items_by_path(catalogue)
+        self._runs = paths_by_run(self._paths)
+        self._parts = sorted({part for path in self._paths for part in path})
+
+    def items(self, categories: Iterable[str], items: Iterable[str], keys: Path) -> frozenset[str]:
+        found: set[str] = set()
+        for number, item in enumerate(items):
+            # An item that is not in the catalogue stays in the group: an offer or a purchase may still name it.
+            found.add(item)
+            if item not in self._known:
+                self.findings.append(Finding((*keys, "items", number), f"no item {item!r} in the catalogue"))
+        for number, category in enumerate(categories):
+            matched = self._runs.get(path_parts(category), ())
+            if not matched:
+                what = f"no category {category!r} in the catalogue"
+                self.findings.append(Finding((*keys, "categories", number), what, self._nearest(category)))
+            for path in matched:
+                found.update(self._paths[path])
+        return frozenset(found)
+
+    def _nearest(self, category: str) -> str:
+        if len(self.findings) >= _SUGGESTIONS:
+            return ""
+        near = difflib.get_close_matches(path_parts(category)[-1], self._parts, n=1, cutoff=0.5)
+        return f"did you mean {near[0].upper()!r}?" if near else ""
 
 
-def _paths_by_run(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+def paths_by_run(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
     """Every run of adjacent parts, to the paths that hold it: thousands of rules then cost a look-up each."""
     runs: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for path in paths:
@@ -78,8 +114,20 @@ def _paths_by_run(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], lis
     return runs
 
 
-def _unmatched(group: str, category: str, catalogue: pl.DataFrame) -> str:
-    parts = {part for path in catalogue["category"].drop_nulls().unique() for part in split_path(path)}
-    near = difflib.get_close_matches(category.upper(), sorted(parts), n=1, cutoff=0.5)
-    mend = f"; did you mean {near[0]!r}?" if near else ""
-    return f"groups.{group}: no category {category!r} in the catalogue{mend}"
+def _items_by_path(catalogue: pl.DataFrame) -> dict[tuple[str, ...], list[str]]:
+    known = catalogue.filter(pl.col("category").is_not_null())
+    grouped = known.group_by("category", maintain_order=True).agg("item")
+    result: dict[tuple[str, ...], list[str]] = {}
+    for category, items in grouped.iter_rows():
+        result.setdefault(path_parts(category), []).extend(items)
+    return result
+
+
+def _unreachable(policy: Policy, members: Mapping[str, frozenset[str]]) -> list[Finding]:
+    """Rules about groups that lie within what is never offered, under another name."""
+    never = frozenset[str]().union(*(members[name] for name in policy.never))
+    return [
+        Finding(keys, f"everything in {name!r} is never offered, so this rule is never reached")
+        for keys, name in group_names(policy)
+        if name not in policy.never and members[name] and members[name] <= never
+    ]

@@ -19,9 +19,11 @@ from support.tokens import token
 from recsys.bundle import Bundle, load_bundle
 from recsys.cli import app
 from recsys.contracts.purchases import PURCHASES
-from recsys.errors import RecsysError, UsageError
+from recsys.errors import RecsysError, TokenError, UsageError
 from recsys.history import ItemIndex, histories
 from recsys.scorer import Scorer
+
+pytestmark = pytest.mark.slow  # a fitted bundle
 
 HORIZON = 28
 END = AS_OF + dt.timedelta(days=HORIZON)
@@ -258,15 +260,14 @@ def test_a_task_that_nobody_can_be_judged_on_is_left_out(
     assert read_page(tmp_path / "ranking.html").tags.count("svg") == 3
 
 
-def test_tokens_of_another_domain_are_judged_with_a_warning(
-    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tokens_of_another_domain_are_refused(market: Market, tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.parquet"
     PURCHASES.write(
         market.lines.with_columns(pl.col("subject").str.replace("s1.rec.", "s1.shop.", literal=True)), foreign
     )
-    ranking(*market.judged(out=tmp_path, purchases=foreign))
-    assert "domain 'rec', the purchases are of 'shop'" in capsys.readouterr().err
+    with pytest.raises(TokenError, match="domain 'shop', and the bundle was learned from those of 'rec'"):
+        ranking(*market.judged(out=tmp_path, purchases=foreign))
+    assert not (tmp_path / "ranking.json").exists()
 
 
 BROKEN: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {

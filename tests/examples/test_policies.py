@@ -149,7 +149,7 @@ def items_of(catalogue: pl.DataFrame, path: str) -> set[str]:
     return items
 
 
-@pytest.mark.parametrize("name", ["grocery", "minimal"])
+@pytest.mark.parametrize("name", ["grocery", "minimal", "sensitive-groups"])
 def test_every_name_in_a_policy_is_in_the_catalogue(name: str, catalogue: pl.DataFrame) -> None:
     policy = load_policy(FOLDER / f"{name}.toml")
 
@@ -157,7 +157,7 @@ def test_every_name_in_a_policy_is_in_the_catalogue(name: str, catalogue: pl.Dat
     assert place(policy, catalogue).warnings == ()
 
 
-@pytest.mark.parametrize("name", ["grocery", "minimal"])
+@pytest.mark.parametrize("name", ["grocery", "minimal", "sensitive-groups"])
 def test_every_group_has_a_rule_and_a_reason(name: str) -> None:
     policy = load_policy(FOLDER / f"{name}.toml")
     ruled = set(policy.never).union(*(rule.groups for rule in policy.only_if_purchased))
@@ -166,7 +166,7 @@ def test_every_group_has_a_rule_and_a_reason(name: str) -> None:
     assert all(group.description for group in policy.groups.values())
 
 
-@pytest.mark.parametrize("name", ["grocery", "minimal"])
+@pytest.mark.parametrize("name", ["grocery", "minimal", "sensitive-groups"])
 def test_no_group_opens_another(name: str) -> None:
     for rule in load_policy(FOLDER / f"{name}.toml").only_if_purchased:
         assert rule.level == "category" or len(rule.groups) == 1
@@ -196,6 +196,21 @@ def test_nothing_with_a_telling_name_is_open_to_everyone(placed: Placement, cata
     telling = {path for path in open_paths if SENSITIVE.search(path)}
 
     assert not {path for path in telling if not path.endswith(HARMLESS)}
+
+
+def test_the_grocery_policy_uses_every_kind_of_rule(grocery: Policy) -> None:
+    used = (grocery.never, grocery.adults_only, grocery.only_if_purchased, grocery.past_purchase_trap)
+    assert all((*used, grocery.cool_down, grocery.fatigue, grocery.cap, grocery.diversity))
+
+
+def test_the_library_covers_what_is_sensitive() -> None:
+    library = load_policy(FOLDER / "sensitive-groups.toml")
+    assert set(library.groups) == {
+        *("reproductive-health", "sexual-health", "mental-health", "weight-loss", "incontinence", "gambling"),
+        *("alcohol", "tobacco", "religion-linked-food", "infants"),
+    }
+    without = {name for name, group in library.groups.items() if not group.article9}
+    assert without == {"gambling", "alcohol", "tobacco"}
 
 
 def test_mixed_meat_does_not_open_pork(grocery: Policy, placed: Placement, catalogue: pl.DataFrame) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support.chain import AS_OF, EXAMPLE, POLICY, ROOT, Chain
+from support.commands import run
 from support.server import Server
 
 pytestmark = pytest.mark.slow  # the whole chain
@@ -120,6 +121,15 @@ def test_a_hidden_import_is_noticed_at_run_time(chain: Chain, tmp_path: Path) ->
     assert lint(tmp_path / "tree").returncode == 0
     found = loaded(tmp_path, "serving", *commands(chain, tmp_path)["serving"], cwd=tmp_path / "tree")
     assert "pseudonymize" in found & FORBIDDEN["serving"]
+
+
+def test_the_inference_library_writes_nothing_home(chain: Chain, tmp_path: Path) -> None:
+    """Its telemetry would leave a device id and a database below the home folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    done = run("recsys", *commands(chain, tmp_path)["recsys"], HOME=str(home), XDG_CACHE_HOME=str(home / "cache"))
+    assert done.returncode == 0, done.stderr
+    assert list(home.rglob("*")) == []
 
 
 @pytest.mark.parametrize("module", PACKAGES)

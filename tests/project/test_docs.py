@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
+from typing import Any
 
 import pytest
 from support.chain import ROOT
@@ -33,6 +35,7 @@ def documented() -> list[tuple[str, str]]:
 COMMANDS = [(page, line) for page, line in documented() if line.split()[0] in MODULES]
 
 
+@pytest.mark.slow  # one process a command
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
 def test_a_documented_command_has_the_options_it_is_shown_with(page: str, line: str) -> None:
     program, *words = line.split()
@@ -61,23 +64,32 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_page_of_contracts_is_what_the_code_says() -> None:
-    script = ROOT / "docs" / "render_contracts.py"
-    spec = importlib.util.spec_from_file_location("render_contracts", script)
+def script(name: str) -> Any:  # noqa: ANN401 - a script of docs/, as a module
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "contracts.md").read_text() == module.page(), "run python docs/render_contracts.py"
+    return module
+
+
+def test_the_page_of_contracts_is_what_the_code_says() -> None:
+    made = script("render_contracts").page()
+    assert (ROOT / "docs" / "contracts.md").read_text() == made, "run python docs/render_contracts.py"
 
 
 def test_every_key_of_a_policy_is_documented() -> None:
-    from recsys.policy.document import Group, OnlyIfPurchased, Policy  # noqa: PLC0415 - for this test only
-
+    schema = json.loads((ROOT / "docs" / "policy.schema.json").read_text())
     page = (ROOT / "docs" / "policies.md").read_text()
-    for kind in (Policy, Group, OnlyIfPurchased):
-        for key in set(kind.__struct_fields__) - {"sha256"}:
-            assert re.search(rf"[`.\[]{key}\b", page), key
+    keys = {key for kind in schema["$defs"].values() for key in kind.get("properties", {})}
+    assert {"never", "learn", "overdue", "depth", "salt", "epsilon"} <= keys
+    for key in keys:
+        assert re.search(rf"[`.\[]{key}\b", page), key
+
+
+def test_the_schema_of_policies_is_what_the_code_says() -> None:
+    made = script("render_policy_schema").schema()
+    assert (ROOT / "docs" / "policy.schema.json").read_text() == made, "run python docs/render_policy_schema.py"
 
 
 def test_every_key_and_choice_of_a_field_policy_is_documented() -> None:

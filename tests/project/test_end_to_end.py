@@ -96,12 +96,15 @@ def test_without_consent_nothing_personal_goes_out(chain: Chain, server: Server)
     unreachable = subjects.filter(~may_send)["subject"].to_list()
     assert unprofiled
     assert unreachable
-    lists = []
+    interests = dict(subjects.select("subject", pl.col("interests").list.len().fill_null(0) > 0).iter_rows())
+    scores: dict[tuple[bool, str], float] = {}
     for subject in unprofiled:
         decision = server.ask(subject)
-        assert decision["fill"] == "popular"
-        lists.append([item["offer_id"] for item in decision["items"]])
-    assert all(offers == lists[0] for offers in lists)
+        assert decision["fill"] == ("segment" if interests[subject] else "popular")
+        for item in decision["items"]:  # a history may withhold an offer; it changes no score, and is no reason
+            kinds = {reason["code"] for reason in item["reasons"]}
+            assert kinds <= ({"popular", "interest"} if interests[subject] else {"popular"})
+            assert item["score"] == scores.setdefault(("interest" in kinds, item["offer_id"]), item["score"])
     for subject in unreachable:
         decision = server.ask(subject)
         assert (decision["fill"], decision["items"]) == ("none", [])

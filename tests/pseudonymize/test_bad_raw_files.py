@@ -124,9 +124,13 @@ def test_quantity_zero_is_refused_where_the_policy_does_not_drop_it(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("email", "e_mail", "column 'email' is missing. Is it 'e_mail'?"),
+        ("email", "e_mail", "column 'email' is missing. Is it column 20?"),
         ("email", None, "column 'email' is missing. Add it, or take it out of tables.customers"),
-        (None, "national_id", "column 'national_id' is not named in tables.customers. Say in"),
+        (None, "national_id", "column 21 is not named in tables.customers. Say in"),
+        (None, "e_mail", "column 21 is not named in tables.customers (it is most like 'email'). Say in"),
+        (None, CANARY, "column 21 is not named in tables.customers. Say in"),
+        ("email", CANARY, "column 'email' is missing"),
+        ("email", "email@c", "column 'email' is missing. Is it column 20?"),
     ],
 )
 def test_columns_and_policy_must_name_each_other(

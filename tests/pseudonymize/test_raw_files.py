@@ -56,10 +56,22 @@ def test_rows_are_numbered_through_all_batches(tmp_path: Path) -> None:
         (f"a,b\n1,2\n3,{CANARY},4\n", "row 2: its cells number 3, those of the header 2"),
         ("a,b\n" + "1,2\n" * 900_000 + f"{CANARY}\n", "row 900001: its cells number 1"),
         (f'a,b\n1,2\n3,"{CANARY}\n4,5\n', "never closed"),
+        (f"a,b\n1,2\n3,{CANARY}\0\n", "row 2, column 2 holds a NUL byte"),
+        ("a,b\n" + "1,2\n" * 900_000 + f"\0,{CANARY}\n", "row 900001, column 1 holds a NUL byte"),
         (f"{CANARY},{CANARY}\n1,2\n", "columns 1 and 2 have the same name"),
         ("a,b\n1," + CANARY * 400_000 + "\n", "a row is longer than"),
     ],
-    ids=["empty", "header only", "too many cells", "too few cells, late", "open quote", "same names", "huge cell"],
+    ids=[
+        "empty",
+        "header only",
+        "too many cells",
+        "too few cells, late",
+        "open quote",
+        "NUL",
+        "NUL, late",
+        "same names",
+        "huge cell",
+    ],
 )
 def test_a_csv_that_is_no_table(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "t.csv").write_text(text)

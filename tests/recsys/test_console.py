@@ -23,6 +23,8 @@ def go(count: Annotated[int, typer.Option()], day: Annotated[str, typer.Option()
         raise ContractError("broke", where="file.csv, row 3", mend="Mend it")
     if count == 2:
         raise KeyboardInterrupt
+    if count == 4:
+        raise PermissionError(13, "Permission denied", "some/file")
     console.print_json({"day": dt.date(2017, 1, 1), "count": count})
 
 @app.command()
@@ -47,6 +49,13 @@ def test_results_go_to_standard_output_as_one_line() -> None:
 def test_a_failure_is_one_message_with_status_1() -> None:
     done = tried("go", "--count", "1")
     assert (done.returncode, done.stderr) == (1, "Error: file.csv, row 3: broke. Mend it.\n")
+
+
+def test_a_place_that_this_user_may_not_enter_is_one_message_too() -> None:
+    done = tried("go", "--count", "4")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: some/file: Permission denied.")
+    assert "Traceback" not in done.stderr
 
 
 def test_an_interrupt_is_not_a_traceback() -> None:

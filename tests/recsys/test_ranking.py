@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.ragged import Ragged
-from recsys.ranking import top_k
+from recsys.ranking import Ties, best_of, top_k
 
 SCORE = st.sampled_from([0.0, 1.0, 2.0, -1.0, math.inf, -math.inf, math.nan])
 
@@ -20,6 +20,23 @@ def test_top_k_is_a_sort_of_what_is_allowed(rows: list[tuple[float, bool, int]],
     able = [p for p in range(len(rows)) if rows[p][1] and math.isfinite(rows[p][0])]
     expected = sorted(able, key=lambda p: (-rows[p][0], -rows[p][2], p))[:k]
     assert top_k(scores, allowed, k, priority).tolist() == expected
+
+
+ROW = st.lists(
+    st.tuples(st.sampled_from([0.0, -0.0, 1.0, 1e-45, -1e-45, 3.4e38, -3.4e38]), st.booleans()), min_size=7, max_size=7
+)
+
+
+@given(st.lists(ROW, min_size=1, max_size=5), st.lists(st.integers(-2, 2), min_size=7, max_size=7), st.integers(1, 9))
+def test_a_batch_is_ranked_as_its_rows(rows: list[list[tuple[float, bool]]], first: list[int], k: int) -> None:
+    scores = np.array([[score for score, _ in row] for row in rows], np.float32)
+    able = np.array([[flag for _, flag in row] for row in rows], np.bool_)
+    priority = np.array(first, np.int64)
+    best = best_of(scores, able, k, Ties.of(priority))
+    for row in range(len(rows)):
+        expected = top_k(scores[row], able[row], 7, priority).tolist()
+        assert best.of(row).tolist()[:k] == expected[:k]
+        assert best.of(row).tolist() == expected[: len(best.of(row))]
 
 
 def test_forbidden_items_do_not_fill_up_a_short_list() -> None:

@@ -138,11 +138,16 @@ def offline(shop: Shop) -> tuple[Recommender, pl.DataFrame, dict[str, State]]:
 
 
 @pytest.mark.parametrize("size", [1, 50])
-def test_the_answer_is_that_of_the_core_on_the_same_values(size: int, server: Server, shop: Shop) -> None:
-    recommender, purchases, states = offline(shop)
+def test_the_answer_is_that_of_the_core_on_the_same_values(size: int, state: str, shop: Shop) -> None:
     requests = generated(40 if size == 1 else 400)
-    for start in range(0, len(requests), size):
-        batch = requests[start : start + size]
+    batches = [requests[start : start + size] for start in range(0, len(requests), size)]
+    with Server(*shop.serve_options(state), "--explain") as server:  # one that nobody else reports events to
+        compare_with_core(server, shop, batches)
+
+
+def compare_with_core(server: Server, shop: Shop, batches: list[list[DecisionRequest]]) -> None:
+    recommender, purchases, states = offline(shop)
+    for batch in batches:
         answer = server.http.post("/v1/decisions", content=msgspec.json.encode(batch), headers=JSON)
         answered = msgspec.json.decode(answer.content, type=list[Decision])
         subjects = [request.subject for request in batch]

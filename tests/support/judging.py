@@ -26,12 +26,12 @@ def people(lines: pl.DataFrame, types: dict[str, str], known: set[str], as_of: D
     """Everyone with a side or two, at the level of types."""
     found = {}
     for (subject,), rows in lines.group_by("subject"):
-        own = [(item, (as_of - day).days, quantity) for item, day, quantity in rows.drop("subject").iter_rows()]
+        own = list(rows.drop("subject").iter_rows())
         before: dict[str, set[Day]] = {}
-        for item, day in net_days([line for line in own if line[1] > 0]):
+        for item, day in net_days(tuple(line for line in own if line[1] < as_of)):
             if types.get(item) in known:
                 before.setdefault(types[item], set()).add(day)
-        until_end = net_days([line for line in own if line[1] > (as_of - end).days])
+        until_end = net_days(tuple(line for line in own if line[1] < end))
         wanted = {types[item] for item, day in until_end if day >= as_of and types.get(item) in known}
         found[str(subject)] = Person(before, wanted)
     return found

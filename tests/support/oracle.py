@@ -1,135 +1,329 @@
-"""The guards again, from their meaning, in plain loops. Shares no code with `recsys.guards`."""
+"""The guards again, from their meaning, in plain loops. Shares no code with what it judges.
+
+`verdicts` says, for one person before one offer, which guards withhold it; `support.oracle_lists` goes on from there to
+the list. Slow on purpose: what a rule means is read here, not how it is computed.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import math
+import hashlib
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Protocol
 
-from recsys.policy.document import OnlyIfPurchased
-from support.worlds import NOW, World
+from recsys.policy.document import PastPurchaseTrap
+from support.worlds import Person, World
 
-RULES = ("consent", "eligibility", "unknown_category", "never", "only_if_purchased")
+RULES = (
+    "consent",
+    "holdout",
+    "eligibility",
+    "unknown_category",
+    "never",
+    "age",
+    "only_if_purchased",
+    "past_purchase_trap",
+    "cool_down",
+    "dismissal",
+    "fatigue",
+)
+ARMS = ("empty", "popular", "personal")
 
 
-def verdict(world: World, offer: dict[str, object]) -> str | None:
-    """The first rule that withholds an offer, or None."""
-    checks = (_refused_channel, _unusable, _unplaced, _never, _not_opened)
-    for rule, check in zip(RULES, checks, strict=True):
-        if check(world, offer):
-            return rule
-    return None
+Offer = dict[str, object]
 
 
-def decision(world: World) -> tuple[list[str], dict[str, int], str]:
-    """Offer ids in order, withheld counts by first rule, and the fill."""
-    personal = "profiling" in world.state.consents and known(world)
-    scores = world.scores if personal else world.popular
-    counts: dict[str, int] = {}
-    allowed = []
-    for position, offer in enumerate(world.offers.iter_rows(named=True)):
-        rule = verdict(world, offer) or (None if math.isfinite(scores[position]) else "unscored")
+class Things(Protocol):
+    """A group, or a rule that names its things itself."""
+
+    categories: tuple[str, ...]
+    items: tuple[str, ...]
+
+
+class Oracle:
+    """One world, and what may be said about it. Answers are remembered, not computed in another way."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.policy = world.policy
+        self.now = utc(world.now)
+        self.today = self.now.date()
+        rows = world.catalogue.to_dicts()
+        self.paths = {row["item"]: parts(row["category"]) for row in rows if row["category"] is not None}
+
+        self.brands = {row["item"]: row.get("brand") for row in rows}
+        self.offers = world.offers.to_dicts()
+        self.known = self._known_items()
+        self._unknown = {
+            row["offer_id"]: [item for item in row["items"] if item not in self.paths] for row in self.offers
+        }
+        self._verdicts: dict[tuple[str, str], list[str]] = {}
+        self._categories: dict[int, list[tuple[str, ...]]] = {}
+        self._member: dict[tuple[int, tuple[str, ...]], bool] = {}
+        self._bought: dict[str, dict[str, set[dt.date]]] = {}
+        self._days: dict[tuple[str, int, object, str], list[dt.date]] = {}
+        self._one_a_key: dict[tuple[int, str, str], list[str]] = {}
+        self._offer_in: dict[tuple[str, tuple[str, ...]], bool] = {}
+
+    def verdicts(self, person: Person, offer: Offer) -> list[str]:
+        """Every rule that withholds the offer, in the order of the rules."""
+        checks: tuple[Callable[[Person, Offer], bool], ...] = (
+            self._refused_channel,
+            self._held_out,
+            self._unusable,
+            self._unplaced,
+            self._never,
+            self._too_young,
+            self._not_opened,
+            self._trapped,
+            self._cooling,
+            self._dismissed,
+            self._tired,
+        )
+        memo = (person.subject, str(offer["offer_id"]))
+        if memo not in self._verdicts:
+            self._verdicts[memo] = [rule for rule, check in zip(RULES, checks, strict=True) if check(person, offer)]
+        return self._verdicts[memo]
+
+    def arm(self, person: Person) -> str:
+        """What the experiment does with this person."""
+        if person.state.arm in ARMS:
+            return str(person.state.arm)
+        if self.policy.holdout is None:
+            return "personal"
+        seed = self.policy.holdout.salt.encode() + b"\x00" + person.request.subject.encode()
+        u = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") / 2**64
+        if u < self.policy.holdout.empty:
+            return "empty"
+        return "popular" if u < self.policy.holdout.empty + self.policy.holdout.popular else "personal"
+
+    def holds(self, things: Things, item: str) -> bool:
+        """Whether an item is one of these things: by name, or where the parts of a category stand in its path."""
+        key = (id(things), self.paths.get(item, ()))
+        if key not in self._member:
+            self._member[key] = any(inside(name, key[1]) for name in self._named(things))
+        return self._member[key] or item in things.items
+
+    def _named(self, things: Things) -> list[tuple[str, ...]]:
+        if id(things) not in self._categories:
+            self._categories[id(things)] = [parts(name) for name in things.categories]
+        return self._categories[id(things)]
+
+    def in_groups(self, item: str, groups: tuple[str, ...]) -> bool:
+        """Whether an item is in any of the groups."""
+        return any(self.holds(self.policy.groups[group], item) for group in groups)
+
+    def bought(self, person: Person) -> dict[str, set[dt.date]]:
+        """Item to its purchase days up to today, as guards count them; what is never offered was never bought."""
+        if person.subject not in self._bought:
+            days: dict[str, set[dt.date]] = {}
+            counters = {(row.item, row.day) for row in person.state.sensitive_purchases if row.quantity > 0}
+            for item, day in net_days(person.lines) | counters:
+                if item in self.known and day <= self.today and not self.in_groups(item, self.policy.never):
+                    days.setdefault(item, set()).add(day)
+            self._bought[person.subject] = days
+        return self._bought[person.subject]
+
+    def learned_from(self, person: Person) -> set[tuple[str, dt.date]]:
+        """The (item, day) rows that may reach a score: nothing sensitive, nothing that a past-purchase trap caught."""
+        return {
+            (item, day)
+            for item, day in net_days(person.lines)
+            if day <= self.today
+            and not self.in_groups(item, self.policy.never)
+            and not any(not group.learn and self.holds(group, item) for group in self.policy.groups.values())
+            and not self._caught_anywhere(person, item)
+        }
+
+    def key_days(self, person: Person, things: Things, item: str, level: str) -> list[dt.date]:
+        """The distinct days, oldest first, on which anything of the item's key within the things was bought."""
+        key = (person.subject, id(things), self._key(item, level), level)
+        if key not in self._days:
+            days: set[dt.date] = set()
+            for other, bought_on in self.bought(person).items():
+                if self.holds(things, other) and self._key(item, level) == self._key(other, level):
+                    days |= bought_on
+            self._days[key] = sorted(days)
+        return self._days[key]
+
+    def _known_items(self) -> set[str]:
+        """Items that are in the catalogue, in an offer, or named by the policy; no rule can be about any other."""
+        things = (*self.policy.groups.values(), *self.policy.cool_down)
+        named = {item for thing in things for item in thing.items}
+        return set(self.brands) | named | {item for offer in self.offers for item in offer["items"]}
+
+    def _key(self, item: str, level: str) -> object:
+        """What a level tells apart: no text is ever a tuple, so no item is ever taken for a category."""
+        if level == "group":
+            return None
+        return self.paths.get(item, item) if level == "category" else item
+
+    def _guarded(self, things: Things, offer: Offer, level: str) -> list[str]:
+        """Those of the offer's items that are such things; one for each key, since the others would say the same."""
+        memo = (id(things), offer["offer_id"], level)
+        if memo not in self._one_a_key:
+            inside_it = {self._key(item, level): item for item in offer["items"] if self.holds(things, item)}
+            self._one_a_key[memo] = list(inside_it.values())
+        return self._one_a_key[memo]
+
+    def _any_in(self, offer: Offer, groups: tuple[str, ...]) -> bool:
+        memo = (offer["offer_id"], groups)
+        if memo not in self._offer_in:
+            self._offer_in[memo] = any(self.in_groups(item, groups) for item in offer["items"])
+        return self._offer_in[memo]
+
+    def _refused_channel(self, person: Person, offer: Offer) -> bool:
+        del offer
+        return f"channel:{person.request.channel}" not in person.state.consents
+
+    def _held_out(self, person: Person, offer: Offer) -> bool:
+        del offer
+        return self.arm(person) == "empty"
+
+    def _unusable(self, person: Person, offer: Offer) -> bool:
+        request = person.request
+        if offer["valid_from"] is not None and offer["valid_from"] > self.now:
+            return True
+        if offer["valid_until"] is not None and offer["valid_until"] <= self.now:
+            return True
+        if offer["channels"] and request.channel not in offer["channels"]:
+            return True
+        if offer["placements"] and request.placement not in offer["placements"]:
+            return True
+        return offer["stock"] == 0 or offer["offer_id"] in request.exclude
+
+    def _unplaced(self, person: Person, offer: Offer) -> bool:
+        del person
+        return self.policy.unknown_category == "withhold" and bool(self._unknown[str(offer["offer_id"])])
+
+    def _never(self, person: Person, offer: Offer) -> bool:
+        del person
+        return self._any_in(offer, self.policy.never)
+
+    def _too_young(self, person: Person, offer: Offer) -> bool:
+        return self._any_in(offer, self.policy.adults_only) and person.state.adult is not True
+
+    def _not_opened(self, person: Person, offer: Offer) -> bool:
+        for rule in self.policy.only_if_purchased:
+            for group in rule.groups:
+                things = self.policy.groups[group]
+                for item in self._guarded(things, offer, rule.level):
+                    days = self.key_days(person, things, item, rule.level)
+                    recent = [day for day in days if (self.today - day).days <= rule.within_days]
+                    if len(recent) < rule.min_days or "profiling" not in person.state.consents:
+                        return True
+        return False
+
+    def _trapped(self, person: Person, offer: Offer) -> bool:
+        for rule in self.policy.past_purchase_trap:
+            for things in (self.policy.groups[group] for group in rule.groups):
+                if any(self._caught(person, rule, things, item) for item in self._guarded(things, offer, rule.level)):
+                    return True
+        return False
+
+    def _caught(self, person: Person, rule: PastPurchaseTrap, things: Things, item: str) -> bool:
+        days = self.key_days(person, things, item, rule.level)
+        return bool(days) and (len(days) < rule.min_days or overdue(days, self.today, rule))
+
+    def _caught_anywhere(self, person: Person, item: str) -> bool:
+        return any(
+            self.holds(self.policy.groups[group], item) and self._caught(person, rule, self.policy.groups[group], item)
+            for rule in self.policy.past_purchase_trap
+            for group in rule.groups
+        )
+
+    def _cooling(self, person: Person, offer: Offer) -> bool:
+        for rule in self.policy.cool_down:
+            for things in (*(self.policy.groups[group] for group in rule.groups), rule):
+                for item in self._guarded(things, offer, rule.level):
+                    days = self.key_days(person, things, item, rule.level)
+                    if any((self.today - day).days < rule.days for day in days):
+                        return True
+        return False
+
+    def _dismissed(self, person: Person, offer: Offer) -> bool:
+        for no in person.state.dismissals:
+            if utc(no.at) > self.now or (no.expires is not None and self.now >= utc(no.expires)):
+                continue
+            if no.scope == "offer" and no.value == offer["offer_id"]:
+                return True
+            if no.scope == "item" and no.value in offer["items"]:
+                return True
+            if no.scope == "category":
+                wanted = parts(no.value)
+                if any(inside(wanted, self.paths.get(item, ())) for item in offer["items"]):
+                    return True
+            if no.scope == "brand":
+                wanted_brand = no.value.strip().casefold()
+                brands = [self.brands.get(item) for item in offer["items"]]
+                if any(brand is not None and brand.strip().casefold() == wanted_brand for brand in brands):
+                    return True
+        return False
+
+    def _tired(self, person: Person, offer: Offer) -> bool:
+        rule = self.policy.fatigue
         if rule is None:
-            allowed.append((-scores[position], -(offer["priority"] or 0), position, offer["offer_id"]))
-        else:
-            counts[rule] = counts.get(rule, 0) + 1
-    listed = [row[3] for row in sorted(allowed)[: world.request.count]]
-    if not listed:
-        return listed, counts, "none"
-    if len(listed) < world.request.count:
-        return listed, counts, "short"
-    return listed, counts, "personal" if personal else "popular"
+            return False
+        rest = dt.timedelta(hours=24 * rule.rest_days)
+        count, rests_until = 0, None
+        for at in sorted(utc(row.at) for row in person.state.exposures if row.offer_id == offer["offer_id"]):
+            if at > self.now or self._taken_up(person, offer, at):
+                continue
+            if rests_until is not None and at < rests_until:
+                continue
+            count, rests_until = count + 1, None
+            if count == rule.after:
+                count, rests_until = 0, at + rest
+        return rests_until is not None and self.now < rests_until
+
+    def _taken_up(self, person: Person, offer: Offer, at: dt.datetime) -> bool:
+        """Whether the offer was clicked, redeemed or bought from after (or on the day of) an exposure."""
+        clicked = any(
+            row.offer_id == offer["offer_id"] and at <= utc(row.at) <= self.now for row in person.state.responses
+        )
+        shown_on = at.date()
+        bought = self.bought(person) if "profiling" in person.state.consents else {}  # else a history opens nothing
+        return clicked or any(shown_on <= day for item in offer["items"] for day in bought.get(item, ()))
 
 
-def known(world: World) -> bool:
-    """Whether anything was bought until now."""
-    return any(day <= NOW.date() for _, day in net_days(world.lines))
+def utc(at: dt.datetime) -> dt.datetime:
+    """An instant as such: in a zone that changes its clock, Python reckons and compares by the clock on the wall."""
+    return at.astimezone(dt.UTC)
 
 
-def net_days(lines: list[tuple[str, int, float]]) -> set[tuple[str, dt.date]]:
+def overdue(days: list[dt.date], today: dt.date, rule: PastPurchaseTrap) -> bool:
+    """Whether the key's own rhythm has stopped: exactly, as the policy's author wrote the factor."""
+    if len(days) < 2:
+        return False
+    mean = Fraction((days[-1] - days[0]).days, len(days) - 1)
+    return (today - days[-1]).days > Fraction(str(rule.overdue)) * mean
+
+
+def parts(category: str) -> tuple[str, ...]:
+    """The parts of a category path, as anyone may write them: in any case, with any blanks."""
+    return tuple(" ".join(part.split()).casefold() for part in category.split(" / "))
+
+
+def inside(wanted: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    """Whether the wanted parts stand next to each other in the path."""
+    return any(path[start : start + len(wanted)] == wanted for start in range(len(path)))
+
+
+def net_days(lines: tuple[tuple[str, dt.date, float], ...]) -> set[tuple[str, dt.date]]:
     """The (item, day) pairs that are left once returns have taken from the newest purchase before them."""
-    totals: dict[tuple[str, int], float] = {}
-    for item, age, quantity in lines:
-        totals[item, age] = totals.get((item, age), 0.0) + quantity
-    left: dict[tuple[str, int], float] = {}
-    for item, age in sorted(totals, key=lambda key: -key[1]):
-        total = totals[item, age]
+    totals: dict[tuple[str, dt.date], float] = {}
+    for item, day, quantity in lines:
+        totals[item, day] = totals.get((item, day), 0.0) + quantity
+    left: dict[tuple[str, dt.date], float] = {}
+    for item, day in sorted(totals, key=lambda key: key[1]):
+        total = totals[item, day]
         if total > 0:
-            left[item, age] = total
+            left[item, day] = total
             continue
         owed = -total
-        for earlier in sorted(other for name, other in left if name == item and other > age):
+        for earlier in sorted((other for name, other in left if name == item), reverse=True):
             taken = min(owed, left[item, earlier])
             left[item, earlier] -= taken
             owed -= taken
-    return {(item, (NOW - dt.timedelta(age)).date()) for (item, age), quantity in left.items() if quantity > 0}
-
-
-def _refused_channel(world: World, offer: dict[str, object]) -> bool:
-    del offer
-    return f"channel:{world.request.channel}" not in world.state.consents
-
-
-def _unusable(world: World, offer: dict[str, object]) -> bool:
-    request = world.request
-    if offer["valid_from"] is not None and offer["valid_from"] > NOW:
-        return True
-    if offer["valid_until"] is not None and offer["valid_until"] <= NOW:
-        return True
-    if offer["channels"] and request.channel not in offer["channels"]:
-        return True
-    if offer["placements"] and request.placement not in offer["placements"]:
-        return True
-    return offer["stock"] == 0 or offer["offer_id"] in request.exclude
-
-
-def _category(world: World, item: str) -> str | None:
-    for row in world.catalogue.iter_rows(named=True):
-        if row["item"] == item:
-            return row["category"]
-    return None
-
-
-def _in_group(world: World, item: str, group: str) -> bool:
-    wanted = world.policy.groups[group]
-    if item in wanted.items:
-        return True
-    category = _category(world, item)
-    return category is not None and any(f" / {entry} / " in f" / {category} / " for entry in wanted.categories)
-
-
-def _unplaced(world: World, offer: dict[str, object]) -> bool:
-    if world.policy.unknown_category == "allow":
-        return False
-    return any(_category(world, item) is None for item in offer["items"])
-
-
-def _never(world: World, offer: dict[str, object]) -> bool:
-    return any(_in_group(world, item, group) for item in offer["items"] for group in world.policy.never)
-
-
-def _not_opened(world: World, offer: dict[str, object]) -> bool:
-    for rule in world.policy.only_if_purchased:
-        for group in rule.groups:
-            for item in offer["items"]:
-                if _in_group(world, item, group) and not _opened(world, rule, group, item):
-                    return True
-    return False
-
-
-def _opened(world: World, rule: OnlyIfPurchased, group: str, item: str) -> bool:
-    if "profiling" not in world.state.consents:
-        return False
-    bought = net_days(world.lines) | {
-        (purchase.item, purchase.day) for purchase in world.state.sensitive_purchases if purchase.quantity > 0
-    }
-    days = set()
-    for other, day in bought:
-        same = {
-            "group": True,
-            "item": other == item,
-            "category": other == item
-            or (_category(world, item) is not None and _category(world, other) == _category(world, item)),
-        }[rule.level]
-        if _in_group(world, other, group) and same and 0 <= (NOW.date() - day).days <= rule.within_days:
-            days.add(day)
-    return len(days) >= rule.min_days
+    return {key for key, quantity in left.items() if quantity > 0}

@@ -175,6 +175,15 @@ def test_never_items_are_not_learned(shop: Shop, tmp_path: Path, train: Train) -
     assert NEVER not in load_bundle(guarded, trust=shop.trust).vocabulary.codes
 
 
+def test_a_group_with_learn_false_is_not_learned(shop: Shop, tmp_path: Path, train: Train) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(f'version = 1\n[groups.quiet]\nitems = ["{ITEMS[0]}"]\nlearn = false\n')
+    options = {"level": "item", "catalogue": shop.catalogue, "guards": policy}
+    bundle = load_bundle(train("fit", *shop.options(tmp_path / "m", **options), "--json").bundle, trust=shop.trust)
+    assert ITEMS[0] not in bundle.vocabulary.codes
+    assert ITEMS[1] in bundle.vocabulary.codes
+
+
 @pytest.mark.parametrize("name", ["Shop", "../shop", "a" * 33, "1st", "", "a/b"])
 def test_an_awkward_name_is_refused(shop: Shop, tmp_path: Path, train: Train, name: str) -> None:
     done = train("fit", *shop.options(tmp_path / "models", name=name))

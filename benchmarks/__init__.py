@@ -1,0 +1,1 @@
+"""Speed claims: each module holds a fast path against the obvious one, in turn, in one run."""

@@ -1,0 +1,12 @@
+"""Run every benchmark: `make bench`."""
+
+from __future__ import annotations
+
+import runpy
+from typing import Final
+
+BENCHMARKS: Final = ("decisions", "scorer")
+
+if __name__ == "__main__":
+    for name in BENCHMARKS:
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")

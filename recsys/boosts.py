@@ -1,0 +1,49 @@
+"""Boosts: what a category manager adds to the scores of offers. Within bounds, and past no guard.
+
+    boost(offer) = clip(Σ of the lifts that name it, -max, +max) + value_weight * value
+
+The same for everyone, on personal and popular lists alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsys.history import ItemIndex
+from recsys.policy import Placement, Policy
+from recsys.policy.document import Lift
+from recsys.ragged import Ragged
+
+
+def boost_of(
+    offers: pl.DataFrame, items: Ragged, index: ItemIndex, policy: Policy, placement: Placement
+) -> NDArray[np.float32]:
+    """float32 [O]: what the policy adds to each offer's score.
+
+    Args:
+        offers: In the offers contract; an empty `value` is worth nothing.
+        items: Offer to items.
+        index: The items.
+        policy: The policy.
+        placement: Where the policy's groups and the lifts' categories lie.
+    """
+    lifted = np.zeros(len(offers), np.float64)
+    for lift, names in zip(policy.boosts.lift, placement.lifted, strict=True):
+        flags = np.zeros(len(index), np.bool_)
+        flags[index.encode_known(names)] = True
+        lifted += lift.by * (items.any_of(flags) | _named(offers, lift))
+    lifted = np.clip(lifted, -policy.boosts.max, policy.boosts.max)
+    if "value" in offers.columns:
+        lifted += policy.boosts.value_weight * offers["value"].fill_null(0.0).to_numpy()
+    with np.errstate(over="ignore"):  # a value beyond all bounds leaves the offer unscored, see `recsys.decide`
+        return lifted.astype(np.float32)
+
+
+def _named(offers: pl.DataFrame, lift: Lift) -> NDArray[np.bool_]:
+    """Which offers a lift names by id or by campaign."""
+    named = offers["offer_id"].is_in(list(lift.offers))
+    if "campaign" in offers.columns:
+        named |= offers["campaign"].is_in(list(lift.campaigns)).fill_null(value=False)
+    return named.to_numpy()

@@ -1,0 +1,26 @@
+"""Cool-down: the durable thing they just bought does not follow them around."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.guards.situation import Situation
+
+
+def cool_down(situation: Situation) -> NDArray[np.bool_]:
+    """Withhold an offer for `days` days after a purchase of any key of its items.
+
+    With `days = 1` a purchase of today withholds today, and tomorrow the offer is free again. A purchase dated after
+    today has not happened. Consent to profiling is not asked: a history may always withhold.
+    """
+    keys, runs = situation.book.keys, situation.runs
+    gates = keys.cooling
+    if not len(gates.rule):
+        return situation.nothing
+    gate, run = gates.of_key.take(runs.key)
+    warm = situation.today - runs.last[run] < keys.cooling_days[gate]
+    if not warm.any():
+        return situation.nothing
+    offer, which = gates.offers.take(gate[warm])
+    return situation.cells(runs.subject[run[warm]][which], offer)

@@ -1,0 +1,83 @@
+"""Fatigue: what was ignored several times in a row rests, and may then return."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.contracts.state import State
+from recsys.guards.situation import Situation
+from recsys.history import EPOCH
+from recsys.policy.document import Fatigue
+
+_DAY: Final = dt.timedelta(days=1)
+_LAST: Final = _DAY - dt.timedelta(microseconds=1)  # a day's last instant
+
+
+def fatigue(situation: Situation) -> NDArray[np.bool_]:
+    """Withhold an offer that rests: it was shown `after` times in a row, and nothing came of it.
+
+    Exposures are walked in the order of time. Each counts one; the one that reaches `after` starts a rest of
+    `rest_days` times 24 hours, during which exposures count nothing and prolong nothing; the first one at or after its
+    end counts one again. A click or redemption sets the count to zero and ends a rest; an exposure at the same instant
+    comes before it. With consent to profiling, so does a purchase of any of the offer's items, at the end of its day in
+    UTC: whatever was shown on that day is forgiven. What is dated after the decision has not happened.
+    """
+    rule = situation.book.policy.fatigue
+    if rule is None or not any(len(state.exposures) >= rule.after for state in situation.states):
+        return situation.nothing
+    withheld = np.zeros(situation.shape, np.bool_)
+    for row, state in enumerate(situation.states):
+        for offer, shown in _often_shown(state, rule.after, situation):
+            resets = _responses(state, situation.book.ids[offer], situation.utc)
+            if state.may_profile:
+                resets += _bought(situation, row, offer)
+            withheld[row, offer] = rests(shown, resets, rule, situation.utc)
+    return withheld
+
+
+def rests(shown: Iterable[dt.datetime], resets: Iterable[dt.datetime], rule: Fatigue, now: dt.datetime) -> bool:
+    """Whether an offer that was `shown` at these instants rests `now`; a reset forgives all up to its instant.
+
+    All in UTC: in another zone a day may have 23 hours.
+    """
+    count, rested_until = 0, None
+    moments = sorted([(moment, False) for moment in shown] + [(moment, True) for moment in resets])
+    for moment, is_reset in moments:
+        if is_reset:
+            count, rested_until = 0, None
+        elif rested_until is None or moment >= rested_until:
+            count = 1 if rested_until is not None else count + 1
+            rested_until = moment + rule.rest_days * _DAY if count == rule.after else None
+    return rested_until is not None and now < rested_until
+
+
+def _often_shown(state: State, after: int, situation: Situation) -> list[tuple[int, list[dt.datetime]]]:
+    """The offers of the book that were shown often enough to rest at all, with when."""
+    ids = [exposure.offer_id for exposure in state.exposures]
+    if len(ids) - len(set(ids)) + 1 < after:
+        return []  # no offer stands there so often
+    shown: dict[int, list[dt.datetime]] = {}
+    for exposure in state.exposures:
+        offer = situation.book.positions.get(exposure.offer_id)
+        if offer is not None and exposure.at <= situation.utc:
+            shown.setdefault(offer, []).append(exposure.at.astimezone(dt.UTC))
+    return [(offer, moments) for offer, moments in shown.items() if len(moments) >= after]
+
+
+def _responses(state: State, offer_id: str, now: dt.datetime) -> list[dt.datetime]:
+    own = [response.at for response in state.responses if response.offer_id == offer_id and response.at <= now]
+    return [moment.astimezone(dt.UTC) for moment in own]
+
+
+def _bought(situation: Situation, row: int, offer: int) -> list[dt.datetime]:
+    """The ends of the days on which the subject bought any item of the offer; their last microseconds."""
+    wanted = np.zeros(len(situation.book.index), np.bool_)
+    wanted[situation.book.items.row(offer)] = True
+    days = situation.alone(row).purchases(wanted & ~situation.book.dropped).day
+    dates = [EPOCH + dt.timedelta(day) for day in set(days.tolist())]
+    return [dt.datetime.combine(date, dt.time(0), dt.UTC) + _LAST for date in dates]

@@ -1,0 +1,257 @@
+"""The edges, written out by hand: neither the guards nor the oracle are asked what they think of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+from support.agreement import judged, rankings, situation
+from support.tokens import token
+from support.worlds import Person, World
+
+from recsys.contracts.decision import DecisionRequest
+from recsys.contracts.offers import OFFERS
+from recsys.contracts.state import Dismissal, DismissalScope, Exposure, Response, ResponseKind, State
+from recsys.guards import GUARDS
+from recsys.policy.document import (
+    Cap,
+    CapScope,
+    CoolDown,
+    Fatigue,
+    Group,
+    OnlyIfPurchased,
+    PastPurchaseTrap,
+    Policy,
+    Scope,
+)
+
+NOW = dt.datetime(2020, 2, 29, 12, tzinfo=dt.UTC)
+TODAY = NOW.date()
+STEP = dt.timedelta(microseconds=1)
+DAY = dt.timedelta(days=1)
+CONSENTS = frozenset({"profiling", "channel:email"})
+AGREED = State(consents=CONSENTS)
+GROUPS = {"drill": Group(items=("drill", "old-drill")), "tools": Group(categories=("tools",))}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a guard should say, for a policy, purchases (item, days ago) and a state."""
+
+    withheld: bool
+    bought: tuple[tuple[str, int], ...] = ()
+    returned: tuple[tuple[str, int], ...] = ()
+    state: State = AGREED
+    now: dt.datetime = NOW
+
+
+def world(case: Case, **rules: object) -> World:
+    lines = [
+        (item, TODAY - age * DAY, sign)
+        for rows, sign in ((case.bought, 1.0), (case.returned, -1.0))
+        for item, age in rows
+    ]
+    catalogue = pl.DataFrame(
+        {
+            "item": ["drill", "saw", "other-drill"],
+            "category": ["DIY / TOOLS / DRILLS", "DIY / TOOLS / SAWS", "DIY / Tools / Drills"],
+            "title": ["Drill", "Saw", "Drill too"],
+            "brand": ["Größe", None, None],
+        }
+    )
+    offer = pl.DataFrame({"offer_id": ["o"], "items": [["drill"]], "title": ["Drill"]})
+    for column in OFFERS.columns:
+        if column.name not in offer.columns:
+            offer = offer.with_columns(pl.lit(None, column.dtype).alias(column.name))
+    policy = Policy(version=1, sha256="0" * 64, **{"groups": GROUPS, **rules})
+    person = Person(tuple(lines), case.state, DecisionRequest(subject=token(1), channel="email"))
+    return World(case.now, policy, catalogue, OFFERS.checked(offer, where="offers"), (person,), ((1.0,),), (1.0,))
+
+
+def check(guard: str, case: Case, **rules: object) -> None:
+    made = world(case, **rules)
+    assert bool(GUARDS[guard](situation(made))[0, 0]) is case.withheld
+    assert judged(made) == []
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(withheld=True),
+        Case(withheld=True, bought=(("drill", -1),)),  # tomorrow has not happened yet
+        Case(withheld=False, bought=(("drill", 0),)),
+        Case(withheld=False, bought=(("drill", 366),)),  # 28 February of the year before, over a leap day
+        Case(withheld=True, bought=(("drill", 367),)),
+        Case(withheld=True, bought=(("drill", 3),), returned=(("drill", 1),)),
+        Case(withheld=False, bought=(("drill", 3),), returned=(("drill", 5),)),  # nothing was there to be returned
+        Case(withheld=True, bought=(("drill", 3),), state=State(consents=frozenset({"channel:email"}))),
+        # Half past midnight in Berlin is still yesterday in UTC: bought "today" there is tomorrow here.
+        Case(
+            withheld=True,
+            bought=(("drill", 0),),
+            now=dt.datetime(2020, 2, 29, 0, 30, tzinfo=dt.timezone(dt.timedelta(hours=1))),
+        ),
+    ],
+)
+def test_only_if_purchased(case: Case) -> None:
+    rule = OnlyIfPurchased(groups=("drill",), min_days=1, within_days=366)
+    check("only_if_purchased", case, only_if_purchased=(rule,))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(withheld=False),
+        Case(withheld=True, bought=(("drill", 1),)),  # once: a gift
+        Case(withheld=True, bought=(("drill", 1), ("drill", 1))),  # twice on one day is once
+        Case(withheld=False, bought=(("drill", 30), ("drill", 40))),  # every 10 days, 30 days ago: not yet too long
+        Case(withheld=True, bought=(("drill", 31), ("drill", 41))),
+        Case(withheld=False, bought=(("drill", 10), ("drill", 11), ("drill", 20))),  # mean of 1 and 9 is 5, ...
+        Case(withheld=False, bought=(("drill", 15), ("drill", 16), ("drill", 25))),  # ... three of which are 15 days
+        Case(withheld=True, bought=(("drill", 16), ("drill", 17), ("drill", 26))),
+        Case(withheld=False, bought=(("other-drill", 1), ("drill", 5))),  # a category counts together
+        Case(withheld=False, bought=(("saw", 1),)),  # and not with another
+        Case(withheld=False, bought=(("drill", 1),), returned=(("drill", 0),)),  # never bought after all
+        Case(withheld=True, bought=(("drill", 1),), state=State(consents=frozenset({"channel:email"}))),
+    ],
+)
+def test_past_purchase_trap(case: Case) -> None:
+    check("past_purchase_trap", case, past_purchase_trap=(PastPurchaseTrap(groups=("tools",)),))
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "case"),
+    [
+        (1, Scope.ITEM, Case(withheld=True, bought=(("drill", 0),))),
+        (1, Scope.ITEM, Case(withheld=False, bought=(("drill", 1),))),
+        (30, Scope.ITEM, Case(withheld=True, bought=(("drill", 29),))),
+        (30, Scope.ITEM, Case(withheld=False, bought=(("drill", 30),))),
+        (30, Scope.ITEM, Case(withheld=False, bought=(("drill", -1),))),
+        (30, Scope.ITEM, Case(withheld=False, bought=(("other-drill", 0), ("saw", 0)))),
+        (30, Scope.CATEGORY, Case(withheld=True, bought=(("other-drill", 0),))),
+        (30, Scope.CATEGORY, Case(withheld=False, bought=(("saw", 0),))),
+        (30, Scope.GROUP, Case(withheld=True, bought=(("saw", 0),))),
+        (30, Scope.GROUP, Case(withheld=True, bought=(("old-drill", 0),))),  # only the policy still knows it
+        (30, Scope.CATEGORY, Case(withheld=False, bought=(("drill", 3),), returned=(("drill", 2),))),
+    ],
+)
+def test_cool_down(days: int, level: Scope, case: Case) -> None:
+    check("cool_down", case, cool_down=(CoolDown(groups=("tools", "drill"), days=days, level=level),))
+
+
+def shown(*ago: dt.timedelta) -> tuple[Exposure, ...]:
+    return tuple(Exposure(offer_id="o", at=NOW - age, channel="email", categories=()) for age in ago)
+
+
+def state(*ago: dt.timedelta, **more: object) -> State:
+    return State(consents=CONSENTS, exposures=shown(*ago), **more)
+
+
+def click(age: dt.timedelta) -> tuple[Response, ...]:
+    return (Response(offer_id="o", at=NOW - age, kind=ResponseKind.CLICK),)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(withheld=False, state=state(DAY)),
+        Case(withheld=True, state=state(2 * DAY, DAY)),
+        Case(withheld=True, state=state(8 * DAY, 7 * DAY - STEP)),
+        Case(withheld=False, state=state(8 * DAY, 7 * DAY)),  # rested for exactly seven days
+        Case(withheld=False, state=state(8 * DAY, -STEP)),  # the second is yet to come
+        Case(withheld=True, state=state(8 * DAY, DAY * 0)),
+        # Nine days ago it went to rest until two days ago; what was shown during the rest counts nothing.
+        Case(withheld=False, state=state(10 * DAY, 9 * DAY, 3 * DAY, DAY)),
+        Case(withheld=True, state=state(10 * DAY, 9 * DAY, 2 * DAY, DAY)),  # the first at the end of the rest counts
+        Case(withheld=False, state=state(2 * DAY, DAY, responses=click(DAY))),  # clicked at that very instant
+        Case(withheld=True, state=state(2 * DAY, DAY, responses=click(3 * DAY))),
+        Case(withheld=False, state=state(2 * DAY, DAY, responses=click(DAY + STEP))),
+        Case(withheld=True, state=state(2 * DAY, DAY, responses=click(-STEP))),  # clicked in the future
+        Case(withheld=False, bought=(("drill", 1),), state=state(2 * DAY, DAY)),  # bought on the day of the last one
+        Case(withheld=True, bought=(("drill", 3),), state=state(2 * DAY, DAY)),
+        Case(withheld=True, bought=(("other-drill", 1),), state=state(2 * DAY, DAY)),  # not one of the offer's items
+        Case(
+            withheld=True,
+            bought=(("drill", 1),),
+            state=State(consents=frozenset({"channel:email"}), exposures=shown(2 * DAY, DAY)),
+        ),
+    ],
+)
+def test_fatigue(case: Case) -> None:
+    check("fatigue", case, fatigue=Fatigue(after=2, rest_days=7))
+
+
+def no(scope: str, value: str, at: dt.timedelta = DAY, expires: dt.timedelta | None = None) -> State:
+    until = None if expires is None else NOW - expires
+    return State(
+        consents=CONSENTS,
+        dismissals=(Dismissal(scope=DismissalScope(scope), value=value, at=NOW - at, expires=until),),
+    )
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(withheld=True, state=no("offer", "o")),
+        Case(withheld=True, state=no("offer", "o", at=0 * DAY)),  # at once
+        Case(withheld=False, state=no("offer", "o", at=-STEP)),
+        Case(withheld=True, state=no("offer", "o", expires=-STEP)),
+        Case(withheld=False, state=no("offer", "o", expires=0 * DAY)),
+        Case(withheld=False, state=no("offer", "gone")),
+        Case(withheld=True, state=no("item", "drill")),
+        Case(withheld=False, state=no("item", "o")),
+        Case(withheld=True, state=no("category", "tools /  drills")),
+        Case(withheld=False, state=no("category", "diy / drills")),
+        Case(withheld=False, state=no("category", "drill")),
+        Case(withheld=True, state=no("brand", "GRÖSSE")),
+        Case(withheld=False, state=no("brand", "")),
+    ],
+)
+def test_dismissal(case: Case) -> None:
+    check("dismissal", case)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+AFTER_THE_CHANGE = dt.datetime(2017, 3, 26, 12, tzinfo=BERLIN)  # this day has 23 hours
+
+
+@pytest.mark.parametrize(
+    ("ago", "rests"), [(dt.timedelta(hours=23, minutes=30), True), (DAY - STEP, True), (DAY, False)]
+)
+@pytest.mark.parametrize("zone", [dt.UTC, BERLIN])
+def test_a_day_is_24_hours_where_the_clock_was_changed(ago: dt.timedelta, rests: bool, zone: dt.tzinfo) -> None:  # noqa: FBT001 - a table
+    at = (AFTER_THE_CHANGE.astimezone(dt.UTC) - ago).astimezone(zone)
+    known = State(consents=CONSENTS, exposures=(Exposure(offer_id="o", at=at, channel="email", categories=()),))
+    case = Case(withheld=rests, state=known, now=AFTER_THE_CHANGE)
+    check("fatigue", case, fatigue=Fatigue(after=1, rest_days=1))
+    listed = rankings(world(case, cap=(Cap(per=CapScope.OVERALL, max=1, hours=24),)))[0].offers
+    assert len(listed) == (not rests)
+
+
+def test_no_name_of_a_group_is_taken_for_a_rule_that_names_its_things_itself() -> None:
+    groups = {"of cool-down rule 0": Group(items=("drill",))}
+    opens = OnlyIfPurchased(groups=tuple(groups), min_days=1, within_days=9)
+    cools = CoolDown(items=("saw",), days=1, level=Scope.GROUP)
+    check(
+        "only_if_purchased",
+        Case(withheld=True, bought=(("saw", 1),)),
+        groups=groups,
+        only_if_purchased=(opens,),
+        cool_down=(cools,),
+    )
+
+
+def test_paths_that_read_alike_are_not_one_path() -> None:
+    rule = OnlyIfPurchased(groups=("all",), min_days=1, within_days=9, level=Scope.CATEGORY)
+    made = world(
+        Case(withheld=True, bought=(("saw", 1),)),
+        groups={"all": Group(items=("drill", "saw"))},
+        only_if_purchased=(rule,),
+    )
+    alike = made.catalogue.with_columns(pl.Series("category", ["A / / B", "A /\t/ B", "C"]))  # two parts, and one
+    made = replace(made, catalogue=alike)
+    assert judged(made) == []
+    assert GUARDS["only_if_purchased"](situation(made)).all()

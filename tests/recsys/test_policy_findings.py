@@ -1,0 +1,182 @@
+"""What is wrong or odd in a policy is said with its line and column."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.errors import PolicyError
+from recsys.policy import load_policy, place
+from recsys.policy.locations import line_and_column, locate
+
+CATALOGUE = pl.DataFrame({"item": ["beer", "tea"], "category": ["DRINK / BEER", "DRINK / TEA"], "title": ["B", "T"]})
+HEAD = 'version = 1\n[groups.a]\ncategories = ["BEER"]\n[groups.b]\nitems = ["tea"]\n'
+
+
+def refused(folder: Path, text: str) -> str:
+    path = folder / "p.toml"
+    path.write_text(text)
+    with pytest.raises(PolicyError) as refusal:
+        load_policy(path)
+    return str(refusal.value).removeprefix(f"{path}, ")
+
+
+def warned(folder: Path, text: str) -> list[str]:
+    path = folder / "p.toml"
+    path.write_text(text)
+    return [text.removeprefix(f"{path}, ") for text in place(load_policy(path), CATALOGUE).warnings]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{HEAD}[fatigue]\nafer = 3\n", "line 7, column 1, fatigue.afer: unknown key 'afer'. Did you mean 'after'?"),
+        (f"{HEAD}[fatigue]\nafter = 0\n", "line 7, column 1, fatigue.after: expected `int` >= 1"),
+        (f'{HEAD}[[cap]]\nper = "week"\nmax = 1\nhours = 1', "line 7, column 1, cap[1].per: not one of the allowed"),
+        (f"{HEAD}[[cap]]\nmax = 1\nhours = 1", "line 6, column 1, cap[1]: object missing required field `per`"),
+        (f"{HEAD}lern = false", "line 6, column 1, groups.b.lern: unknown key 'lern'. Did you mean 'learn'?"),
+        (f"{HEAD}learn = 0", "line 6, column 1, groups.b.learn: expected `bool`, got `int`"),
+        (f'never = [\n  "a",\n  "ab",\n]\n{HEAD}', "line 3, column 3, never[2]: there is no group 'ab'"),
+        (f'{HEAD}[[cool_down]]\ngroups = ["c"]\ndays = 1', "line 7, column 11, cool_down[1].groups[1]: there is no"),
+        (f"{HEAD}[[cool_down]]\ndays = 1", "line 6, column 1, cool_down[1]: names nothing"),
+        (
+            f'{HEAD}[[boosts.lift]]\nby = 1\n[[boosts.lift]]\nby = 1\noffers = ["o"]',
+            "line 6, column 1, boosts.lift[1]: nam",
+        ),
+        (
+            f'never = ["a"]\n{HEAD}[groups.c]\nitems = ["x"]\nname = true\n[holdout]\nsalt="short"',
+            "line 11, column 1, holdout.s",
+        ),
+        (f'{HEAD}[holdout]\nsalt="long enough"\nempty = 0.6\npopular = 0.5', "line 6, column 1, holdout: has shares"),
+        (
+            f'never = ["b"]\n{HEAD}name = true',
+            "line 7, column 1, groups.b.name: what is never offered must not be named",
+        ),
+        (
+            f'never = ["a"]\n{HEAD}[[only_if_purchased]]\ngroups = ["b", "a"]\nmin_days = 1\nwithin_days = 9',
+            "line 8, column 16, only_if_purchased[1].groups[2]: 'a' is also offered to nobody (never)",
+        ),
+        (f"{HEAD}[boosts]\nmax = nan", "line 7, column 1, boosts.max: expected `float` >= 0.0"),
+        ("version = 1\nname = 'x\n", "is not TOML"),
+    ],
+)
+def test_what_cannot_be_meant(text: str, message: str, tmp_path: Path) -> None:
+    assert message in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f'{HEAD}[groups.c]\ncategories = ["TEEA"]', "line 7, column 15, groups.c.categories[1]: no category 'TEEA'"),
+        (f'{HEAD}[[cool_down]]\ndays = 1\nitems = ["x"]', "line 8, column 10, cool_down[1].items[1]: no item 'x'"),
+        (f'adults_only = ["a"]\nnever = ["a"]\n{HEAD}', "line 1, column 16, adults_only[1]: 'a' is never offered"),
+        (
+            f'{HEAD}[[only_if_purchased]]\ngroups = ["a"]\nwithin_days = 3\nmin_days = 5',
+            "line 9, column 1, only_if_purchased[1].min_days: 4 days cannot hold 5",
+        ),
+        (
+            f'{HEAD}[[boosts.lift]]\ngroups = ["a"]\nby = 0.6',
+            "line 8, column 1, boosts.lift[1].by: is more than boosts.max",
+        ),
+        (
+            f'never = ["c"]\nadults_only = ["a"]\n{HEAD}[groups.c]\ncategories = ["DRINK"]',
+            "line 2, column 16, adults_only[1]: everything in 'a' is never offered",
+        ),
+    ],
+)
+def test_what_is_surely_not_meant(text: str, message: str, tmp_path: Path) -> None:
+    assert any(warning.startswith(message) for warning in warned(tmp_path, text)), warned(tmp_path, text)
+
+
+def test_warnings_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = HEAD + "".join(f'[groups.g{n}]\ncategories = ["NO {n}"]\n' for n in range(12))
+    lines = [int(warning.split()[1].rstrip(",")) for warning in warned(tmp_path, text)]
+    assert lines == sorted(lines)
+    assert len(lines) == 12
+
+
+def test_ten_thousand_rules_are_read_and_placed_quickly(tmp_path: Path) -> None:
+    rules = "".join(
+        f'[[only_if_purchased]]\ngroups = ["g{n}"]\nmin_days = 2\nwithin_days = 30\n' for n in range(10_000)
+    )
+    groups = "".join(f'[groups.g{n}]\ncategories = ["C{n}", "none {n}"]\n' for n in range(10_000))
+    (tmp_path / "p.toml").write_text(f"version = 1\n{groups}{rules}")
+    names = [f"i{n}" for n in range(10_000)]
+    catalogue = pl.DataFrame({"item": names, "category": [f"D / C{n}" for n in range(10_000)], "title": names})
+    start = time.process_time()
+    placement = place(load_policy(tmp_path / "p.toml"), catalogue)
+    assert time.process_time() - start < 10
+    assert len(placement.warnings) == 10_000
+
+
+TOML = '''
+"a b" = 1 # comment = 2
+c.d = [ "x", # ]
+  ["y", 'z'], {e = 1, "f" = [2]} ]
+[t.u]
+v = """
+[not.a.table]
+"""
+w = 'it''
+[[n]]
+m = 1
+[[n.o]]
+p = 2
+[[n.o]]
+q.r = """a""""
+[[n]]
+[n.s]
+t = 1979-05-27T07:32:00Z
+'''.replace("'it''", "'it'")
+
+
+def test_every_place_of_a_file_is_known() -> None:
+    found = {keys: line_and_column(TOML, offset) for keys, offset in locate(TOML).items()}
+    assert found["a b",] == (2, 1)
+    assert found["c", "d"] == (3, 1)
+    assert found["c", "d", 0] == (3, 9)
+    assert found["c", "d", 1, 1] == (4, 9)
+    assert found["c", "d", 2, "e"] == (4, 16)
+    assert found["c", "d", 2, "f", 0] == (4, 30)
+    assert found["t", "u", "w"] == (9, 1)
+    assert ("not", "a") not in found
+    assert found["n", 0, "o", 1] == (14, 1)
+    assert found["n", 0, "o", 1, "q", "r"] == (15, 1)
+    assert found["n", 1, "s", "t"] == (18, 1)
+
+
+def paths(value: object, here: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return {here}.union(*(paths(inner, (*here, key)) for key, inner in below))
+
+
+def test_whatever_tomllib_reads_has_a_place() -> None:
+    assert paths(tomllib.loads(TOML)) - {()} <= set(locate(TOML)) | {("t",)}
+
+
+KEY = st.sampled_from(["a", "b-c", '"d e"', "'f.g'", '"h\\"i"'])
+VALUE = st.recursive(
+    st.sampled_from(["1", "true", '"x"', "'y # ]'", '"""z\n"""', "1.5", "'''a'b'''", '"\\\\"']),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda values: "[" + ", ".join(values) + "]")
+        | st.dictionaries(KEY, inner, max_size=2).map(
+            lambda d: "{" + ", ".join(f"{k} = {v}" for k, v in d.items()) + "}"
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(KEY, VALUE, max_size=4), st.dictionaries(KEY, VALUE, max_size=4), st.sampled_from(["t", "t.u"]))
+def test_the_reader_walks_as_tomllib_does(top: dict[str, str], table: dict[str, str], header: str) -> None:
+    def lines(values: dict[str, str]) -> str:
+        return "".join(f"{key} = {value}\n" for key, value in values.items())
+
+    text = f"{lines(top)}[[{header}]]\n{lines(table)}[[{header}]] # again\n"
+    assert paths(tomllib.loads(text)) - {()} <= set(locate(text)) | {("t",)}
