@@ -187,12 +187,15 @@ def _net_returns(daily: pl.DataFrame) -> pl.DataFrame:
     if returned.is_empty():
         return daily.filter(pl.col("quantity") > DUST)
     untouched = daily.join(returned, on=["subject", "item"], how="anti")
-    touched = daily.join(returned, on=["subject", "item"]).sort("subject", "item", "day")
-    netted = [
-        part.with_columns(pl.Series("quantity", net_of_returns(part["quantity"].to_list())))
-        for part in touched.partition_by("subject", "item")
-    ]
-    return pl.concat([untouched, *netted]).filter(pl.col("quantity") > DUST)
+    touched = (
+        daily.join(returned, on=["subject", "item"])
+        .sort("subject", "item", "day")
+        .group_by("subject", "item", maintain_order=True)
+        .agg("day", "quantity", "baskets")
+    )
+    net = pl.Series("quantity", [net_of_returns(each) for each in touched["quantity"].to_list()])
+    netted = touched.with_columns(net).explode("day", "quantity", "baskets")
+    return pl.concat([untouched, netted.select(untouched.columns)]).filter(pl.col("quantity") > DUST)
 
 
 def net_of_returns(quantities: Sequence[float]) -> list[float]:
