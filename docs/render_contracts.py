@@ -12,6 +12,7 @@ import msgspec
 
 from recsys import contracts
 from recsys.contracts.catalogue import CATALOGUE
+from recsys.contracts.dataset import Dataset, DatasetRelease, DatasetState, Tombstone
 from recsys.contracts.decision import Decision, DecisionRequest, RankedOffer, Reason
 from recsys.contracts.erasure import AffectedBundle, ErasureOrder, ErasureReceipt
 from recsys.contracts.evaluation_sets import AS_OF, DEMOGRAPHICS, REDEMPTIONS
@@ -19,6 +20,7 @@ from recsys.contracts.event import Event
 from recsys.contracts.manifest import Manifest, TrainingData
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import PURCHASES
+from recsys.contracts.rekey import REKEY_MAP, MapHeader, RekeyReceipt
 from recsys.contracts.release import Release
 from recsys.contracts.state import Dismissal, Exposure, Reservation, Response, SensitivePurchase, State, SubjectState
 from recsys.contracts.statistics import ITEM_STATISTICS
@@ -38,12 +40,15 @@ TABLES = (
     ITEM_STATISTICS,
     VOCABULARY,
     ITEM_MAP,
+    REKEY_MAP,
 )
 DOCUMENTS = (
     *(DecisionRequest, Decision, RankedOffer, Reason, Event),
     *(SubjectState, State, Exposure, Reservation, Response, Dismissal, SensitivePurchase),
-    *(Release, Manifest, TrainingData),
+    *(Release, Dataset, DatasetRelease, DatasetState, Tombstone),
+    *(Manifest, TrainingData),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),
+    *(MapHeader, RekeyReceipt),
 )
 PAGE = Path(__file__).parent / "contracts.md"
 

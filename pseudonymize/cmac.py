@@ -1,7 +1,8 @@
 """AES-CMAC (RFC 4493, NIST SP 800-38B) of a whole column at once.
 
 CMAC chains the blocks of one value, so values are worked on side by side instead: all first blocks in one call of the
-cipher, then all second blocks, and so on. the slow and obvious form stands in its tests.
+cipher, then all second blocks, and so on. `pseudonymize.reference` is the slow,
+obvious form.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def cmac(key: BlockKey, values: pl.Series) -> Macs:
 
 
 def self_test(engine: CmacEngine = cmac) -> None:
-    """Check an engine against published vectors; every run starts with this, and a failure stops it."""
+    """Check an engine against published vectors; opening a vault starts with this, and a failure stops it."""
     text = bytes.fromhex(_TEXT)
     found = engine(BlockKey(bytes.fromhex(_KEY)), pl.Series([text[:length] for length in _VECTORS], dtype=pl.Binary))
     if found.tobytes() != bytes.fromhex("".join(_VECTORS.values())):

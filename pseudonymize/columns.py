@@ -3,63 +3,55 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from pseudonymize.canonical import MAX_BYTES
-from pseudonymize.tokeniser import Tokeniser
+from pseudonymize.set_aside import Place
+from pseudonymize.tokeniser import Tokenised, Tokeniser
 from recsys.errors import ContractError
 
 _YES: Final = ("yes", "true", "1")
 _NO: Final = ("no", "false", "0", "")
+_TRACES: Final = {
+    r"\S@\S": "an e-mail address",
+    r"(?:\d[ ()./-]{0,2}){7}": "a telephone or card number",
+    r"(?i)(?:https?://|www\.)": "a link",
+}
 _TIME: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where cells stand, to name in errors."""
-
-    path: Path
-    column: str
-    first_row: int
-
-    def refuse(self, wrong: pl.Series, why: str, *, mend: str) -> None:
-        """Raise `ContractError` for the first true row, if there is one; the cell is not repeated."""
-        count = wrong.sum()
-        if count:
-            row = self.first_row + int(wrong.arg_true()[0])
-            more = f" (and {count - 1} more rows)" if count > 1 else ""
-            raise ContractError(f"row {row}, column {self.column!r} {why}{more}", where=str(self.path), mend=mend)
-
-    def wrong_type(self, values: pl.Series, expected: str) -> ContractError:
-        """An error for a column that as a whole holds something else."""
-        what = f"column {self.column!r} has type {values.dtype}, expected {expected}"
-        return ContractError(what, where=str(self.path), mend="Write it as that, or as text")
 
 
 def as_text(values: pl.Series, place: Place) -> pl.Series:
     """Text as it is, whole numbers in digits."""
     if not (values.dtype.is_integer() or isinstance(values.dtype, (pl.String, pl.Categorical, pl.Enum, pl.Null))):
         raise place.wrong_type(values, "text or whole number")
-    return values.cast(pl.String)
+    text = values.cast(pl.String)
+    long = (text.str.len_bytes() > MAX_BYTES).fill_null(value=False)
+    place.refuse(long, f"is longer than {MAX_BYTES} bytes", mend="Is this the right column? It holds a document")
+    return text.set(long, None) if long.any() else text
 
 
 def subject(values: pl.Series, field: str, tokeniser: Tokeniser, place: Place) -> pl.Series:
     """The token of each person; every row must have one."""
-    tokens = identifier(values, field, tokeniser, place)
-    place.refuse(tokens.is_null(), "is empty", mend="Leave rows without a person out")
-    return tokens
+    made = _tokenised(values, field, tokeniser, place)
+    empty = made.tokens.is_null() & ~made.unread
+    place.refuse(empty, "is empty", mend="Leave rows without a person out")
+    return made.tokens
 
 
 def identifier(values: pl.Series, field: str, tokeniser: Tokeniser, place: Place) -> pl.Series:
     """The token of each identifier; empty where there is none."""
-    text = as_text(values, place)
-    long = (text.str.len_bytes() > MAX_BYTES).fill_null(value=False)
-    place.refuse(long, f"is longer than {MAX_BYTES} bytes", mend="Is this the right column? An identifier is short")
-    return tokeniser.tokens(field, text)
+    return _tokenised(values, field, tokeniser, place).tokens
+
+
+def _tokenised(values: pl.Series, field: str, tokeniser: Tokeniser, place: Place) -> Tokenised:
+    made = tokeniser.tokens(field, as_text(values, place))
+    place.set_aside(made.unread, tokeniser.form(field).unread)
+    return made
 
 
 def day(values: pl.Series, place: Place) -> pl.Series:
@@ -76,11 +68,45 @@ def day(values: pl.Series, place: Place) -> pl.Series:
     return days
 
 
+def week(values: pl.Series, place: Place) -> pl.Series:
+    """The Monday of the week of a time (ISO 8601)."""
+    return day(values, place).dt.truncate("1w")
+
+
+def band(values: pl.Series, bands: Sequence[float], place: Place) -> pl.Series:
+    """The band that a number falls into: each begins at its number and ends before the next one's."""
+    spoken = [f"{number:g}" for number in bands]
+    labels = [f"<{spoken[0]}", *(f"{low}-<{high}" for low, high in pairwise(spoken)), f"{spoken[-1]}+"]
+    numbers = _finite(values, place)
+    where = np.searchsorted(np.asarray(bands), numbers.fill_null(0).to_numpy(), side="right")
+    return pl.Series(labels, dtype=pl.String).gather(where).set(numbers.is_null(), None)
+
+
+def rounded(values: pl.Series, step: float, place: Place) -> pl.Series:
+    """A number to the nearest multiple of `step`."""
+    return (_finite(values, place) / step).round() * step
+
+
+def prefix(values: pl.Series, length: int, place: Place) -> pl.Series:
+    """The first characters of a code, without white space at its ends; one that is no longer than that is withheld."""
+    text = as_text(values, place).str.strip_chars()
+    return text.str.slice(0, length).set((text.str.len_chars() <= length).fill_null(value=False), None)
+
+
+def scanned(values: pl.Series, place: Place) -> pl.Series:
+    """Free text in which nothing was found that looks like an address, a number of a person or a link."""
+    text = as_text(values, place)
+    for pattern, what in _TRACES.items():
+        mend = "Drop the column, or clean it before the gate: a scan finds traces, not names"
+        place.refuse(text.str.contains(pattern).fill_null(value=False), f"holds what looks like {what}", mend=mend)
+    return text
+
+
 def date(values: pl.Series, place: Place) -> pl.Series:
     """A date that passes as it is. A time of day must be given up on purpose."""
     if isinstance(values.dtype, pl.Datetime):
         what = f"column {place.column!r} holds times, which single people out"
-        raise ContractError(what, where=str(place.path), mend="Give it role = 'quasi', generalise = 'day'")
+        raise ContractError(what, where=str(place.aside.path), mend="Give it role = 'quasi', generalise = 'day'")
     return values
 
 
@@ -119,3 +145,10 @@ def number(values: pl.Series, place: Place) -> pl.Series:
     if not (values.dtype.is_numeric() or isinstance(values.dtype, (pl.String, pl.Null))):
         raise place.wrong_type(values, "number")
     return values
+
+
+def _finite(values: pl.Series, place: Place) -> pl.Series:
+    numbers = number(values, place).cast(pl.Float64, strict=False)
+    wrong = values.is_not_null() & ~numbers.is_finite().fill_null(value=False)
+    place.refuse(wrong, "is not a number", mend="Write it as a number")
+    return numbers.set(wrong, None) if wrong.any() else numbers

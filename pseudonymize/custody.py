@@ -1,4 +1,6 @@
-"""Who holds the key-encryption key: a file, or a passphrase in somebody's head. A key service can join here.
+"""Who holds the key-encryption key: a file, a passphrase in somebody's head, or whoever starts the process.
+
+A key service can join here: anything that is a `Custody`.
 
 Custody is chosen when a vault is made and recorded in it. The default, a key file inside the vault, keeps the root
 secret out of reach of other users of the machine and of whoever finds a copy of `vault.json` alone; it does not help
@@ -20,6 +22,7 @@ from recsys.errors import UsageError
 from recsys.files import write_text
 
 PASSPHRASE_VARIABLE: Final = "RECSYS_KEK_PASSPHRASE"  # noqa: S105 - where it stands, not what it is
+KEK_VARIABLE: Final = "RECSYS_KEK"  # 64 hexadecimal digits, put there by a secret manager
 KEY_FILE: Final = "kek"  # inside the vault, unless another is named
 
 _SHORTEST_PASSPHRASE: Final = 12
@@ -38,7 +41,11 @@ class PassphraseRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     p: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
 
 
-CustodyRecord = KeyFileRecord | PassphraseRecord
+class EnvironmentRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="environment", tag_field="kind"):
+    """The key-encryption key stands in an environment variable."""
+
+
+CustodyRecord = KeyFileRecord | PassphraseRecord | EnvironmentRecord
 
 
 class Custody(Protocol):
@@ -64,17 +71,21 @@ class KeyFile:
     def wrapping_key(self) -> WrappingKey:
         """The key in the file."""
         text = read_private(self._path, mend="Restore the key file, or name it with --kek-file")
-        try:
-            material = bytes.fromhex(text.decode("ascii").strip())
-        except ValueError:
-            material = b""
-        if len(material) != KEY_BYTES:
-            raise VaultError(
-                "is not a key file: expected 64 hexadecimal digits",
-                where=str(self._path),
-                mend="Restore it from its copy",
-            )
-        return WrappingKey(material)
+        return _wrapping_key(text.decode("ascii", errors="replace"), str(self._path))
+
+
+class EnvironmentVariable:
+    """A key in hexadecimal from the environment."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def wrapping_key(self) -> WrappingKey:
+        """The key in the variable."""
+        if KEK_VARIABLE not in self._environ:
+            mend = "Put the vault's key-encryption key into this environment variable"
+            raise UsageError("is not set", where=KEK_VARIABLE, mend=mend)
+        return _wrapping_key(self._environ[KEK_VARIABLE], KEK_VARIABLE)
 
 
 class Passphrase:
@@ -96,6 +107,17 @@ class Passphrase:
         record = self._record
         scrypt = Scrypt(salt=bytes.fromhex(record.salt), length=KEY_BYTES, n=record.n, r=record.r, p=record.p)
         return WrappingKey(scrypt.derive(passphrase.encode()))
+
+
+def _wrapping_key(text: str, where: str) -> WrappingKey:
+    try:
+        material = bytes.fromhex(text.strip())
+    except ValueError:
+        material = b""
+    if len(material) != KEY_BYTES:
+        what = "is not a key-encryption key: expected 64 hexadecimal digits"
+        raise VaultError(what, where=where, mend="Restore it from its copy")
+    return WrappingKey(material)
 
 
 def read_private(path: Path, *, mend: str) -> bytes:

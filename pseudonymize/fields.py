@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
-from pseudonymize.canonical import FormName
+from pseudonymize.canonical import DOTS_AND_PLUS, CanonicalForm, FormName, canonical_form
 from recsys.contracts.document import explain
 from recsys.contracts.subjects import PURPOSE_PATTERN
 from recsys.errors import PolicyError
@@ -44,17 +44,54 @@ class Action(StrEnum):
     DROP = "drop"
 
 
-class Generalise(StrEnum):
-    """How a quasi-identifier is made coarser: a time to its day, a birth date to being of age or not."""
+class FreeTextAction(StrEnum):
+    """What becomes of free text."""
 
-    DAY = "day"
-    ADULT = "adult"
+    DROP = "drop"
+    SCAN = "scan"
+
+
+class Generalise(StrEnum):
+    """How a quasi-identifier is made coarser."""
+
+    DAY = "day"  # a time to its day
+    WEEK = "week"  # a time to the Monday of its week
+    ADULT = "adult"  # a birth date to being of age or not
+    BAND = "band"  # a number to the band that it falls into
+    PREFIX = "prefix"  # a code, as a postcode, to its first characters
+    ROUND = "round"  # a number to a multiple of a step
+
+
+class BadRows(StrEnum):
+    """What becomes of a row with a cell that does not fit."""
+
+    REFUSE = "refuse"
+    QUARANTINE = "quarantine"
 
 
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A kind of identifier. Its name and its canonical form are part of the key."""
+    """A kind of identifier. Its name and its canonical form, with the form's option, are part of the key."""
 
     canonical: FormName = FormName.TEXT
+    region: str | None = None  # of phone: whose numbers those without a country code are
+    scheme: str | None = None  # of national-id: which number, as python-stdnum names it
+    layout: str | None = None  # of date: as strftime writes it
+    dots_and_plus: bool | None = None  # of e-mail: what gmail.com ignores is ignored
+
+    def form(self) -> CanonicalForm:
+        """The canonical form, or `PolicyError` where an option is missing, unknown or another form's."""
+        dots_and_plus = DOTS_AND_PLUS if self.dots_and_plus else None
+        options = {
+            FormName.PHONE: ("region", self.region),
+            FormName.NATIONAL_ID: ("scheme", self.scheme),
+            FormName.DATE: ("layout", self.layout),
+            FormName.EMAIL: ("dots_and_plus", dots_and_plus if self.dots_and_plus is not None else None),
+        }
+        for form, (key, option) in options.items():
+            if option is not None and form != self.canonical:
+                raise PolicyError(f"belongs to canonical = '{form}'", where=key, mend="Take it away")
+        _, option = options.get(self.canonical, ("", None))
+        return canonical_form(self.canonical, option or "")
 
 
 class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="role"):
@@ -79,9 +116,27 @@ class Quasi(_Role, frozen=True, tag="quasi"):
     """Singles people out together with others of its kind: kept in a coarser form."""
 
     generalise: Generalise
-    to: str
-    years: Annotated[int, msgspec.Meta(ge=1, le=120)] = 18  # the age from which a person is `adult`
-    as_of: dt.date | None = None  # the day on which age is counted; else the day of the run
+    to: str | None = None
+    set: Feed | None = None
+    years: Annotated[int, msgspec.Meta(ge=1, le=120)] | None = None  # adult: from which age; else 18
+    as_of: dt.date | None = None  # adult: the day on which age is counted; else that of the run
+    bands: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)] | None = None  # band: where each next one begins
+    length: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None  # prefix: how many characters stay
+    step: Annotated[float, msgspec.Meta(gt=0)] | None = None  # round: to multiples of it
+
+
+class Sensitive(_Role, frozen=True, tag="sensitive"):
+    """About health, belief, origin and the like: dropped, or for an evaluation set. It feeds nothing else."""
+
+    to: str | None = None
+    set: Feed | None = None
+
+
+class FreeText(_Role, frozen=True, tag="free-text"):
+    """What people wrote, and so perhaps names: dropped, or scanned, and refused where something is found."""
+
+    action: FreeTextAction
+    to: str | None = None
 
 
 class Feature(_Role, frozen=True, tag="feature"):
@@ -112,21 +167,31 @@ def role_name(kind: type[_Role]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-Role = Subject | Identifier | Quasi | Feature | Evaluation | Consent | Drop
-_KINDS: Final[tuple[type[Role], ...]] = (Subject, Identifier, Quasi, Feature, Evaluation, Consent, Drop)
-_CHOICES: Final = [choice.value for kind in (Action, Generalise, Feed, FormName) for choice in kind]
+Role = Subject | Identifier | Quasi | Sensitive | Feature | Evaluation | FreeText | Consent | Drop
+_KINDS: Final[tuple[type[Role], ...]] = (
+    *(Subject, Identifier, Quasi, Sensitive, Feature, Evaluation, FreeText, Consent, Drop),
+)
+CHOICES: Final = (Action, FreeTextAction, Generalise, BadRows, Feed, FormName)
+_SPOKEN: Final = [choice.value for kind in CHOICES for choice in kind]
 _MEND: Final = "The example in examples/complete_journey/fields.toml shows every key"
 ROLES: Final = {role_name(kind): kind for kind in _KINDS}
 
 
-class _TableDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TableDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[tables.NAME]`, as it stands in the file."""
+
     match: Annotated[str, msgspec.Meta(min_length=1)]
     feeds: Feed
     columns: Annotated[dict[str, dict[str, Any]], msgspec.Meta(min_length=1)]
     drop_zero_quantity: bool = False
+    bad_rows: BadRows = BadRows.REFUSE
+    purpose: str = ""
+    retention: str = ""
 
 
-class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FieldDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
     version: Annotated[int, msgspec.Meta(ge=1, le=1)]
     fields: Annotated[dict[_Name, Field], msgspec.Meta(min_length=1)]
     tables: Annotated[dict[_Name, dict[str, Any]], msgspec.Meta(min_length=1)]
@@ -143,6 +208,9 @@ class Table:
         feeds: The contract that its rows go to.
         columns: Every column of the file, with its role.
         drop_zero_quantity: Whether rows with quantity zero are dropped and counted; else they are refused.
+        bad_rows: Whether a row that does not fit stops the run or goes to quarantine.
+        purpose: Why this is collected; for the record of processing.
+        retention: How long what becomes of it is kept; for the record of processing.
     """
 
     name: str
@@ -150,6 +218,9 @@ class Table:
     feeds: Feed
     columns: Mapping[str, Role]
     drop_zero_quantity: bool
+    bad_rows: BadRows = BadRows.REFUSE
+    purpose: str = ""
+    retention: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +241,7 @@ def read_fields(path: Path) -> FieldPolicy:
         PolicyError: Unreadable, not TOML, an unknown key or role (with the nearest known one), a value out of range.
     """
     raw = _bytes(path)
-    document = _convert(_toml(raw, path), _Document, str(path))
+    document = _convert(_toml(raw, path), FieldDocument, str(path))
     tables = tuple(_table(name, table, f"{path}, tables.{name}") for name, table in document.tables.items())
     return FieldPolicy(path, hashlib.sha256(raw).hexdigest(), document.name, document.fields, tables)
 
@@ -200,9 +271,18 @@ def _toml(raw: bytes, path: Path) -> dict[str, Any]:
 
 
 def _table(name: str, raw: dict[str, Any], where: str) -> Table:
-    document = _convert(raw, _TableDocument, where)
+    document = _convert(raw, TableDocument, where)
     columns = {column: _role(rule, f"{where}.columns.{column}") for column, rule in document.columns.items()}
-    return Table(name, document.match, document.feeds, columns, document.drop_zero_quantity)
+    return Table(
+        name,
+        document.match,
+        document.feeds,
+        columns,
+        document.drop_zero_quantity,
+        document.bad_rows,
+        document.purpose,
+        document.retention,
+    )
 
 
 def _role(raw: dict[str, Any], where: str) -> Role:
@@ -227,5 +307,5 @@ def _convert(raw: object, kind: type[T], where: str) -> T:
             what = f"unknown key {unknown.group(1)!r}"
             mend = nearest(unknown.group(1), known, otherwise=f"The keys here are: {', '.join(known)}")
         elif choice is not None:
-            mend = nearest(choice.group(1), _CHOICES, otherwise=_MEND)
+            mend = nearest(choice.group(1), _SPOKEN, otherwise=_MEND)
         raise PolicyError(what, where=where, mend=mend) from None

@@ -6,54 +6,65 @@ No error repeats a cell. The readers' own messages do (pyarrow quotes the row it
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from recsys.errors import ContractError
 
-_BATCH_ROWS: Final = 1 << 17
+Skip = Callable[[int, str], None]
+
+_BATCH_ROWS: Final = 1 << 19  # work on distinct values is done anew for each batch
 _CSV_BLOCK: Final = 1 << 20  # bytes; no row may be much longer, and the reader keeps up to 32 of them ahead
-_RAGGED: Final = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
 _PARQUET_BUFFER: Final = 1 << 20  # bytes a column; without it a whole row group is read at once
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some rows of a file. Rows count from 1; a CSV's header is not one, nor are blank lines."""
+    """Some rows of a file, with their numbers in it from 1; a CSV's header has none, nor have blank lines."""
 
-    first_row: int
+    numbers: pl.Series
     frame: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """A raw file whose header was read. `stream` reads it from its start; every cell of a CSV is text."""
+    """A raw file whose header was read. `stream` reads it from its start; every cell of a CSV is text.
+
+    `stream` is given what to do with rows of a CSV whose cells are not as many as the header's; without, they stop it.
+    """
 
     path: Path
     names: tuple[str, ...]
-    stream: Callable[[], Iterator[pa.RecordBatch]]
+    stream: Callable[[Skip | None], Iterator[pa.RecordBatch]]
 
-    def batches(self) -> Iterator[Batch]:
-        """The rows, in order.
+    def batches(self, skip: Skip | None = None) -> Iterator[Batch]:
+        """The rows, in order. `skip` hears of rows with too many or too few cells: the number and the line.
 
         Raises:
             ContractError: The file is damaged, cut off, or has no rows.
         """
-        first_row = 1
+        read = 0
+        skipped: list[int] = []
+
+        def noted(row: int, line: str) -> None:
+            skipped.append(row)
+            if skip is not None:
+                skip(row, line)
+
         with _explained(self.path):
-            for table in _gathered(self.stream()):
-                yield Batch(first_row, pl.DataFrame(pl.from_arrow(table, rechunk=True)))
-                first_row += table.num_rows
-        if first_row == 1:
+            for table in _gathered(self.stream(noted if skip is not None else None)):
+                numbers = _numbers(read, table.num_rows, skipped)
+                yield Batch(numbers, pl.DataFrame(pl.from_arrow(table, rechunk=True)))
+                read += table.num_rows
+        if read == 0 and not skipped:
             raise ContractError("the table has no rows", where=str(self.path), mend="Check the step that wrote it")
 
 
@@ -75,6 +86,18 @@ def open_raw(path: Path) -> RawFile:
     return file
 
 
+def _numbers(read: int, height: int, skipped: list[int]) -> pl.Series:
+    """The numbers of the next rows, after `read` others, where some rows before or among them were skipped.
+
+    The k-th skipped row (from 0), with number s, stands before exactly the rows that come after s - 1 - k read ones.
+    """
+    position = np.arange(read + 1, read + height + 1, dtype=np.int64)
+    if skipped:
+        behind = np.sort(np.asarray(skipped, np.int64)) - 1 - np.arange(len(skipped))
+        position += np.searchsorted(behind, position, side="left")
+    return pl.Series(position)
+
+
 def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Batches put together until they are worth the work on each."""
     waiting: list[pa.RecordBatch] = []
@@ -88,7 +111,7 @@ def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _parquet(path: Path) -> RawFile:
-    def stream() -> Iterator[pa.RecordBatch]:
+    def stream(_: Skip | None) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_PARQUET_BUFFER) as file:
             yield from file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
 
@@ -102,16 +125,13 @@ def _parquet(path: Path) -> RawFile:
 
 
 def _csv(path: Path) -> RawFile:
-    with _csv_reader(path, ()) as reader:
+    with _csv_reader(path, (), _later) as reader:
         names = tuple(reader.schema.names)
 
-    def stream() -> Iterator[pa.RecordBatch]:
+    def stream(skip: Skip | None) -> Iterator[pa.RecordBatch]:
         last: pa.RecordBatch | None = None
-        first_row = 1
-        with _csv_reader(path, names) as reader:
+        with _csv_reader(path, names, skip) as reader:
             for batch in reader:
-                _check_no_nul(path, batch, first_row)
-                first_row += batch.num_rows
                 last = batch if batch.num_rows else last
                 yield batch
         if last is not None:
@@ -120,19 +140,30 @@ def _csv(path: Path) -> RawFile:
     return RawFile(path, names, stream)
 
 
-@contextlib.contextmanager
-def _csv_reader(path: Path, names: tuple[str, ...]) -> Iterator[pyarrow.csv.CSVStreamingReader]:
-    """A reader that takes every column in `names` as text, and white space and newlines within quotes as they are.
+def _later(row: int, line: str) -> None:
+    """What opening a file does with rows that do not fit: reading them is for `stream`."""
 
-    It must be given no Python to call, neither a handler of bad rows nor a Python file: it reads ahead in threads of
-    its own, which closing does not end, and one that wants the interpreter while that shuts down aborts the process.
-    """
+
+@contextlib.contextmanager
+def _csv_reader(
+    path: Path, names: tuple[str, ...], skip: Skip | None = None
+) -> Iterator[pyarrow.csv.CSVStreamingReader]:
+    """A reader that takes every column in `names` as text, and white space and newlines within quotes as they are."""
+    invalid: list[pyarrow.csv.InvalidRow] = []
+
+    def refuse(row: pyarrow.csv.InvalidRow) -> str:
+        if skip is not None:
+            skip(row.number - 1, row.text)
+            return "skip"
+        invalid.append(row)
+        return "error"  # which makes the reader raise; an exception from in here would be lost
+
     with (
-        _row_named(path),
+        _row_named(path, invalid),
         pyarrow.csv.open_csv(
             path,
             read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 null_values=[""],
@@ -145,7 +176,7 @@ def _csv_reader(path: Path, names: tuple[str, ...]) -> Iterator[pyarrow.csv.CSVS
 
 
 @contextlib.contextmanager
-def _row_named(path: Path) -> Iterator[None]:
+def _row_named(path: Path, invalid: list[pyarrow.csv.InvalidRow]) -> Iterator[None]:
     try:
         yield
     except pa.ArrowInvalid as error:
@@ -155,12 +186,11 @@ def _row_named(path: Path) -> Iterator[None]:
                 where=str(path),
                 mend="Look for a quotation mark that is never closed",
             ) from None
-        ragged = _RAGGED.match(str(error))  # the row itself follows
-        if not ragged:
+        if not invalid:
             raise
-        row, expected, found = map(int, ragged.groups())  # the row's number counts the header
+        row = invalid[0]  # its number counts the header
         raise ContractError(
-            f"row {row - 1}: its cells number {found}, those of the header {expected}",
+            f"row {row.number - 1}: its cells number {row.actual_columns}, those of the header {row.expected_columns}",
             where=str(path),
             mend="Put quotation marks around cells that hold a comma",
         ) from None
@@ -175,18 +205,6 @@ def _check_names_differ(file: RawFile) -> None:
                 f"columns {first + 1} and {place + 1} have the same name",
                 where=str(file.path),
                 mend="Rename one of them, or give the file its header",
-            )
-
-
-def _check_no_nul(path: Path, batch: pa.RecordBatch, first_row: int) -> None:
-    """NUL bytes are UTF-8, but no text: a disk left them, or a program that pads its cells."""
-    for place, cells in enumerate(batch.columns, start=1):
-        holds = pc.match_substring(cells, "\0")
-        if pc.any(holds).as_py():
-            raise ContractError(
-                f"row {first_row + pc.index(holds, value=True).as_py()}, column {place} holds a NUL byte",
-                where=str(path),
-                mend="Write the file again as text",
             )
 
 

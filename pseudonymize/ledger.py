@@ -19,9 +19,15 @@ class Ledger:
         self._seen = pl.DataFrame(schema={"value": pl.String, "high": pl.UInt64, "low": pl.UInt64})
         self._pending: list[pl.DataFrame] = []
         self._pending_rows = 0
+        self._written = pl.Series(dtype=pl.UInt64)  # hashes of the values as they were written
+        self._pending_written: list[pl.Series] = []
 
-    def add(self, canonical: pl.Series, roots: Tokens) -> None:
-        """Note values and their root tokens, row by row; values seen before may come again."""
+    def add(self, written: pl.Series, canonical: pl.Series, roots: Tokens) -> None:
+        """Note canonical values and their root tokens, row by row, and what they were read from.
+
+        Values seen before may come again. Of `written` only those that could be read count.
+        """
+        self._pending_written.append(written.hash())
         self._pending.append(pl.DataFrame({"value": canonical, "high": roots[:, 0], "low": roots[:, 1]}))
         self._pending_rows += len(canonical)
         if self._pending_rows > max(
@@ -47,4 +53,11 @@ class Ledger:
 
     def _merge(self) -> None:
         self._seen = pl.concat([self._seen, *self._pending]).unique("value")
-        self._pending, self._pending_rows = [], 0
+        self._written = pl.concat([self._written, *self._pending_written]).unique()
+        self._pending, self._pending_rows, self._pending_written = [], 0, []
+
+    @property
+    def written(self) -> int:
+        """The number of distinct values before they were brought into their canonical form."""
+        self._merge()
+        return len(self._written)

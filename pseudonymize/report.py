@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -10,9 +11,23 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table as Grid
 
 from pseudonymize.distinct import Distinct
-from pseudonymize.fields import Action, Consent, Evaluation, Feed, Identifier, Quasi, Role, Subject, Table, role_name
+from pseudonymize.fields import (
+    Action,
+    Consent,
+    Evaluation,
+    Feed,
+    FieldPolicy,
+    FreeText,
+    Identifier,
+    Quasi,
+    Role,
+    Subject,
+    Table,
+    role_name,
+)
 from pseudonymize.fields_check import attribute_of, is_attribute
 from pseudonymize.rows import target
+from pseudonymize.tokeniser import FieldCount
 from recsys.contracts.release import Release
 from recsys.contracts.token import Lineage
 from recsys.errors import ContractError
@@ -39,11 +54,36 @@ class TableReport(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[ColumnReport, ...]
 
 
+class FieldReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of identifier: its distinct values as written and in canonical form; the difference was merged."""
+
+    field: str
+    form: str
+    written: int
+    canonical: int
+
+    @property
+    def merged(self) -> int:
+        """How many ways of writing became somebody who was there already."""
+        return self.written - self.canonical
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What came in, and the release that went out."""
+    """What came in, and the release that went out. `quarantine` counts rows by column and reason."""
 
     release: Release
     tables: tuple[TableReport, ...]
+    fields: tuple[FieldReport, ...]
+    quarantine: dict[str, int]
+    quarantine_folder: str | None
+
+
+def field_reports(policy: FieldPolicy, counts: Mapping[str, FieldCount]) -> tuple[FieldReport, ...]:
+    """A report of each field."""
+    return tuple(
+        FieldReport(field=name, form=policy.fields[name].form().label, written=count.written, canonical=count.canonical)
+        for name, count in counts.items()
+    )
 
 
 class Tally:
@@ -80,7 +120,7 @@ class Tally:
             ColumnReport(
                 column=name,
                 role=role_name(type(role)),
-                became=_became(name, role, self._table, self._lineage),
+                became=became(name, role, self._table, self._lineage),
                 distinct=self._distinct[name].count,
                 exact=self._distinct[name].exact,
             )
@@ -91,7 +131,9 @@ class Tally:
 
 def grids(report: RunReport) -> list[Grid]:
     """The report for a terminal: a grid for each table that came in, and one for what went out."""
-    return [*(_incoming(table) for table in report.tables), _outgoing(report.release)]
+    incoming = [_incoming(table) for table in report.tables]
+    aside = [_aside(report)] if report.quarantine else []
+    return [*incoming, _merges(report.fields), *aside, _outgoing(report.release)]
 
 
 def _incoming(table: TableReport) -> Grid:
@@ -99,6 +141,23 @@ def _incoming(table: TableReport) -> Grid:
     grid.add_column("distinct values", justify="right")
     for column in table.columns:
         grid.add_row(column.column, column.role, column.became, f"{'' if column.exact else '≈ '}{column.distinct:,}")
+    return grid
+
+
+def _merges(fields: tuple[FieldReport, ...]) -> Grid:
+    grid = Grid("field", "canonical form", title="Identifiers", box=SIMPLE_HEAD)
+    for heading in ("ways of writing", "distinct", "merged"):
+        grid.add_column(heading, justify="right")
+    for field in fields:
+        grid.add_row(field.field, field.form, f"{field.written:,}", f"{field.canonical:,}", f"{field.merged:,}")
+    return grid
+
+
+def _aside(report: RunReport) -> Grid:
+    grid = Grid("reason", title=f"In quarantine: {report.quarantine_folder}", box=SIMPLE_HEAD)
+    grid.add_column("rows", justify="right")
+    for reason, rows in report.quarantine.items():
+        grid.add_row(reason, f"{rows:,}")
     return grid
 
 
@@ -112,18 +171,32 @@ def _outgoing(release: Release) -> Grid:
     return grid
 
 
-def _became(column: str, role: Role, table: Table, lineage: Lineage) -> str:
+def became(column: str, role: Role, table: Table, lineage: Lineage | None) -> str:
+    """What a policy makes of a column, in words."""
     to = target(role, table)
+    if is_attribute(role, table):
+        coarser = f", {coarsened(role)}" if isinstance(role, Quasi) else ""
+        return f"{Feed.DEMOGRAPHICS}: {attribute_of(column, role)}{coarser}"
+    words = {
+        Subject: f"{to}: token of {lineage}" if lineage else f"{to}: token",
+        Identifier: f"{to}: token of {lineage}" if lineage else f"{to}: token",
+        Evaluation: f"{table.feeds}: {to}",
+        FreeText: f"{to}, scanned",
+        Quasi: f"{to}, {coarsened(role)}" if isinstance(role, Quasi) else "",
+    }
+    if isinstance(role, Consent):
+        return f"consent to {role.purpose}"
+    return "dropped" if to is None else words.get(type(role), to)
+
+
+def coarsened(role: Quasi) -> str:
+    """How a quasi-identifier is made coarser, in words."""
     match role:
-        case Subject() | Identifier(action=Action.TOKENISE):
-            return f"{to}: token of {lineage}"
-        case Quasi():
-            return f"{to}, made coarser"
-        case Consent(purpose=purpose):
-            return f"consent to {purpose}"
-        case Evaluation() if is_attribute(role, table):
-            return f"{Feed.DEMOGRAPHICS}: {attribute_of(column, role)}"
-        case Evaluation():
-            return f"{table.feeds}: {to}"
+        case Quasi(bands=tuple(bands)):
+            return f"in bands from {', '.join(f'{band:g}' for band in bands)}"
+        case Quasi(length=int(length)):
+            return f"first {length} characters"
+        case Quasi(step=float(step)):
+            return f"rounded to {step:g}"
         case _:
-            return to or "dropped"
+            return f"made coarser: {role.generalise}"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from pseudonymize import columns
-from pseudonymize.columns import Place
 from pseudonymize.fields import (
     Action,
     Consent,
@@ -19,20 +17,25 @@ from pseudonymize.fields import (
     Feature,
     Feed,
     FieldPolicy,
+    FreeText,
+    FreeTextAction,
     Generalise,
     Identifier,
     Quasi,
+    Role,
     Subject,
     Table,
 )
 from pseudonymize.fields_check import attribute_of, is_attribute
-from pseudonymize.gate.contract import Origin
 from pseudonymize.inputs import Batch
+from pseudonymize.set_aside import Place, SetAside, Sieve
 from pseudonymize.tokeniser import Tokeniser
 from recsys.contracts.evaluation_sets import DEMOGRAPHICS, REDEMPTIONS
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.subjects import SUBJECTS
 from recsys.contracts.table import TableContract
+
+_OF_AGE: Final = 18
 
 CONTRACTS: Final = {
     Feed.PURCHASES: PURCHASES,
@@ -48,7 +51,11 @@ class Rows:
 
     contract: TableContract
     frame: pl.DataFrame
-    origin: Origin
+    origin: Sieve
+
+    def filter(self, keep: pl.Series) -> Rows:
+        """The rows where `keep` is true."""
+        return Rows(self.contract, self.frame.filter(keep), self.origin.filter(keep))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,66 +70,84 @@ class Converter:
     tokeniser: Tokeniser
     today: dt.date
 
-    def rows(self, table: Table, batch: Batch, path: Path) -> Iterator[Rows]:
+    def rows(self, table: Table, batch: Batch, aside: SetAside) -> Iterator[Rows]:
         """The table's own rows, then those of each demographic attribute."""
-        numbers = pl.int_range(batch.first_row, batch.first_row + batch.frame.height, dtype=pl.Int64, eager=True)
         named = {to: name for name, role in table.columns.items() if (to := target(role, table)) is not None}
-        fed = {to: self._column(table, batch, path, name) for to, name in named.items()}
+        fed = {to: self._column(table, batch, name, aside) for to, name in named.items()}
+        where = str(aside.path)
         if table.feeds is Feed.SUBJECTS:
-            fed["consents"] = self._consents(table, batch, path)
+            fed["consents"] = _consents(table, batch, aside)
         if table.feeds is not Feed.DEMOGRAPHICS:
-            yield Rows(CONTRACTS[table.feeds], pl.DataFrame(fed), Origin(path, numbers, named))
+            origin = Sieve(where, batch.numbers, named, aside)
+            yield Rows(CONTRACTS[table.feeds], pl.DataFrame(fed), origin)
         for name, role in table.columns.items():
-            if isinstance(role, Evaluation) and is_attribute(role, table):
-                group = columns.as_text(batch.frame[name], Place(path, name, batch.first_row))
+            if is_attribute(role, table):
+                group = self._column(table, batch, name, aside).cast(pl.String)
                 filled = group.str.strip_chars().str.len_chars().fill_null(0) > 0
                 frame = pl.DataFrame({"subject": fed["subject"], "group": group}).filter(filled)
                 frame = frame.with_columns(attribute=pl.lit(attribute_of(name, role)))
-                yield Rows(DEMOGRAPHICS, frame, Origin(path, numbers.filter(filled), {**named, "group": name}))
+                origin = Sieve(where, batch.numbers.filter(filled), {**named, "group": name}, aside)
+                yield Rows(DEMOGRAPHICS, frame, origin)
 
-    def _column(self, table: Table, batch: Batch, path: Path, name: str) -> pl.Series:
-        values, role, place = batch.frame[name], table.columns[name], Place(path, name, batch.first_row)
+    def _column(self, table: Table, batch: Batch, name: str, aside: SetAside) -> pl.Series:
+        values, role, place = batch.frame[name], table.columns[name], Place(aside, name, batch.numbers)
         match role:
             case Subject(field=field):
                 made = columns.subject(values, field, self.tokeniser, place)
             case Identifier(field=str(field)):
                 made = columns.identifier(values, field, self.tokeniser, place)
-            case Quasi(generalise=Generalise.DAY):
-                made = columns.day(values, place)
-            case Quasi(years=years, as_of=as_of):
-                made = columns.adult(values, years, as_of or self.today, place)
+            case Quasi():
+                made = self._coarser(role, values, place)
+            case FreeText():
+                made = columns.scanned(values, place)
             case Feature(to="quantity" | "value"):
                 made = columns.number(values, place)
             case Feature(to="day") | Evaluation(to="day"):
                 made = columns.date(values, place)
-            case Feature(to="interests"):
-                made = columns.interests(values)
-            case Feature(to="adult"):
+            case Feature(to="interests" | "adult"):
                 made = values
             case _:
                 made = columns.as_text(values, place)
-        return made
+        return columns.interests(made) if getattr(role, "to", None) == "interests" else made
 
-    def _consents(self, table: Table, batch: Batch, path: Path) -> pl.Series:
-        given = {
-            role.purpose: columns.consent(batch.frame[name], Place(path, name, batch.first_row))
-            for name, role in table.columns.items()
-            if isinstance(role, Consent)
-        }
-        frame = pl.DataFrame(given, height=batch.frame.height)
-        purposes = [pl.when(purpose).then(pl.lit(purpose)) for purpose in given]
-        none = pl.lit(None, pl.String)
-        return frame.select(pl.concat_list(*purposes, none).list.drop_nulls().alias("consents")).to_series()
+    def _coarser(self, role: Quasi, values: pl.Series, place: Place) -> pl.Series:
+        match role:
+            case Quasi(generalise=Generalise.DAY):
+                return columns.day(values, place)
+            case Quasi(generalise=Generalise.WEEK):
+                return columns.week(values, place)
+            case Quasi(bands=tuple(bands)):
+                return columns.band(values, bands, place)
+            case Quasi(length=int(length)):
+                return columns.prefix(values, length, place)
+            case Quasi(step=float(step)):
+                return columns.rounded(values, step, place)
+            case _:
+                return columns.adult(values, role.years or _OF_AGE, role.as_of or self.today, place)
 
 
-def target(role: object, table: Table) -> str | None:
+def _consents(table: Table, batch: Batch, aside: SetAside) -> pl.Series:
+    given = {
+        role.purpose: columns.consent(batch.frame[name], Place(aside, name, batch.numbers))
+        for name, role in table.columns.items()
+        if isinstance(role, Consent)
+    }
+    frame = pl.DataFrame(given, height=batch.frame.height)
+    purposes = [pl.when(purpose).then(pl.lit(purpose)) for purpose in given]
+    none = pl.lit(None, pl.String)
+    return frame.select(pl.concat_list(*purposes, none).list.drop_nulls().alias("consents")).to_series()
+
+
+def target(role: Role, table: Table) -> str | None:
     """The column of the table's contract that a role feeds, if it feeds one alone."""
     match role:
+        case _ if is_attribute(role, table):
+            return None
         case Subject():
             return "subject"
-        case Identifier(action=Action.TOKENISE, to=to) | Quasi(to=to) | Feature(to=to):
+        case Identifier(action=Action.TOKENISE, to=to) | Quasi(to=to) | Feature(to=to) | Evaluation(to=to):
             return to
-        case Evaluation(to=to) if not is_attribute(role, table):
+        case FreeText(action=FreeTextAction.SCAN, to=to):
             return to
         case _:
             return None

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from pseudonymize.cmac import self_test
-from pseudonymize.fields import Feed, FieldPolicy, Table
-from pseudonymize.gate.contract import Origin, checked
+import polars as pl
+
+from pseudonymize.fields import BadRows, Feed, FieldPolicy, Table
+from pseudonymize.gate.contract import checked
 from pseudonymize.gate.never import NEVER, ZERO_QUANTITY, Never, dropped_purchases
 from pseudonymize.gate.people import People
 from pseudonymize.gate.release import ReleaseWriter
 from pseudonymize.inputs import RawFile
 from pseudonymize.matching import matched
-from pseudonymize.report import RunReport, Tally
+from pseudonymize.quarantine import Quarantine
+from pseudonymize.report import RunReport, Tally, field_reports
+from pseudonymize.report_page import page
 from pseudonymize.rows import Converter, Rows, fed_columns
-from pseudonymize.tokeniser import Tokeniser
+from pseudonymize.set_aside import SetAside
+from pseudonymize.tokeniser import FieldCount, Tokeniser
 from recsys.console import step
-from recsys.files import new_folder
+from recsys.contracts.release import Release
+from recsys.contracts.table import TableContract
+from recsys.errors import ContractError
+from recsys.files import new_folder, write_text
 
+SUPPRESSED: Final = "suppressed"
+QUARANTINED: Final = "in quarantine"
+REPORT_FILE: Final = "report.html"
 _ONE_ROW_EACH: Final = frozenset({Feed.SUBJECTS, Feed.DEMOGRAPHICS})
 
 
@@ -35,12 +47,14 @@ class Run:
         tokeniser: Makes the tokens.
         never: The items whose purchases are dropped.
         today: Days after this one are refused.
+        vault: The folder that rows go to that could not be read.
     """
 
     policy: FieldPolicy
     tokeniser: Tokeniser
     never: Never
     today: dt.date
+    vault: Path
 
     def write(self, inputs: Sequence[Path], out: Path) -> RunReport:
         """Write the release of `inputs` into the new folder `out`, whole or not at all.
@@ -48,62 +62,105 @@ class Run:
         Raises:
             ContractError: A raw file that does not fit the field policy or, converted, its contract.
             OutputError: `out` is not empty or cannot be written.
-            RecsysError: The self-test failed, or two identifiers have one token.
+            RecsysError: Two identifiers have one token.
         """
-        self_test()
         files = matched(inputs, self.policy)
-        with new_folder(out) as beside, ReleaseWriter(beside, fed_columns(self.policy)) as writer:
-            gate = _Gate(self, writer)
-            for table, file in files:
-                with step(f"{table.name}: {file.path.name}"):
-                    gate.admit(table, file)
-            gate.check()
+        with (
+            contextlib.ExitStack() as last,
+            new_folder(out) as beside,
+            ReleaseWriter(beside, fed_columns(self.policy)) as writer,
+        ):
+            gate = Gate(self, writer.write)
+            gate.admit_all(files)
+            fields = gate.check()
             release = writer.finish(
                 self.tokeniser.lineage,
                 field_policy=self.policy.sha256,
                 guard_policy=self.never.policy,
                 dropped=gate.dropped,
             )
-        return RunReport(release=release, tables=tuple(tally.report() for tally in gate.tallies.values()))
+            kept = last.enter_context(gate.quarantine.kept(self.vault, str(self.today)))
+            report = gate.report(release, fields, kept)
+            write_text(beside / REPORT_FILE, page(report))
+        return report
 
 
-class _Gate:
-    """Reads files batch by batch, converts, checks and writes; counts what it saw."""
+class Gate:
+    """Reads files batch by batch, converts, checks and passes on; counts what it saw."""
 
-    def __init__(self, run: Run, writer: ReleaseWriter) -> None:
+    def __init__(self, run: Run, passed: Callable[[TableContract, pl.DataFrame], None]) -> None:
         self._run = run
-        self._writer = writer
+        self._passed = passed
         self._converter = Converter(run.tokeniser, run.today)
         self._people: defaultdict[str, People] = defaultdict(People)
         self.tallies: dict[str, Tally] = {}
+        self.quarantine = Quarantine()
         reasons = [NEVER] * (run.never.policy is not None)
         reasons += [ZERO_QUANTITY] * any(table.drop_zero_quantity for table in run.policy.tables)
+        reasons += [SUPPRESSED] * run.tokeniser.knows_suppressed
         self.dropped = Counter(dict.fromkeys(reasons, 0))
 
-    def admit(self, table: Table, file: RawFile) -> None:
-        """Pass one file."""
-        tally = self.tallies.setdefault(table.name, Tally(table, self._run.tokeniser.lineage))
-        for batch in file.batches():
-            tally.add(batch.frame)
-            for rows in self._converter.rows(table, batch, file.path):
-                self._pass(table, rows)
+    def admit_all(self, files: Iterable[tuple[Table, RawFile]]) -> None:
+        """Pass every file, one after the other."""
+        for table, file in files:
+            with step(f"{table.name}: {file.path.name}"):
+                self._admit(table, file)
 
-    def check(self) -> None:
-        """What only the whole run can show."""
+    def check(self) -> dict[str, FieldCount]:
+        """What only the whole run can show; the counts of each field."""
         for people in self._people.values():
             people.check()
-        self._run.tokeniser.check_collisions()
+        counts = self._run.tokeniser.check_collisions()
         for tally in self.tallies.values():
             tally.check_cardinality()
+        if self.quarantine.rows:
+            self.dropped[QUARANTINED] = self.quarantine.rows
+        return counts
+
+    def report(self, release: Release, fields: dict[str, FieldCount], kept: Path | None) -> RunReport:
+        """What came in and what became of it."""
+        return RunReport(
+            release=release,
+            tables=tuple(tally.report() for tally in self.tallies.values()),
+            fields=field_reports(self._run.policy, fields),
+            quarantine=dict(self.quarantine.reasons.most_common()),
+            quarantine_folder=str(kept) if kept else None,
+        )
+
+    def _admit(self, table: Table, file: RawFile) -> None:
+        lenient = table.bad_rows is BadRows.QUARANTINE
+        tally = self.tallies.setdefault(table.name, Tally(table, self._run.tokeniser.lineage))
+        read, kept = 0, 0
+        for batch in file.batches(partial(self.quarantine.add_line, file.path) if lenient else None):
+            tally.add(batch.frame)
+            aside = SetAside(file.path, lenient)
+            for rows in self._converter.rows(table, batch, aside):
+                self._pass(table, rows)
+            self.quarantine.add(aside, batch.numbers, batch.frame)
+            read, kept = read + batch.frame.height, kept + batch.frame.height - len(aside.reasons)
+        if not kept:
+            why = self.quarantine.reasons.most_common(1)[0][0]
+            raise ContractError(
+                f"not one of its rows could be read ({why})",
+                where=str(file.path),
+                mend="Is it the right file, and the right canonical form?",
+            )
 
     def _pass(self, table: Table, rows: Rows) -> None:
+        own = rows.contract.name == table.feeds
+        rows = rows.filter(rows.origin.kept())
+        forgotten = self._run.tokeniser.suppressed(rows.frame["subject"])
+        if forgotten.any():
+            self.dropped[SUPPRESSED] += int(forgotten.sum()) * own
+            rows = rows.filter(~forgotten)
         if rows.contract.name == Feed.PURCHASES:
             keep, counts = dropped_purchases(rows.frame, self._run.never, zero_quantity=table.drop_zero_quantity)
             self.dropped.update(counts)  # `+=` would forget the reasons that dropped nothing
-            origin = Origin(rows.origin.path, rows.origin.rows.filter(keep), rows.origin.columns)
-            rows = Rows(rows.contract, rows.frame.filter(keep), origin)
+            rows = rows.filter(keep)
         frame = checked(rows.contract, rows.frame, rows.origin, today=self._run.today)
-        if rows.contract.name == table.feeds and table.feeds in _ONE_ROW_EACH:
+        fit = rows.origin.kept()
+        frame, rows = frame.filter(fit), rows.filter(fit)
+        if own and table.feeds in _ONE_ROW_EACH:
             group = rows.origin.columns.get("group", "")  # the attribute's column, where there are demographics only
             self._people[f"{table.feeds} {group}"].add(frame["subject"], rows.origin)
-        self._writer.write(rows.contract, frame)
+        self._passed(rows.contract, frame)

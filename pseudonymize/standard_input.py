@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import polars as pl
 
-from pseudonymize.canonical import MAX_BYTES
-from pseudonymize.cmac import self_test
+from pseudonymize.canonical import MAX_BYTES, CanonicalForm
 from pseudonymize.tokeniser import Tokeniser
 from recsys.errors import ContractError
 
-_WHERE = "standard input"
+_WHERE: Final = "standard input"
+_MEND: Final = "Give one identifier a line"
+
+
+def identifiers(lines: BinaryIO) -> pl.Series:
+    """The lines, each an identifier, or `ContractError`, which does not repeat one."""
+    values = [_text(line, number) for number, line in enumerate(lines, start=1)]
+    if not values:
+        raise ContractError("is empty", where=_WHERE, mend=_MEND)
+    return pl.Series(values, dtype=pl.String)
+
+
+def canonical(values: pl.Series, form: CanonicalForm) -> pl.Series:
+    """The canonical form of every line, or `ContractError` where one has none."""
+    read = form.column(values)
+    _refuse(read.is_null() & (values.str.strip_chars() == ""), "is empty")
+    _refuse(read.is_null(), form.unread)
+    return read
 
 
 def tokens_of(lines: BinaryIO, field: str, tokeniser: Tokeniser) -> list[str]:
@@ -19,24 +35,26 @@ def tokens_of(lines: BinaryIO, field: str, tokeniser: Tokeniser) -> list[str]:
 
     Raises:
         UsageError: The field policy has no such field.
-        ContractError: A line that is no identifier; it is not repeated.
+        ContractError: A line that is no identifier, or of somebody who was forgotten; it is not repeated.
     """
-    self_test()
-    values = [_text(line, number) for number, line in enumerate(lines, start=1)]
-    if not values:
-        raise ContractError("is empty", where=_WHERE, mend="Give one identifier a line")
-    tokens = tokeniser.tokens(field, pl.Series(values, dtype=pl.String))
-    empty = tokens.is_null().arg_true()
-    if len(empty):
-        raise ContractError(f"line {empty[0] + 1} is empty", where=_WHERE, mend="Give one identifier a line")
+    form = tokeniser.form(field)
+    values = identifiers(lines)
+    canonical(values, form)
+    tokens = tokeniser.tokens(field, values).tokens
+    _refuse(tokeniser.suppressed(tokens), "is of somebody who was forgotten", mend="`lift` brings a person back")
     tokeniser.check_collisions()
     return tokens.to_list()
+
+
+def _refuse(wrong: pl.Series, why: str, *, mend: str = _MEND) -> None:
+    if wrong.any():
+        raise ContractError(f"line {int(wrong.arg_true()[0]) + 1} {why}", where=_WHERE, mend=mend)
 
 
 def _text(line: bytes, number: int) -> str:
     line = line.rstrip(b"\r\n")
     if len(line) > MAX_BYTES:
-        raise ContractError(f"line {number} is longer than {MAX_BYTES} bytes", where=_WHERE, mend="Give one a line")
+        raise ContractError(f"line {number} is longer than {MAX_BYTES} bytes", where=_WHERE, mend=_MEND)
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:

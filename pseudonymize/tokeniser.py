@@ -3,47 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import polars as pl
-import pyarrow as pa
 
-from pseudonymize.canonical import FORMS
+from pseudonymize.canonical import CanonicalForm, form_labelled
+from pseudonymize.canonical.text import text_column
 from pseudonymize.fields import Field, nearest
+from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
+from pseudonymize.suppression import SUPPRESSION_LABEL, Kind, SuppressionList, read_list
 from pseudonymize.tokens import domain_label, domain_tokens, field_label, root_tokens, written
 from pseudonymize.vault import Vault
-from recsys.contracts.token import Lineage
+from pseudonymize.vault_record import EpochRecord
 from recsys.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenised:
+    """A column of tokens, empty where there is none; `unread` is true where a filled cell could not be read."""
+
+    tokens: pl.Series
+    unread: pl.Series
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCount:
+    """The distinct values of one field in a run: as written, and as people. The difference are merges."""
+
+    written: int
+    canonical: int
 
 
 class Tokeniser:
     """Makes the tokens of one run, for one domain and epoch, and remembers what it saw to count collisions."""
 
-    def __init__(self, vault: Vault, fields: Mapping[str, Field], lineage: Lineage) -> None:
-        self.lineage = lineage
-        self._forms = {name: FORMS[field.canonical] for name, field in fields.items()}
-        self._field_keys = {name: vault.key(field_label(name, form.label)) for name, form in self._forms.items()}
-        self._domain_key = vault.key(domain_label(lineage))
+    def __init__(self, vault: Vault, fields: Mapping[str, Field], epoch: EpochRecord, *, action: str) -> None:
+        self.lineage = epoch.lineage
+        self._forms = {name: field.form() for name, field in fields.items()}
+        own = [field_label(name, form.label, generation=epoch.generation) for name, form in self._forms.items()]
+        listed = read_list(vault.path)
+        kinds = [kind for kind in listed.kinds() if kind.field in fields]
+        theirs = [field_label(kind.field, kind.form, generation=kind.generation) for kind in kinds]
+        keys = vault.take(action, domain_label(epoch.lineage), *own, *([SUPPRESSION_LABEL] if kinds else []), *theirs)
+        self._domain_key = keys[0]
+        self._field_keys = dict(zip(self._forms, keys[1:], strict=False))
+        more = keys[1 + len(own) :]
+        self._suppressed = _Suppressed(listed, more[0], dict(zip(kinds, more[1:], strict=True))) if kinds else None
+        self._suppressed_tokens: set[str] = set()
         self._ledgers = {name: Ledger() for name in fields}
 
-    def tokens(self, field: str, values: pl.Series) -> pl.Series:
-        """The token of every value of a text column; empty where the cell is, or where nothing is left of it."""
+    def tokens(self, field: str, values: pl.Series) -> Tokenised:
+        """The token of every value of a text column."""
+        encoded = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+        distinct = pl.Series(pl.from_arrow(encoded.dictionary), dtype=pl.String)
+        canonical = self.form(field).column(distinct)
+        filled = canonical.drop_nulls()
+        roots = root_tokens(self._field_keys[field], filled)
+        self._ledgers[field].add(distinct.filter(canonical.is_not_null()), filled, roots)
+        tokens = _spread(written(domain_tokens(self._domain_key, roots), self.lineage), canonical.is_not_null())
+        if self._suppressed is not None:
+            self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
+        indices = pl.Series(pl.from_arrow(encoded.indices), dtype=pl.UInt32)
+        rows = tokens.gather(indices).alias(values.name)
+        unread = canonical.is_null()
+        if unread.any():
+            unread &= text_column(distinct).is_not_null()
+        if not unread.any():
+            return Tokenised(rows, pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True))
+        return Tokenised(rows, unread.gather(indices).fill_null(value=False))
+
+    def form(self, field: str) -> CanonicalForm:
+        """The canonical form of a field, or `UsageError`."""
         if field not in self._forms:
             mend = nearest(field, self._forms, otherwise=f"The fields are: {', '.join(self._forms)}")
             raise UsageError(f"there is no field {field!r}", where="the field policy", mend=mend)
-        encoded = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
-        distinct = pl.Series(pl.from_arrow(encoded.dictionary), dtype=pl.String)
-        canonical = self._forms[field].column(distinct)
-        filled = canonical.drop_nulls()
-        roots = root_tokens(self._field_keys[field], filled)
-        self._ledgers[field].add(filled, roots)
-        tokens = written(domain_tokens(self._domain_key, roots), self.lineage)
-        by_distinct = _spread(tokens, canonical.is_not_null())
-        return by_distinct.gather(_series(encoded.indices)).alias(values.name)
+        return self._forms[field]
 
-    def check_collisions(self) -> dict[str, int]:
-        """The number of distinct canonical values of each field, or `RecsysError` where two have one token."""
-        return {field: ledger.check(field) for field, ledger in self._ledgers.items()}
+    def suppressed(self, tokens: pl.Series) -> pl.Series:
+        """Which tokens are of people who were forgotten."""
+        if not self._suppressed_tokens:
+            return pl.repeat(value=False, n=len(tokens), dtype=pl.Boolean, eager=True)
+        return tokens.is_in(sorted(self._suppressed_tokens)).fill_null(value=False)
+
+    @property
+    def knows_suppressed(self) -> bool:
+        """Whether anybody was forgotten by one of the fields."""
+        return self._suppressed is not None
+
+    def check_collisions(self) -> dict[str, FieldCount]:
+        """The number of distinct values of each field, or `RecsysError` where two have one token."""
+        return {field: FieldCount(ledger.written, ledger.check(field)) for field, ledger in self._ledgers.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Suppressed:
+    """The suppression list, with the keys of every kind of root token on it."""
+
+    entries: SuppressionList
+    key: BlockKey
+    field_keys: Mapping[Kind, BlockKey]
+
+    def among(self, field: str, values: pl.Series) -> pl.Series:
+        """Which values are of people on the list, by whatever canonical form and root they were put there."""
+        found = pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
+        for kind, key in self.field_keys.items():
+            if kind.field == field:
+                canonical = form_labelled(kind.form).column(values)
+                held = self.entries.of(kind).holds(self.key, root_tokens(key, canonical.drop_nulls()))
+                found |= _spread(pl.Series(held), canonical.is_not_null()).fill_null(value=False)
+        return found
 
 
 def _spread(values: pl.Series, places: pl.Series) -> pl.Series:
@@ -51,7 +120,3 @@ def _spread(values: pl.Series, places: pl.Series) -> pl.Series:
     if places.all():
         return values
     return pl.Series([None] * len(places), dtype=values.dtype).scatter(places.arg_true(), values)
-
-
-def _series(array: pa.Array) -> pl.Series:
-    return pl.Series(pl.from_arrow(array), dtype=pl.UInt32)

@@ -21,27 +21,27 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pseudonymize.cmac import cmac
-from pseudonymize.keys import BlockKey, Label
-from recsys.contracts.token import Lineage
-
-DEFAULT_DOMAIN: Final = "rec"
-FIRST_EPOCH: Final = "01"
+from pseudonymize.keys import BlockKey, Label, Purpose
+from recsys.contracts.token import MEND, Lineage
+from recsys.errors import TokenError
 
 Tokens = NDArray[np.uint64]  # shape (n, 2): sixteen bytes a row
 
 _ALPHABET: Final = b"abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 base32, lower case
 _PAIRS: Final = np.frombuffer(b"".join(bytes([a, b]) for a in _ALPHABET for b in _ALPHABET), np.uint16)
+_VALUES: Final = np.zeros(1 << 16, np.uint64)
+_VALUES[_PAIRS] = np.arange(len(_PAIRS), dtype=np.uint64)  # the ten bits that two characters stand for
 _TEXT_LENGTH: Final = 26
 
 
-def field_label(field: str, form: str, *, epoch: str = FIRST_EPOCH) -> Label:
+def field_label(field: str, form: str, *, generation: str) -> Label:
     """What the key of a field is for; `form` is the label of its canonical form."""
-    return Label(purpose="root token", field=field, epoch=epoch, canonical=form)
+    return Label(purpose=Purpose.ROOT_TOKEN, field=field, epoch=generation, canonical=form)
 
 
 def domain_label(lineage: Lineage) -> Label:
     """What the key of a domain and epoch is for."""
-    return Label(purpose="domain token", domain=lineage.domain, epoch=lineage.epoch)
+    return Label(purpose=Purpose.DOMAIN_TOKEN, domain=lineage.domain, epoch=lineage.epoch)
 
 
 def root_tokens(key: BlockKey, canonical: pl.Series) -> Tokens:
@@ -52,6 +52,11 @@ def root_tokens(key: BlockKey, canonical: pl.Series) -> Tokens:
 def domain_tokens(key: BlockKey, roots: Tokens) -> Tokens:
     """The tokens that one domain sees in place of the root tokens."""
     return key.encrypt_blocks(roots)
+
+
+def roots_of(key: BlockKey, tokens: Tokens) -> Tokens:
+    """The root tokens that `domain_tokens` made these of."""
+    return key.decrypt_blocks(tokens)
 
 
 def written(tokens: Tokens, lineage: Lineage) -> pl.Series:
@@ -76,3 +81,25 @@ def _base32(tokens: Tokens) -> NDArray[np.uint8]:
         word, shift = words[place // 6], 54 - 10 * (place % 6)
         pairs[:, place] = _PAIRS[(word >> np.uint64(shift)) & np.uint64(0x3FF)]
     return pairs.view(np.uint8)
+
+
+def unwritten(tokens: pl.Series, lineage: Lineage) -> Tokens:
+    """What `written` wrote: a column of tokens of one lineage, checked before and without empty cells."""
+    width = len(lineage.prefix) + _TEXT_LENGTH
+    arrow = tokens.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offset_buffer, data = arrow.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
+    if len(tokens) == 0 or data is None:
+        return np.empty((0, 2), np.uint64)
+    if (np.diff(offsets) != width).any():
+        raise TokenError("not a token of one lineage", where="the column", mend=MEND)
+    text = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]].reshape(-1, width)
+    pairs = np.ascontiguousarray(text[:, len(lineage.prefix) :]).view(np.uint16)
+    words = np.zeros((3, len(tokens)), np.uint64)  # sixty bits, sixty, and ten of which the last two are padding
+    for place in range(_TEXT_LENGTH // 2):
+        word = words[place // 6]
+        word <<= np.uint64(10)
+        word |= _VALUES[pairs[:, place]]
+    high = (words[0] << np.uint64(4)) | (words[1] >> np.uint64(56))
+    low = (words[1] << np.uint64(8)) | (words[2] >> np.uint64(2))
+    return np.stack([high, low], axis=1).astype(">u8").view(np.uint64)

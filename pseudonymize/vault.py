@@ -1,124 +1,221 @@
-"""The vault: one folder of mode 0700 that holds all of the custodian's own state. For now that is the root secret.
+"""The vault: one folder of mode 0700 that holds all of the custodian's own state.
 
-`vault.json` holds the root secret wrapped by the key-encryption key; `pseudonymize.custody` says where that one is.
-Every other key is derived when it is needed and is never stored.
+`vault.json` holds the secrets, wrapped by the key-encryption key (`pseudonymize.custody` says where that one is), and
+who is given tokens; `keylog.jsonl` every use of a key; `suppressed.parquet` the forgotten; `quarantine/` what could not
+be read. Keys are derived when they are needed and are never stored.
 """
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import secrets
-import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
+from pseudonymize.cmac import self_test
 from pseudonymize.custody import (
+    KEK_VARIABLE,
     KEY_FILE,
     PASSPHRASE_VARIABLE,
     Custody,
     CustodyRecord,
+    EnvironmentRecord,
+    EnvironmentVariable,
     KeyFile,
     KeyFileRecord,
     Passphrase,
     PassphraseRecord,
-    read_private,
 )
-from pseudonymize.keys import BlockKey, Label, RootSecret, VaultError
-from recsys.contracts.document import decode_document, encode_document
-from recsys.errors import ContractError, OutputError, UsageError
-from recsys.files import write_text
+from pseudonymize.key_log import KeyLog, Seal
+from pseudonymize.keys import BlockKey, Label, Purpose, RootSecret, VaultError, WrappingKey
+from pseudonymize.vault_lock import locked
+from pseudonymize.vault_record import (
+    VAULT_FILE,
+    EpochRecord,
+    RecipientRecord,
+    RootRecord,
+    Status,
+    VaultRecord,
+    read_record,
+    write_record,
+)
+from recsys.contracts.recipient import SERVING, TRAINING
+from recsys.contracts.token import Lineage
+from recsys.errors import UsageError
+from recsys.files import new_folder
 
-VAULT_FILE: Final = "vault.json"
+FIRST: Final = "01"  # epoch and generation
+DEFAULT_DOMAIN: Final = "rec"  # the product's own stages
 
-
-class VaultRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`vault.json`."""
-
-    contract: Annotated[str, msgspec.Meta(pattern=r"^vault/1$")] = "vault/1"
-    custody: CustodyRecord
-    root: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{2})+$")]  # wrapped, in hexadecimal
+_LOG_LABEL: Final = Label(purpose=Purpose.LOG, epoch=FIRST)
 
 
 class Vault:
-    """An open vault. Keys come out as handles, each for one label."""
+    """An open vault. Keys come out as handles, each for one label, and each use stands in the log first."""
 
-    def __init__(self, root: RootSecret) -> None:
-        self._root = root
+    def __init__(self, path: Path, wrapping: WrappingKey, now: dt.datetime) -> None:
+        self.path = path
+        self.now = now
+        self.record = read_record(path)
+        self._wrapping = wrapping
+        self._log = KeyLog(path, self._secret(self.record.master).derive(_LOG_LABEL))
 
-    def key(self, label: Label) -> BlockKey:
-        """The key for `label`: the same label, the same key."""
-        return self._root.derive(label)
+    def take(self, action: str, *labels: Label) -> list[BlockKey]:
+        """The keys for `labels`, after the use was logged: the same label, the same key.
+
+        Raises:
+            VaultError: A key was destroyed, or the log cannot be written.
+        """
+        with locked(self.path):
+            self.record = read_record(self.path)
+            keys = [self._source(label).derive(label) for label in labels]
+            self._log.append(self.now, [{"action": action} | label.named() for label in labels])
+        return keys
+
+    def change(self, action: str, update: Callable[[VaultRecord], VaultRecord], **said: str) -> VaultRecord:
+        """Replace the record by what `update` makes of the newest one, logged, while nobody else can."""
+        with locked(self.path):
+            changed = update(read_record(self.path))
+            self._log.append(self.now, [{"action": action} | said])
+            write_record(self.path, changed)
+            self.record = changed
+        return changed
+
+    def new_secret(self) -> str:
+        """A new secret, wrapped, in hexadecimal."""
+        return self._wrapping.new_root().hex()
+
+    def current(self, domain: str) -> EpochRecord:
+        """The epoch in which `domain` is given new tokens. A domain's first use makes its first epoch."""
+        if not self.record.epochs_of(domain):
+            self.change("new domain", lambda record: self._with_domain(record, domain), domain=domain)
+        live = self.record.epochs_of(domain, status=Status.LIVE)
+        if not live:
+            raise VaultError(f"domain {domain!r} has no live epoch", where="the vault", mend="Rotate its key")
+        return live[-1]
+
+    def verify(self) -> Seal:
+        """Unwrap every secret and follow the whole log, or raise `VaultError`."""
+        with locked(self.path):
+            self.record = read_record(self.path)
+            roots, epochs = self.record.roots, self.record.epochs
+            for wrapped in [*(root.wrapped for root in roots), *(epoch.wrapped for epoch in epochs)]:
+                if wrapped is not None:
+                    self._secret(wrapped)
+            return self._log.verify()
+
+    def _with_domain(self, record: VaultRecord, domain: str) -> VaultRecord:
+        if record.epochs_of(domain):
+            return record  # another run was first
+        return with_epoch(record, Lineage(domain, FIRST), self.new_secret(), self.now)
+
+    def _source(self, label: Label) -> RootSecret:
+        match label.purpose:
+            case Purpose.ROOT_TOKEN:
+                wrapped = self.record.root(label.epoch).wrapped
+            case Purpose.DOMAIN_TOKEN:
+                wrapped = self.record.epoch(Lineage(label.domain, label.epoch)).wrapped
+            case _:
+                wrapped = self.record.master
+        if wrapped is None:
+            name = ".".join(part for part in (label.domain, label.epoch) if part)
+            raise VaultError(f"the key of {name} was destroyed", where="the vault", mend="It cannot be made again")
+        return self._secret(wrapped)
+
+    def _secret(self, wrapped: str) -> RootSecret:
+        return self._wrapping.unwrap(bytes.fromhex(wrapped), where=str(self.path / VAULT_FILE))
 
 
-def create_vault(path: Path, *, kek_file: Path | None, environ: Mapping[str, str]) -> None:
-    """Make a vault with a new root secret, whole or not at all.
+def with_epoch(record: VaultRecord, lineage: Lineage, wrapped: str, now: dt.datetime) -> VaultRecord:
+    """`record` with one more epoch, on the newest roots. A domain without recipients gets one of its own name."""
+    epoch = EpochRecord(
+        domain=lineage.domain,
+        epoch=lineage.epoch,
+        generation=record.roots[-1].generation,
+        wrapped=wrapped,
+        made_at=now,
+    )
+    recipients = record.recipients
+    if not record.recipients_of(lineage.domain):
+        names = (SERVING, TRAINING) if lineage.domain == DEFAULT_DOMAIN else (lineage.domain,)
+        recipients += tuple(RecipientRecord(name=name, domain=lineage.domain) for name in names)
+    return msgspec.structs.replace(record, epochs=(*record.epochs, epoch), recipients=recipients)
+
+
+def create_vault(path: Path, *, kek_file: Path | None, environ: Mapping[str, str], now: dt.datetime) -> None:
+    """Make a vault with new secrets, whole or not at all.
 
     Args:
         path: The folder to make; its key-encryption key stands in it unless something else is chosen.
         kek_file: A new key file in another place.
-        environ: Where a passphrase may stand, in `RECSYS_KEK_PASSPHRASE`.
+        environ: Where a passphrase may stand, in `RECSYS_KEK_PASSPHRASE`, or a key, in `RECSYS_KEK`.
+        now: When.
 
     Raises:
         VaultError: Something is there already.
-        UsageError: Both a key file and a passphrase were given.
+        UsageError: More than one source of the key-encryption key was given.
         OutputError: The place cannot be written.
     """
+    self_test()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise VaultError("exists already", where=str(path), mend="Name a new folder: a vault is never written over")
-    if kek_file is not None and PASSPHRASE_VARIABLE in environ:
-        raise UsageError("stands beside a passphrase", where="--kek-file", mend=f"Unset {PASSPHRASE_VARIABLE}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as undo:
-            beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))  # mode 0700
-            undo.callback(shutil.rmtree, beside, ignore_errors=True)
-            if kek_file is not None and not kek_file.exists():
-                undo.callback(kek_file.unlink, missing_ok=True)
-            _fill(beside, kek_file, environ)
-            beside.replace(path)
-            undo.pop_all()
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror})", where=str(path), mend="Name a place that you may write to"
-        ) from None
+    named = [name for name in (PASSPHRASE_VARIABLE, KEK_VARIABLE) if name in environ]
+    if len(named) + (kek_file is not None) > 1:
+        where = "--kek-file" if kek_file is not None else PASSPHRASE_VARIABLE
+        raise UsageError("stands beside another key-encryption key", where=where, mend=f"Unset {named[-1]}")
+    with contextlib.ExitStack() as undo:
+        if kek_file is not None and not kek_file.exists():
+            undo.callback(kek_file.unlink, missing_ok=True)
+        with new_folder(path, mode=0o700) as beside:
+            _fill(beside, kek_file, environ, now)
+        undo.pop_all()
 
 
-def open_vault(path: Path, *, kek_file: Path | None, environ: Mapping[str, str]) -> Vault:
+def open_vault(path: Path, *, kek_file: Path | None, environ: Mapping[str, str], now: dt.datetime) -> Vault:
     """Open a vault.
 
     Raises:
         VaultError: Missing, unreadable, damaged, open to others, or wrapped by another key.
+        RecsysError: The cipher fails its published vectors; no command goes on from here.
     """
+    self_test()
     _check_folder(path)
-    file = path / VAULT_FILE
-    raw = read_private(file, mend="Restore the vault from its copy")
-    try:
-        record = decode_document(raw, VaultRecord, where=str(file))
-    except ContractError as error:
-        raise VaultError(error.what, where=error.where, mend="Restore the vault from its copy") from None
-    custody = _custody(record.custody, kek_file or path / KEY_FILE, environ)
-    return Vault(custody.wrapping_key().unwrap(bytes.fromhex(record.root), where=str(file)))
+    custody = _custody(read_record(path).custody, kek_file or path / KEY_FILE, environ)
+    return Vault(path, custody.wrapping_key(), now)
 
 
-def _fill(folder: Path, kek_file: Path | None, environ: Mapping[str, str]) -> None:
-    record: CustodyRecord = KeyFileRecord()
+def _fill(folder: Path, kek_file: Path | None, environ: Mapping[str, str], now: dt.datetime) -> None:
+    custody: CustodyRecord = KeyFileRecord()
     file = kek_file or folder / KEY_FILE
     if PASSPHRASE_VARIABLE in environ:
-        record = PassphraseRecord(salt=secrets.token_hex(16))
+        custody = PassphraseRecord(salt=secrets.token_hex(16))
+    elif KEK_VARIABLE in environ:
+        custody = EnvironmentRecord()
     else:
         KeyFile(file).create()
-    root = _custody(record, file, environ).wrapping_key().new_root()
-    document = VaultRecord(custody=record, root=root.hex())
-    write_text(folder / VAULT_FILE, encode_document(document).decode(), mode=0o600)
+    wrapping = _custody(custody, file, environ).wrapping_key()
+    master = wrapping.new_root()
+    root = RootRecord(generation=FIRST, wrapped=wrapping.new_root().hex(), made_at=now)
+    record = VaultRecord(custody=custody, master=master.hex(), roots=(root,))
+    write_record(folder, with_epoch(record, Lineage(DEFAULT_DOMAIN, FIRST), wrapping.new_root().hex(), now))
+    log = KeyLog(folder, wrapping.unwrap(master, where=VAULT_FILE).derive(_LOG_LABEL))
+    log.begin()
+    log.append(now, [{"action": "init"}])
 
 
 def _custody(record: CustodyRecord, key_file: Path, environ: Mapping[str, str]) -> Custody:
-    return Passphrase(environ, record) if isinstance(record, PassphraseRecord) else KeyFile(key_file)
+    match record:
+        case PassphraseRecord():
+            return Passphrase(environ, record)
+        case EnvironmentRecord():
+            return EnvironmentVariable(environ)
+        case KeyFileRecord():
+            return KeyFile(key_file)
 
 
 def _check_folder(path: Path) -> None:

@@ -100,6 +100,11 @@ def today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
+def now() -> dt.datetime:
+    """This instant in UTC, to the second. As `today`, for commands only."""
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
 def _without_values(error: typer.TyperException) -> str:
     """The message without anything that was typed in a value's place: it may have been an identifier."""
     parameter = getattr(error, "param", None)

@@ -9,8 +9,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from recsys.errors import OutputError
+
+_CHUNK: Final = 1 << 20
 
 
 @contextlib.contextmanager
@@ -20,24 +23,24 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     Raises:
         OutputError: The disk is full, or the place cannot be written.
     """
-    with _explained(path):
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
     beside = Path(name)
     try:
-        with _explained(path):
+        with explained(path):
             yield beside
             beside.chmod(mode)
-            _flush(beside)
+            flush(beside)
             beside.replace(path)
-            _flush(path.parent)
+            flush(path.parent)
     finally:
         beside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, *, mode: int = 0o755) -> Iterator[Path]:
     """Yield a folder beside `path` to fill; it becomes `path` when the block succeeds, else it goes.
 
     Raises:
@@ -45,17 +48,17 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise OutputError("is not an empty folder", where=str(path), mend="Name a new one; nothing was written")
-    with _explained(path):
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        with _explained(path):
+        with explained(path):
             yield beside
-            beside.chmod(0o755)
+            beside.chmod(mode)
             for file in beside.rglob("*"):
-                _flush(file)
+                flush(file)
             beside.replace(path)
-            _flush(path.parent)
+            flush(path.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -72,8 +75,26 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def shred(path: Path) -> None:
+    """Overwrite a file with zeros, from its first byte on, and remove it.
+
+    A file that begins with zeros is one whose shredding was interrupted. What the disk, a snapshot or a backup keeps of
+    the old bytes is out of reach.
+    """
+    with explained(path):
+        left = path.stat().st_size
+        with path.open("r+b") as file:
+            while left:
+                left -= file.write(bytes(min(left, _CHUNK)))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+        flush(path.parent)
+
+
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into an `OutputError` that names `path`."""
     try:
         yield
     except OSError as error:
@@ -84,7 +105,8 @@ def _explained(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -15,11 +15,15 @@ from rich.progress import Progress
 
 from recsys.bundle import load_bundle
 from recsys.console import new_app, print_json, say, screen, step, today, warn
+from recsys.console import now as this_instant
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import read_purchases
+from recsys.contracts.recipient import SERVING
+from recsys.contracts.rekey import RekeyReceipt, read_map
+from recsys.contracts.rekeying import finish, interrupted
 from recsys.contracts.subjects import SUBJECTS
-from recsys.errors import UsageError
+from recsys.errors import ContractError, UsageError
 from recsys.offer_book import open_offer_book
 from recsys.policy import load_policy, place
 from recsys.recommender import Recommender
@@ -29,7 +33,7 @@ from serving.clock import clock_from, parse_instant, utc_clock
 from serving.deciding import Decider
 from serving.listening import bind, listen, url_of
 from serving.load import load_people, people_of
-from serving.stores import create_store, open_store
+from serving.stores import Store, create_store, open_store
 
 app: Final = new_app(
     """Guarded offers over HTTP, for people whom the service knows by token only.
@@ -98,7 +102,9 @@ def load(
     guards: Annotated[Path, _GUARDS],
     json: Annotated[bool, _JSON] = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
-    """Put purchases and consents into the store, in place of everything that was there.
+    """Put purchases and consents into the store, in place of everything that was there of their epoch.
+
+    People of an older epoch stay until `recsys-serve rekey` applies the custodian's map.
 
     Purchases in categories that --guards never offers are left out and counted, and so are those of items that the
     catalogue does not know. Whoever is not in --subjects has agreed to nothing. If it fails, nothing was changed.
@@ -126,6 +132,52 @@ def load(
     )
     if json:
         print_json(loaded)
+
+
+@app.command()
+def rekey(
+    map_file: Annotated[Path, typer.Argument(metavar="MAP", help="The one-time map that the custodian sent.")],
+    state: Annotated[str, _STATE],
+    out: Annotated[Path, typer.Option("--out", help="Where the receipt for the custodian goes.")],
+    json: Annotated[bool, _JSON] = False,  # noqa: FBT002 - a flag of the command line
+) -> None:
+    """Move the state to the tokens of a new epoch, destroy the map, and answer with a receipt.
+
+    Histories, consents and what is known of events go with the person. Either every token is replaced or nothing is
+    changed. Where it was interrupted, run it again. Then start servers anew: a running one may go on taking old tokens,
+    as those of strangers.
+
+    Example: `recsys-serve rekey map.parquet --state sqlite:///state.db --out receipt.json`
+    """
+    with contextlib.closing(open_store(state)) as store:
+        receipt = _applied(store, map_file, out)
+    finished = finish(receipt, map_file=map_file, out=out)
+    replaced = ", ".join(f"{count:,} in {table}" for table, count in finished.replaced.items())
+    say(f"Tokens replaced: {replaced}. Epoch {finished.from_epoch} is {finished.to_epoch} now; the map is destroyed.")
+    say(f"Receipt: {out}")
+    if json:
+        print_json(finished)
+
+
+def _applied(store: Store, map_file: Path, out: Path) -> RekeyReceipt:
+    """The receipt of the map, which is applied unless it was before."""
+    pending = interrupted(SERVING, map_file=map_file, out=out)
+    if pending is not None:
+        if store.rekeyed(pending.map_id) is None:
+            raise ContractError(
+                "is the receipt for a map that was not applied to this state",
+                where=str(out),
+                mend="Name another file, and the map that the custodian sent",
+            )
+        say("Going on where it was interrupted: the map had been applied.")
+        return pending
+    applied = read_map(map_file)
+    earlier = store.rekeyed(applied.header.map_id)
+    if earlier is not None:
+        say(f"This map was applied already, on {earlier.applied_at:%Y-%m-%d}; nothing was changed but its file.")
+        return earlier
+    with step("Rekeying"):
+        return store.rekey(applied, now=this_instant())
 
 
 def _recommender(bundle: Path, trust: Path, guards: Path, catalogue: Path, offers: Path) -> Recommender:

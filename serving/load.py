@@ -1,4 +1,4 @@
-"""Loading the store: purchases and subjects, checked against their contracts, in place of everything that was there."""
+"""Loading the store: purchases and subjects, checked against their contracts, in place of their epoch's."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def people_of(
 
 
 def load_people(store: Store, people: People, *, progress: Callable[[int], None]) -> None:
-    """Put `people` in place of everybody who was there.
+    """Put `people` in place of everybody of their epoch who was there.
 
     Raises:
         TokenError: The store holds tokens of another domain.

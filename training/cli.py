@@ -17,12 +17,16 @@ from training.export import seal
 from training.fit import Options, fit
 from training.levels import LevelChoice
 from training.profiles import Profile
+from training.purchases.cli import append_command, forget_command, rekey_command
 from training.registry import check_name, serve_if_first, write_bundle
 from training.signing import create_signing_key, public_half, read_signing_key
 
 app = new_app("Learns bundles from purchases that the identity gate released. Sees no identifier and no token key.")
 keys = new_app("The key that signs bundles.")
 app.add_typer(keys, name="keys")
+app.command("append")(append_command)
+app.command("forget")(forget_command)
+app.command("rekey")(rekey_command)
 
 
 @keys.callback()
@@ -46,12 +50,14 @@ def init_keys(
 @app.command("fit")
 def fit_command(  # noqa: PLR0913 - a command's options are its arguments
     *,
-    purchases: Annotated[Path, typer.Option(help="A purchases file, or the folder of a release")],
+    purchases: Annotated[Path, typer.Option(help="A purchases file, a release's folder or a dataset")],
     models: Annotated[Path, typer.Option(help="Where bundles live, as PATH/NAME/VERSION")],
     name: Annotated[str, typer.Option(help="The bundle's name: lower-case letters, digits and hyphens")],
     signing_key: Annotated[Path, typer.Option(help="The private key that `keys init` made")],
     catalogue: Annotated[Path | None, typer.Option(help="What the items are; without it, items as they are")] = None,
-    subjects: Annotated[Path | None, typer.Option(help="Who agreed to training; without it, everyone did")] = None,
+    subjects: Annotated[
+        Path | None, typer.Option(help="Who agreed to training; without it, as a dataset says, or everyone")
+    ] = None,
     guards: Annotated[Path | None, typer.Option(help="The policy that says what is not learned from")] = None,
     until: Annotated[str | None, typer.Option(help="Use nothing dated on or after this day (YYYY-MM-DD)")] = None,
     level: Annotated[LevelChoice, typer.Option(help="What is learned: items, or their category")] = LevelChoice.AUTO,

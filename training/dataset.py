@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from recsys.contracts.catalogue import CATALOGUE
+from recsys.contracts.dataset import Dataset as PurchasesDataset
+from recsys.contracts.dataset import dataset_in, named_files
 from recsys.contracts.manifest import TrainingData
 from recsys.contracts.purchases import purchase_files, read_purchases
 from recsys.contracts.release import RELEASE_FILE, release_beside
@@ -27,7 +29,8 @@ class Sources:
 
     Args:
         purchases: A file, or the folder of a release or dataset.
-        subjects: Who agreed to what; None: the caller's word that everyone agreed to everything.
+        subjects: Who agreed to what; None: as a dataset of purchases says; where it says nothing or there is none, the
+            caller's word that everyone agreed to everything.
         catalogue: None: no category is known.
         guards: The policy that says what is not learned from (`never`, `learn = false`); needs the catalogue.
     """
@@ -66,7 +69,12 @@ def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> 
     Raises:
         ContractError: A file breaks its contract, or too little is left to learn from.
     """
+    held = dataset_in(sources.purchases)
+    if held is not None:
+        sources = _with_its_subjects(sources, held)
     purchases = read_purchases(sources.purchases, today=today)
+    if held is not None:
+        _check_one_epoch(purchases, sources.purchases)
     tokens_of = column_lineage(purchases["subject"], where=str(sources.purchases))
     catalogue = CATALOGUE.read(sources.catalogue) if sources.catalogue else None
     unlearned = _unlearned_items(sources, catalogue)
@@ -79,7 +87,7 @@ def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> 
             where=str(sources.purchases),
             mend="Learning takes two days at least; for a ranking that is worth something, months",
         )
-    release, doubts = _release(sources.purchases)
+    release, doubts = _release(sources.purchases) if held is None else (_state(sources.purchases, held), ())
     lineage = TrainingData(
         fingerprint=_fingerprint(sources),
         release=release,
@@ -128,6 +136,37 @@ def _agreed(purchases: pl.DataFrame, sources: Sources, tokens_of: Lineage) -> pl
             mend="Give the subjects of the same release",
         )
     return purchases.filter(pl.col("subject").is_in(consenting(subjects, Purpose.TRAINING).to_list()))
+
+
+def _with_its_subjects(sources: Sources, held: PurchasesDataset) -> Sources:
+    """A dataset brings its own subjects file, unless the caller names another."""
+    name = held.merged.get(SUBJECTS.name)
+    if sources.subjects is not None or name is None:
+        return sources
+    return replace(sources, subjects=named_files(sources.purchases, (name,))[0])
+
+
+def _check_one_epoch(purchases: pl.DataFrame, where: Path) -> None:
+    """Refuse tokens of two epochs: one person would count as two, also where k buyers are asked for."""
+    epochs = purchases["subject"].str.extract(r"^s1\.[^.]+\.([^.]+)\.", 1).unique().sort().to_list()
+    if len(epochs) > 1:
+        raise TokenError(
+            f"holds tokens of epochs {' and '.join(epochs)}: one person would count as two",
+            where=str(where),
+            mend="Apply the custodian's map first: recsys-train rekey",
+        )
+
+
+def _state(folder: Path, held: PurchasesDataset) -> str:
+    """The dataset's fingerprint, once its files were found to be those that it names."""
+    for path in named_files(folder, tuple(held.files)):
+        if sha256_of(path) != held.files[path.name]:
+            raise ContractError(
+                "was changed since it was written",
+                where=str(path),
+                mend="Restore it; only `recsys-train` changes a dataset",
+            )
+    return held.fingerprint
 
 
 def _day(purchases: pl.DataFrame, day: pl.Expr) -> dt.date | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pseudonymize.gate.contract import Origin
+from recsys.contracts.table import Origin
 from recsys.errors import ContractError
 
 
@@ -17,7 +17,7 @@ class People:
     def add(self, tokens: pl.Series, origin: Origin) -> None:
         """Note the people of a batch."""
         frame = pl.DataFrame({"token": tokens, "row": origin.rows})
-        self._seen.append(frame.with_columns(path=pl.lit(str(origin.path))))
+        self._seen.append(frame.with_columns(path=pl.lit(origin.where)))
 
     def check(self) -> None:
         """Raise `ContractError` at the second row of the first person who stands twice."""

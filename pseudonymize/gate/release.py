@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from recsys.contracts.document import encode_document
-from recsys.contracts.release import RELEASE_FILE, Release
-from recsys.contracts.table import TableContract
+from recsys.contracts.release import RELEASE_FILE, Release, fingerprint
+from recsys.contracts.table import CONTRACT_KEY, TableContract
 from recsys.contracts.token import Lineage
 from recsys.files import sha256_of, write_text
-
-_METADATA_KEY: Final = "recsys.contract"  # as `TableContract.write` has it; a test holds the two together
 
 
 class ReleaseWriter(contextlib.ExitStack):
@@ -43,7 +39,7 @@ class ReleaseWriter(contextlib.ExitStack):
         if name not in self._writers:
             # A file of Python's, since its errors say why a disk cannot be written, and pyarrow's do not.
             file = self.enter_context((self._folder / name).open("wb"))
-            schema = arrow.schema.with_metadata({_METADATA_KEY: f"{contract.name}/{contract.version}"})
+            schema = arrow.schema.with_metadata({CONTRACT_KEY: f"{contract.name}/{contract.version}"})
             self._writers[name] = self.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
         self._writers[name].write_table(arrow.cast(self._writers[name].schema))
         self._rows[name] = self._rows.get(name, 0) + len(frame)
@@ -66,9 +62,3 @@ class ReleaseWriter(contextlib.ExitStack):
         )
         write_text(self._folder / RELEASE_FILE, encode_document(release).decode())
         return release
-
-
-def fingerprint(files: Mapping[str, str]) -> str:
-    """SHA-256 over a line `name hash` for each file, in the order of their names."""
-    lines = "".join(f"{name} {files[name]}\n" for name in sorted(files))
-    return hashlib.sha256(lines.encode()).hexdigest()

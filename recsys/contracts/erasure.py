@@ -7,15 +7,18 @@ from typing import Annotated
 
 import msgspec
 
+from recsys.contracts.recipient import Recipient
 from recsys.contracts.token import TOKEN_PATTERN
+
+OrderId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]  # random: it says nothing about anyone
 
 
 class ErasureOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the custodian sends to one recipient."""
+    """What the custodian sends to one recipient: that domain's tokens of the person, one for each live epoch."""
 
     contract: Annotated[str, msgspec.Meta(pattern=r"^erasure-order/1$")] = "erasure-order/1"
-    order_id: str
-    recipient: str
+    order_id: OrderId
+    recipient: Recipient
     issued_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     subjects: Annotated[tuple[Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)], ...], msgspec.Meta(min_length=1)]
 
@@ -32,8 +35,8 @@ class ErasureReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """What the recipient deleted. Holds no token: the order's number says whom it concerns."""
 
     contract: Annotated[str, msgspec.Meta(pattern=r"^erasure-receipt/1$")] = "erasure-receipt/1"
-    order_id: str
-    recipient: str
+    order_id: OrderId
+    recipient: Recipient
     completed_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
-    deleted: dict[str, int]
+    deleted: dict[str, int]  # rows, for each file or table
     bundles: tuple[AffectedBundle, ...] = ()

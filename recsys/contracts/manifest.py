@@ -32,7 +32,7 @@ class TrainingData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Lineage: which purchases the bundle was learned from. `domain` and `epoch` say whose tokens they were."""
 
     fingerprint: Sha256
-    release: Sha256 | None
+    release: Sha256 | None  # of `release.json`; of a dataset, the fingerprint of the state that was read
     domain: Annotated[str, msgspec.Meta(pattern=f"^{DOMAIN_PATTERN}$")]
     epoch: Annotated[str, msgspec.Meta(pattern=f"^{EPOCH_PATTERN}$")]
     first_day: dt.date

@@ -8,7 +8,8 @@ from typing import Final
 
 import polars as pl
 
-from recsys.contracts.table import Column, TableContract, filled, finite, token_column
+from recsys.contracts.dataset import dataset_in, named_files
+from recsys.contracts.table import Column, Origin, TableContract, filled, finite, token_column
 from recsys.errors import ContractError
 
 PURCHASES: Final = TableContract(
@@ -46,15 +47,19 @@ PURCHASES: Final = TableContract(
 
 
 def purchase_files(path: Path) -> list[Path]:
-    """The Parquet files of `path`: itself, or the `purchases*.parquet` of a dataset's or a release's folder."""
+    """The Parquet files of `path`: itself, or those of a release's folder, or those that a dataset names."""
     if not path.is_dir():
         return [path]
-    files = sorted(path.glob("purchases*.parquet"))
+    dataset = dataset_in(path)
+    if dataset is not None:
+        files = named_files(path, dataset.parts(PURCHASES.name))
+    else:
+        files = sorted(path.glob("purchases*.parquet"))
     if not files:
         raise ContractError(
-            "the folder holds no purchases*.parquet",
+            "the folder holds no purchases",
             where=str(path),
-            mend="Name a release or a purchases file",
+            mend="Name a release, a dataset or a purchases file",
         )
     return files
 
@@ -71,25 +76,21 @@ def read_purchases(path: Path, *, today: dt.date) -> pl.DataFrame:
 
 def _read_file(path: Path, today: dt.date) -> pl.DataFrame:
     frame = PURCHASES.read(path)
-    future = frame["day"] > today
-    if future.any():
-        raise ContractError(
-            f"row {int(future.arg_true()[0]) + 1}, column 'day' lies in the future",
-            where=str(path),
-            mend="Check the clock and the date format of the till",
-        )
-    check_value_signs(frame, where=str(path))
+    check_past(frame, today, Origin(str(path)))
+    check_value_signs(frame, Origin(str(path)))
     return frame
 
 
-def check_value_signs(frame: pl.DataFrame, *, where: str) -> None:
+def check_past(frame: pl.DataFrame, today: dt.date, origin: Origin) -> None:
+    """Refuse days after `today`."""
+    future = (frame["day"] > today).fill_null(value=False)
+    origin.refuse(future, "day", "lies in the future", mend="Check the clock and the date format of the till")
+
+
+def check_value_signs(frame: pl.DataFrame, origin: Origin) -> None:
     """Refuse a negative price: `value` has the sign of `quantity`, or is zero."""
     if "value" not in frame.columns:
         return
     wrong = frame.select((pl.col("value") * pl.col("quantity") < 0).fill_null(value=False)).to_series()
-    if wrong.any():
-        raise ContractError(
-            f"row {int(wrong.arg_true()[0]) + 1}, column 'value' makes the price negative",
-            where=where,
-            mend="A sale has a value of zero or more; a return has a negative quantity and value",
-        )
+    mend = "A sale has a value of zero or more; a return has a negative quantity and value"
+    origin.refuse(wrong, "value", "makes the price negative", mend=mend)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -32,3 +34,9 @@ def release_beside(purchases: Path) -> Release | None:
     folder = purchases if purchases.is_dir() else purchases.parent
     path = folder / RELEASE_FILE
     return decode_document(path.read_bytes(), Release, where=str(path)) if path.is_file() else None
+
+
+def fingerprint(files: Mapping[str, str]) -> str:
+    """SHA-256 over a line `name hash` for each file, in the order of their names."""
+    lines = "".join(f"{name} {files[name]}\n" for name in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()

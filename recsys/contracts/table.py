@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import polars as pl
 
@@ -20,7 +20,7 @@ from recsys.errors import ContractError, OutputError
 from recsys.files import replacing
 
 LIST_SEPARATOR: Final = ";"  # between the members of a list in one CSV cell
-_METADATA_KEY: Final = "recsys.contract"
+CONTRACT_KEY: Final = "recsys.contract"  # in a Parquet file's metadata: the contract's name / version
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,42 @@ class Column:
     nullable: bool = False
     check: Callable[[pl.Expr], pl.Expr] | None = None
     mend: str = "Mend the value or leave the row out"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rows of a table came from, for errors to name.
+
+    Args:
+        where: The file.
+        rows: The row in that file of each row here; None: they are all there, from row 1.
+        columns: The contract's column names to the file's, where they differ.
+    """
+
+    where: str
+    rows: pl.Series | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def row(self, position: int) -> int:
+        """The number in the file of the row at `position`."""
+        return position + 1 if self.rows is None else int(self.rows[position])
+
+    def filter(self, keep: pl.Series) -> Self:
+        """Where the rows at the true positions came from."""
+        rows = pl.int_range(1, len(keep) + 1, eager=True) if self.rows is None else self.rows
+        return replace(self, rows=rows.filter(keep))
+
+    def refuse(self, wrong: pl.Series, column: str, why: str, *, mend: str) -> None:
+        """Raise `ContractError` for the first true row, if there is one; the cell is not repeated."""
+        count = wrong.sum()
+        if count:
+            more = f" (and {count - 1} more rows)" if count > 1 else ""
+            what = f"row {self.row(int(wrong.arg_true()[0]))}, column {self.name(column)!r} {why}{more}"
+            raise ContractError(what, where=self.where, mend=mend)
+
+    def name(self, column: str) -> str:
+        """What the file calls one of the contract's columns."""
+        return self.columns.get(column, column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +110,28 @@ class TableContract:
 
     def checked(self, frame: pl.DataFrame, *, where: str) -> pl.DataFrame:
         """Return `frame` with the contract's types and order, or raise `ContractError` at the first violation."""
-        self._check_names(frame.columns, where)
+        return self.checked_rows(frame, Origin(where))
+
+    def checked_rows(self, frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+        """As `checked`, for rows that have other numbers and columns in the file that they came from."""
+        self._check_names(frame.columns, origin.where)
         if self.prepare is not None:
             frame = self.prepare(frame)
         present = [column for column in self.columns if column.name in frame.columns]
-        typed = frame.select(_typed(frame[column.name], column, where) for column in present)
+        typed = frame.select(_typed(frame[column.name], column, origin) for column in present)
         for column in present:
-            _check_values(typed[column.name], column, where)
+            _check_values(typed[column.name], column, origin)
         if self.unique:
-            _check_unique(typed, self.unique, where)
+            _check_unique(typed, self.unique, origin)
         return typed
 
-    def write(self, frame: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
+    def write(
+        self, frame: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None, mode: int = 0o644
+    ) -> None:
         """Check `frame` and write it as Parquet, whole or not at all, with the contract's version inside."""
         typed = self.checked(frame, where=str(path))
-        contract = {_METADATA_KEY: f"{self.name}/{self.version}"}
-        with replacing(path) as beside, _written(path):
+        contract = {CONTRACT_KEY: f"{self.name}/{self.version}"}
+        with replacing(path, mode=mode) as beside, _written(path):
             typed.write_parquet(beside, metadata=contract | (metadata or {}))
 
     def _check_names(self, names: Iterable[str], where: str) -> None:
@@ -178,7 +220,7 @@ def _read(path: Path, contract: TableContract) -> pl.DataFrame:
 
 
 def _check_version(path: Path, contract: TableContract) -> None:
-    name, _, version = parquet_metadata(path).get(_METADATA_KEY, f"{contract.name}/{contract.version}").partition("/")
+    name, _, version = parquet_metadata(path).get(CONTRACT_KEY, f"{contract.name}/{contract.version}").partition("/")
     if name != contract.name:
         raise ContractError(f"holds {name}, not {contract.name}", where=str(path), mend="Name the right file")
     if not version.isdecimal() or int(version) > contract.version:
@@ -189,7 +231,7 @@ def _check_version(path: Path, contract: TableContract) -> None:
         )
 
 
-def _typed(values: pl.Series, column: Column, where: str) -> pl.Series:
+def _typed(values: pl.Series, column: Column, origin: Origin) -> pl.Series:
     """Convert what loses nothing: text of a CSV to its type, whole numbers to floats, categories to text."""
     if values.dtype == column.dtype:
         return values
@@ -197,13 +239,14 @@ def _typed(values: pl.Series, column: Column, where: str) -> pl.Series:
         return values.cast(column.dtype)
     if values.dtype == pl.String and not isinstance(column.dtype, pl.String):
         parsed = _parse(values, column.dtype)
-        _refuse(parsed.is_null() & values.is_not_null(), column, where, f"is not a {_spoken(column.dtype)}")
+        unread = parsed.is_null() & values.is_not_null()
+        origin.refuse(unread, column.name, f"is not a {_spoken(column.dtype)}", mend=column.mend)
         return parsed
     if _widens(values.dtype, column.dtype):
         return values.cast(column.dtype)
     raise ContractError(
-        f"column {column.name!r} has type {values.dtype}, expected {_spoken(column.dtype)}",
-        where=where,
+        f"column {origin.name(column.name)!r} has type {values.dtype}, expected {_spoken(column.dtype)}",
+        where=origin.where,
         mend=f"Write it as {column.dtype}",
     )
 
@@ -232,35 +275,24 @@ def _parse(values: pl.Series, dtype: pl.DataType) -> pl.Series:
     return values.cast(dtype, strict=False)
 
 
-def _check_values(values: pl.Series, column: Column, where: str) -> None:
+def _check_values(values: pl.Series, column: Column, origin: Origin) -> None:
     if not column.nullable:
-        _refuse(values.is_null(), column, where, "is empty")
+        origin.refuse(values.is_null(), column.name, "is empty", mend=column.mend)
     if column.check is not None:
         frame = values.to_frame()
         wrong = frame.select((~column.check(pl.col(column.name))).fill_null(value=False)).to_series()
-        _refuse(wrong, column, where, "breaks the contract")
+        origin.refuse(wrong, column.name, "breaks the contract", mend=column.mend)
 
 
-def _check_unique(frame: pl.DataFrame, names: tuple[str, ...], where: str) -> None:
+def _check_unique(frame: pl.DataFrame, names: tuple[str, ...], origin: Origin) -> None:
     twice = frame.select(names).is_duplicated()
     if twice.any():
+        row = origin.row(int(twice.arg_true()[0]))
         raise ContractError(
-            f"row {_first(twice)}: the same {' and '.join(names)} stands in {twice.sum()} rows",
-            where=where,
+            f"row {row}: the same {' and '.join(names)} stands in {twice.sum()} rows",
+            where=origin.where,
             mend="Keep one of them",
         )
-
-
-def _refuse(wrong: pl.Series, column: Column, where: str, why: str) -> None:
-    count = wrong.sum()
-    if count:
-        more = f" (and {count - 1} more rows)" if count > 1 else ""
-        raise ContractError(f"row {_first(wrong)}, column {column.name!r} {why}{more}", where=where, mend=column.mend)
-
-
-def _first(wrong: pl.Series) -> int:
-    position = wrong.arg_true()[0]
-    return int(position) + 1
 
 
 def _spoken(dtype: pl.DataType) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 import polars as pl
 
 from recsys.contracts.event import Event
+from recsys.contracts.rekey import RekeyMap, RekeyReceipt
 from recsys.contracts.state import State
 from recsys.contracts.token import Lineage
 from recsys.errors import RecsysError
@@ -84,12 +86,29 @@ class Store(Protocol):
         """
 
     def load(self, people: People, *, progress: Callable[[int], None]) -> None:
-        """Replace all people by `people`; with an error, everything stays as it was.
+        """Replace all people of that epoch by `people`; with an error, everything stays as it was.
+
+        People of another epoch stay until a map is applied: callers may still speak of them by their old tokens.
 
         Args:
             people: What is to be there.
             progress: Told how many subjects were written since it was last told.
         """
+
+    def rekey(self, applied: RekeyMap, *, now: dt.datetime) -> RekeyReceipt:
+        """Replace every token of the map's old epoch by the new one, in one transaction, and remember the receipt.
+
+        Histories, states and what is known of events go with the person. Of a person who is there under both epochs,
+        what was loaded under the new one holds. The old epoch is not accepted any more. The receipt does not say
+        `destroyed`: that is for whoever holds the map's file.
+
+        Raises:
+            TokenError: The map begins at tokens that the store does not accept.
+            ContractError: The map lacks a token that is there.
+        """
+
+    def rekeyed(self, map_id: str) -> RekeyReceipt | None:
+        """The receipt of a map that was applied."""
 
     def check(self) -> None:
         """Return when the store answers."""

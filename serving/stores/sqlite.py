@@ -7,6 +7,7 @@ Events survive the end of the process at any moment, and a power failure except 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from recsys.contracts.event import Event
+from recsys.contracts.rekey import RekeyMap, RekeyReceipt
 from recsys.contracts.state import EMPTY_STATE
 from recsys.contracts.token import Lineage
 from recsys.history import ItemIndex
@@ -24,6 +26,7 @@ from serving.stores import schema
 from serving.stores.bulk import event_rows, state_of, subject_rows
 from serving.stores.interface import Known, People, Recorded, StoreError
 from serving.stores.packed import Rows, add, to_histories, unpack
+from serving.stores.rekeying import apply_map, receipt_for
 from serving.stores.sqlite_files import LOAD_FIRST, answering, decoding, engine_of, is_missing, make_file, recognise
 
 _READ: Final = select(schema.subjects).where(schema.subjects.c.subject.in_(bindparam("wanted", expanding=True)))
@@ -98,20 +101,32 @@ class SqliteStore:
         return Recorded(accepted=len(fresh), duplicates=len(events) - len(fresh))
 
     def load(self, people: People, *, progress: Callable[[int], None]) -> None:
-        """Replace all people by `people`."""
+        """Replace all people of that epoch by `people`."""
         everyone = schema.subjects.c.subject
+        same_epoch = everyone.startswith(people.lineage.prefix, autoescape=True)
         with answering(self._path):
             with self._loading.begin() as connection:
-                connection.execute(delete(schema.lineages))
                 lineage = {"domain": people.lineage.domain, "epoch": people.lineage.epoch}
-                connection.execute(insert(schema.lineages), lineage)
-                connection.execute(delete(schema.subjects))
+                connection.execute(insert(schema.lineages).on_conflict_do_nothing(), lineage)
+                connection.execute(delete(schema.subjects).where(same_epoch))
                 for batch in subject_rows(people, _numbered(connection, people.daily["item"].unique())):
                     connection.execute(_INSERT, batch)
                     progress(len(batch))
                 connection.execute(delete(schema.events).where(schema.events.c.subject.not_in(select(everyone))))
-            with contextlib.closing(self._loading.raw_connection()) as raw:
-                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._empty_the_log()
+
+    def rekey(self, applied: RekeyMap, *, now: dt.datetime) -> RekeyReceipt:
+        """Replace every token of the map's old epoch."""
+        with answering(self._path):
+            with self._loading.begin() as connection:
+                receipt = apply_map(connection, applied, now=now)
+            self._empty_the_log()
+        return receipt
+
+    def rekeyed(self, map_id: str) -> RekeyReceipt | None:
+        """The receipt of a map that was applied."""
+        with answering(self._path), self._reading.connect() as connection:
+            return receipt_for(connection, map_id)
 
     def check(self) -> None:
         """Return when the file answers, is a store of ours, and people can be read from it.
@@ -129,6 +144,11 @@ class SqliteStore:
         """Close every connection."""
         for engine in (self._reading, self._recording, self._loading):
             engine.dispose()
+
+    def _empty_the_log(self) -> None:
+        """What was deleted stands in the write-ahead log until it is emptied."""
+        with contextlib.closing(self._loading.raw_connection()) as raw:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _codes_for(self, connection: Connection, index: ItemIndex, highest: int) -> NDArray[np.int32]:
         """The code in `index` of each of the file's items; read anew only where there are items that we do not know."""

@@ -53,6 +53,7 @@ def engine_of(path: Path, *, synchronous: str, writes: bool, patience: float) ->
             return
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA secure_delete = ON")  # what is deleted leaves no bytes behind
+        connection.execute("PRAGMA temp_store = MEMORY")  # nor does a map between epochs
 
     if writes:
         event.listen(engine, "begin", _take_the_write_lock)

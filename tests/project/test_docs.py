@@ -92,6 +92,17 @@ def test_the_schema_of_policies_is_what_the_code_says() -> None:
     assert (ROOT / "docs" / "policy.schema.json").read_text() == made, "run python docs/render_policy_schema.py"
 
 
+def test_every_key_and_choice_of_a_field_policy_is_documented() -> None:
+    import pseudonymize.fields as terms  # noqa: PLC0415 - for this test only
+
+    page = (ROOT / "docs" / "field-policy.md").read_text()
+    kinds = (terms.FieldDocument, terms.TableDocument, terms.Field, *terms.ROLES.values())
+    keys = {key for kind in kinds for key in kind.__struct_fields__}
+    choices = {choice.value for kind in terms.CHOICES for choice in kind} | set(terms.ROLES)
+    for word in keys | choices:
+        assert re.search(rf"[`.\[\"]{word}[`\"\].:= ]", page), word
+
+
 def test_no_requirement_names_an_address() -> None:
     for path in (ROOT / "requirements").glob("*.txt"):
         text = path.read_text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +9,6 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
-from cryptography.hazmat.primitives.cmac import CMAC
 
 from pseudonymize.fields_check import load_fields
 from pseudonymize.gate.never import Never
@@ -21,26 +16,11 @@ from pseudonymize.report import RunReport
 from pseudonymize.run import Run
 from pseudonymize.tokeniser import Tokeniser
 from pseudonymize.vault import Vault, create_vault, open_vault
-from recsys.contracts.token import Lineage
 
 FIELDS = Path(__file__).parents[2] / "examples" / "complete_journey" / "fields.toml"
 TODAY = dt.date(2018, 1, 1)
+NOW = dt.datetime(2018, 1, 1, 12, tzinfo=dt.UTC)
 Table = dict[str, list[object]]
-
-
-class Reference:
-    """AES-CMAC and tokens, one value at a time, with nothing clever."""
-
-    @staticmethod
-    def cmac(key: bytes, value: bytes) -> bytes:
-        mac = CMAC(AES(key))
-        mac.update(value)
-        return mac.finalize()
-
-    def token(self, field_key: bytes, domain_key: bytes, value: str, lineage: Lineage) -> str:
-        block = Cipher(AES(domain_key), ECB()).encryptor()  # noqa: S305 - one block, as the construction says
-        token = block.update(self.cmac(field_key, value.encode()))
-        return f"{lineage.prefix}{base64.b32encode(token).decode().rstrip('=').lower()}"
 
 
 class Shop(SimpleNamespace):
@@ -110,11 +90,6 @@ def redemptions() -> Table:
     return {"loyalty_card": ["9840000000000017"], "offer_id": ["C-1"], "redeemed_on": ["2017-01-05"]}
 
 
-@pytest.fixture(scope="session")
-def reference() -> Reference:
-    return Reference()
-
-
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     folder = tmp_path / "raw"
@@ -127,13 +102,13 @@ def shop(tmp_path: Path) -> Shop:
 @pytest.fixture(scope="session")
 def vault_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("custodian") / "vault"
-    create_vault(folder, kek_file=None, environ={})
+    create_vault(folder, kek_file=None, environ={}, now=NOW)
     return folder
 
 
 @pytest.fixture(scope="session")
 def vault(vault_folder: Path) -> Vault:
-    return open_vault(vault_folder, kek_file=None, environ={})
+    return open_vault(vault_folder, kek_file=None, environ={}, now=NOW)
 
 
 @pytest.fixture(scope="session")
@@ -141,9 +116,15 @@ def fields_file() -> Path:
     return FIELDS
 
 
+@pytest.fixture(scope="session")
+def shared_tokeniser(vault: Vault) -> Tokeniser:
+    """For tests that do not look at what it counted."""
+    return Tokeniser(vault, load_fields(FIELDS).fields, vault.current("rec"), action="test")
+
+
 @pytest.fixture
 def tokeniser(vault: Vault) -> Tokeniser:
-    return Tokeniser(vault, load_fields(FIELDS).fields, Lineage("rec", "01"))
+    return Tokeniser(vault, load_fields(FIELDS).fields, vault.current("rec"), action="test")
 
 
 Release = Callable[..., RunReport]
@@ -157,9 +138,9 @@ def release(vault: Vault) -> Release:
         inputs: Sequence[Path], out: Path, *, fields: Path = FIELDS, domain: str = "rec", never: Sequence[str] = ()
     ) -> RunReport:
         policy = load_fields(fields)
-        tokeniser = Tokeniser(vault, policy.fields, Lineage(domain, "01"))
+        tokeniser = Tokeniser(vault, policy.fields, vault.current(domain), action="test")
         drop = Never(frozenset(never), "0" * 64 if never else None)
-        return Run(policy, tokeniser, drop, TODAY).write(inputs, out)
+        return Run(policy, tokeniser, drop, TODAY, vault.path).write(inputs, out)
 
     return run
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pseudonymize.canonical import text, text_column
+from pseudonymize.canonical.text import text, text_column
 
 values = st.one_of(st.text(), st.text(alphabet=st.characters(max_codepoint=127)), st.none())
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pseudonymize import columns
-from pseudonymize.columns import Place
+from pseudonymize.set_aside import Place, SetAside
 from pseudonymize.tokeniser import Tokeniser
 from recsys.errors import ContractError
 
-PLACE = Place(Path("raw.csv"), "cell", 11)
+PLACE = Place(SetAside(Path("raw.csv"), lenient=False), "cell", pl.Series(range(11, 5000)))
 TODAY = dt.date(2018, 3, 1)
 
 

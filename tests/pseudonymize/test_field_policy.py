@@ -37,7 +37,7 @@ WRONG = [
     ('store = { role = "drop" }', 'store = { role = "consent", purpose = "training" }', "consents belong to subjects"),
     ('store = { role = "drop" }', 'store = { role = "evaluation", set = "demographics" }', "stand beside people"),
     ('store = { role = "drop" }', 'store = { role = "evaluation" }', "names no evaluation set"),
-    ('to = "adult", years = 18', 'to = "region"', "It may feed: adult"),
+    ('to = "adult", years = 18', 'to = "region"', "generalise = 'adult' does not give 'region'"),
     ('generalise = "day", to = "day"', 'generalise = "adult", to = "day"', "does not give 'day'"),
     ('generalise = "day"', 'generalise = "day", as_of = 2017-01-01', "as_of belongs to"),
     (CARD, 'loyalty_card = { role = "drop" }', "has 0 columns of role 'subject'"),

@@ -57,12 +57,13 @@ def test_an_identifier_given_as_an_argument_is_not_repeated(vault_folder: Path, 
     assert "canary" not in done.stderr + done.stdout
 
 
-def test_a_full_disk_leaves_nothing(
-    shop: SimpleNamespace, vault_folder: Path, fields_file: Path, tmp_path: Path
-) -> None:
-    shop.receipts["item"] = [os.urandom(NO_STORE).hex() for _ in range(4)]  # cannot be compressed
+def test_a_full_disk_leaves_nothing(shop: SimpleNamespace, fields_file: Path, tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    assert run("pseudonymize", "keys", "init", "--vault", vault).returncode == 0
+    shop.receipts = {name: cells * 40 for name, cells in shop.receipts.items()}
+    shop.receipts["item"] = [os.urandom(500).hex() for _ in range(160)]  # cannot be compressed
     shop.write()
-    words = [sys.executable, "-c", LIMITED, *gate(shop, vault_folder, fields_file, tmp_path / "out")]
+    words = [sys.executable, "-c", LIMITED, *gate(shop, vault, fields_file, tmp_path / "out")]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own command
     assert_clear_failure(done, "cannot be written (File too large)")
     assert not (tmp_path / "out").exists()

@@ -38,13 +38,13 @@ def test_cells_of_a_csv_are_text_and_may_hold_newlines(tmp_path: Path) -> None:
 
 
 def test_rows_are_numbered_through_all_batches(tmp_path: Path) -> None:
-    rows = 400_000
+    rows = 1_200_000
     pl.DataFrame({"row": range(1, rows + 1)}).write_csv(tmp_path / "t.csv")
     pl.DataFrame({"row": range(1, rows + 1)}).write_parquet(tmp_path / "t.parquet")
     for name in ("t.csv", "t.parquet"):
         batches = list(open_raw(tmp_path / name).batches())
         assert len(batches) > 1
-        assert [int(batch.frame["row"][0]) for batch in batches] == [batch.first_row for batch in batches]
+        assert [int(batch.frame["row"][0]) for batch in batches] == [batch.numbers[0] for batch in batches]
         assert sum(batch.frame.height for batch in batches) == rows
 
 

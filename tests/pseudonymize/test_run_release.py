@@ -135,7 +135,7 @@ def test_the_report_counts_what_came_in(shop: SimpleNamespace, release: Release,
     assert [(table.table, table.rows) for table in (customers, receipts)] == [("customers", 3), ("receipts", 4)]
     became = {column.column: (column.role, column.became, column.distinct) for column in receipts.columns}
     assert became["receipt"] == ("identifier", "basket: token of rec.01", 3)
-    assert became["sold_at"] == ("quasi", "day, made coarser", 3)
+    assert became["sold_at"] == ("quasi", "day, made coarser: day", 3)
     assert became["store"] == ("drop", "dropped", 2)
     people = {column.column: (column.became, column.distinct) for column in customers.columns}
     assert people["email"] == ("dropped", 2)
@@ -150,7 +150,11 @@ def test_a_folder_of_monthly_files_is_one_release(shop: SimpleNamespace, release
     parts = [shop.folder / "receipts-01.csv", shop.folder / "receipts-02.parquet"]
     release(parts, tmp_path / "parts")
     release(shop.files[1:2], tmp_path / "whole")
-    assert [path.name for path in sorted((tmp_path / "parts").iterdir())] == ["purchases.parquet", "release.json"]
+    assert [path.name for path in sorted((tmp_path / "parts").iterdir())] == [
+        "purchases.parquet",
+        "release.json",
+        "report.html",
+    ]
     assert pl.read_parquet(tmp_path / "parts" / "purchases.parquet").equals(
         pl.read_parquet(tmp_path / "whole" / "purchases.parquet")
     )

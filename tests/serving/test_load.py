@@ -143,14 +143,17 @@ def test_people_of_another_domain_do_not_mix(copied: Shop, loaded: Path) -> None
         assert len(store.read([DRINKER], INDEX).histories.item) > 0
 
 
-def test_a_new_epoch_takes_the_place_of_the_old_one(copied: Shop, loaded: Path) -> None:
+def test_a_new_epoch_stands_beside_the_old_one_until_the_map_comes(copied: Shop, loaded: Path) -> None:
     for name in ("purchases", "subjects"):
         rewrite(copied.file(name), pl.col("subject").str.replace(".01.", ".02.", literal=True))
     state = shutil.copy(loaded, copied.folder / "s.db")
     load(state=f"sqlite:///{state}", **options(copied))
     with closing(open_store(f"sqlite:///{state}")) as store:
-        assert [str(lineage) for lineage in store.lineages()] == ["rec.02"]
-        assert len(store.read([DRINKER], INDEX).histories.item) == 0
+        assert {str(lineage) for lineage in store.lineages()} == {"rec.01", "rec.02"}
+        old, new = (
+            len(store.read([name], INDEX).histories.item) for name in (DRINKER, DRINKER.replace(".01.", ".02."))
+        )
+        assert old == new > 0
 
 
 def test_a_full_disk_changes_nothing(copied: Shop, loaded: Path) -> None:
@@ -182,7 +185,7 @@ def test_a_missing_option_is_a_wrong_use(shop: Shop) -> None:
 
 
 def test_a_running_server_takes_up_a_new_epoch(shop: Shop, copied: Shop, state: str) -> None:
-    """The server was started on epoch 01; while it runs, a load replaces everybody by their tokens of epoch 02."""
+    """The server was started on epoch 01; while it runs, a load brings everybody by their tokens of epoch 02."""
     for name in ("purchases", "subjects"):
         rewrite(copied.file(name), pl.col("subject").str.replace(".01.", ".02.", literal=True))
     renewed = DRINKER.replace(".01.", ".02.")
@@ -191,5 +194,4 @@ def test_a_running_server_takes_up_a_new_epoch(shop: Shop, copied: Shop, state: 
         assert server.http.post("/v1/decisions", json={"subject": renewed, "channel": "email"}).status_code == 422
         assert run("serving", *copied.load_options(state)).returncode == 0
         assert server.ask(renewed, count=20)["items"] == before["items"]
-        refused = server.http.post("/v1/decisions", json={"subject": DRINKER, "channel": "email"})
-        assert "accepted here: rec.02" in refused.json()["detail"]
+        assert server.ask(DRINKER, count=20)["items"] == before["items"]

@@ -214,8 +214,8 @@ def test_the_newest_rows_are_kept(store: Store) -> None:
 def test_loading_again_replaces_everyone(store: Store) -> None:
     store.load(people([(ANNA, "beer", 0, 2), (BELA, "milk", 0, 1)]), progress=silent)
     store.record([event(1, (ANNA, "milk", 1, 1)), event(2, (BELA, "milk", 1, 1))])
-    store.load(people([(BELA, "wine", 0, 4)], {BELA: ["profiling"]}, epoch="02"), progress=silent)
-    assert store.lineages() == {Lineage("rec", "02")}
+    store.load(people([(BELA, "wine", 0, 4)], {BELA: ["profiling"]}), progress=silent)
+    assert store.lineages() == {Lineage("rec", "01")}
     assert store.read([ANNA, BELA], INDEX).states == (EMPTY_STATE, State(consents=frozenset({"profiling"})))
     assert read(store, ANNA, BELA) == [(BELA, "wine", 0, 4, 1)]
     # Bela's event is still known and does not count again; of Anna nothing is left, not even that.

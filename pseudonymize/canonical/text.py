@@ -1,44 +1,16 @@
-"""Canonical forms: what makes two ways of writing one identifier the same person.
-
-A form has a version, which is part of the key's label: a changed rule makes new tokens and never silently merges
-people. A value that nothing is left of becomes empty; the caller decides whether that is an error.
-"""
+"""Text: the form of what has no form of its own."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import polars as pl
-
-MAX_BYTES: Final = 1024  # longer than any identifier: a cell that holds a document is a mistake
 
 # Unicode's White_Space, spelled out: Python's and polars' own notions differ from each other.
 _WHITE_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-
-
-class FormName(StrEnum):
-    """The canonical forms that a field policy may name."""
-
-    TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class CanonicalForm:
-    """A canonical form.
-
-    Args:
-        label: Name and version, as they enter the derivation of keys.
-        column: The form of a whole text column; an empty cell stays empty.
-    """
-
-    label: str
-    column: Callable[[pl.Series], pl.Series]
 
 
 def text(value: str) -> str:
@@ -59,6 +31,3 @@ def text_column(values: pl.Series) -> pl.Series:
         slow = pl.Series([text(value) for value in rest], dtype=pl.String)
         fast = fast.scatter((~ascii_only).fill_null(value=False).arg_true(), slow)
     return fast.set(fast == "", None)
-
-
-FORMS: Final = {FormName.TEXT: CanonicalForm("text/1", text_column)}

@@ -1,0 +1,1 @@
+"""The commands of `recsys-pseudonymize`, a file for each group."""

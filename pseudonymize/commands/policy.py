@@ -1,0 +1,72 @@
+"""`check`, `suggest` and `record`: the field policy before any key is touched."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table as Grid
+
+from pseudonymize.commands.options import Fields, Json, RawInputs
+from pseudonymize.dry_run import WHY, Check, dry_run, refuse_bad
+from pseudonymize.fields import ROLES
+from pseudonymize.fields_check import load_fields
+from pseudonymize.processing_record import processing_record
+from pseudonymize.suggestion import suggest as draft
+from recsys.console import now, print_json, say, screen
+
+
+def check(inputs: RawInputs, fields: Fields, json: Json = False) -> None:  # noqa: FBT002 - a flag of the command line
+    """Say, column by column, what would become of these files and why. It needs no vault and writes nothing.
+
+    Status 1 where a run would be refused.
+
+    Example: `recsys-pseudonymize check --fields fields.toml customers.csv receipts.parquet`
+    """
+    found = dry_run(load_fields(fields), inputs, now())
+    for grid in _grids(found):
+        screen.print(grid)
+    if json:
+        print_json(found)
+    refuse_bad(found)
+    say("A run would pass.")
+
+
+def suggest(file: Annotated[Path, typer.Argument(metavar="INPUT", help="A raw file: .csv or .parquet.")]) -> None:
+    """Draft a field policy from a file, with a reason beside each column. Read it before you use it.
+
+    Example: `recsys-pseudonymize suggest customers.csv > fields.toml`
+    """
+    sys.stdout.write(draft(file))
+
+
+def record(fields: Fields) -> None:
+    """Print the public record of processing, in Markdown: what is collected, why, in what form, for how long.
+
+    Example: `recsys-pseudonymize record --fields fields.toml > record.md`
+    """
+    sys.stdout.write(processing_record(load_fields(fields)))
+
+
+def _grids(found: Check) -> list[Grid]:
+    grids = []
+    for table in found.tables:
+        grid = Grid(
+            "column", "role", "would become", "why", title=f"{table.table}: {table.rows:,} rows", box=SIMPLE_HEAD
+        )
+        grid.add_column("distinct values", justify="right")
+        for column in table.columns:
+            why = WHY[ROLES[column.role]]
+            count = f"{'' if column.exact else '≈ '}{column.distinct:,}"
+            grid.add_row(column.column, column.role, column.became.replace("rec.01", "the domain"), why, count)
+        grids.append(grid)
+    if found.bad_rows:
+        grid = Grid("rows that do not fit", title="Bad rows", box=SIMPLE_HEAD)
+        grid.add_column("rows", justify="right")
+        for reason, rows in found.bad_rows.items():
+            grid.add_row(reason, f"{rows:,}")
+        grids.append(grid)
+    return grids

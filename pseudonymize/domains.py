@@ -1,0 +1,195 @@
+"""From tokens to tokens, without an identifier: to another domain, or to the next epoch. Only the custodian can.
+
+A domain token is undone with its domain's key, which gives the root token back, and made anew with the other key. That
+works as long as both stand on the same field root; otherwise it takes the raw files.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import polars as pl
+import pyarrow.parquet as pq
+
+from pseudonymize.inputs import open_raw
+from pseudonymize.keys import VaultError
+from pseudonymize.suppression import SUPPRESSION_LABEL, SuppressionList, read_list
+from pseudonymize.tokens import domain_label, domain_tokens, roots_of, unwritten, written
+from pseudonymize.vault import Vault
+from pseudonymize.vault_record import EpochRecord, Status, VaultRecord
+from recsys.contracts.rekey import REKEY_MAP, MapHeader, map_metadata
+from recsys.contracts.table import CONTRACT_KEY, Origin, parquet_metadata
+from recsys.contracts.token import MEND, TOKEN_PATTERN, Lineage, column_lineage
+from recsys.errors import ContractError, TokenError, UsageError
+from recsys.files import replacing
+
+TOKEN_COLUMNS: Final = ("subject", "basket")
+_INSIDE: Final = r"s1\.[a-z][a-z0-9-]{0,15}\.[0-9]{2}\."  # a token in a place where none belongs
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How many rows went to another domain, and how many stayed behind because their person was forgotten."""
+
+    rows: int
+    suppressed: int
+
+
+class Mover:
+    """Takes tokens of one domain and epoch to another that stands on the same field root."""
+
+    def __init__(self, vault: Vault, source: EpochRecord, target: EpochRecord, *, action: str) -> None:
+        if source.status is Status.DESTROYED:
+            raise VaultError(f"the key of {source.lineage} was destroyed", where="the vault", mend="Run the raw files")
+        if source.generation != target.generation:
+            raise VaultError(
+                f"{source.lineage} and {target.lineage} stand on different field roots",
+                where="the vault",
+                mend="Only the raw files lead from one to the other: give them, with --fields",
+            )
+        self.source, self.target = source.lineage, target.lineage
+        self._suppressed: SuppressionList = read_list(vault.path).of_generation(source.generation)
+        labels = [domain_label(self.source), domain_label(self.target), SUPPRESSION_LABEL]
+        self._from, self._to, self._suppression = vault.take(action, *labels)
+
+    def moved(self, tokens: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """The tokens in the other domain, and which of them are of people who were forgotten; empty cells stay."""
+        filled = tokens.is_not_null()
+        roots = roots_of(self._from, unwritten(tokens.drop_nulls(), self.source))
+        made = written(domain_tokens(self._to, roots), self.target)
+        held = pl.Series(self._suppressed.holds(self._suppression, roots))
+        if filled.all():
+            return made.alias(tokens.name), held
+        places = filled.arg_true()
+        empty = pl.Series(tokens.name, [None] * len(tokens), dtype=pl.String)
+        none = pl.repeat(value=False, n=len(tokens), dtype=pl.Boolean, eager=True)
+        return empty.scatter(places, made), none.scatter(places, held)
+
+
+def redomain(vault: Vault, source: str, target: str, file: Path, out: Path) -> Moved:
+    """Write `file` to `out` with tokens of another domain, in which nothing of the first one is left.
+
+    Raises:
+        ContractError: A file without tokens, or with tokens where the contracts have none.
+        TokenError: Tokens of a domain other than `source`.
+        VaultError: The two domains stand on different field roots.
+    """
+    if out.suffix != ".parquet":
+        raise UsageError("does not end in .parquet", where="--out", mend="Name a Parquet file")
+    lineage, columns = _tokens_in(file)
+    if lineage.domain != source:
+        what = f"holds tokens of {lineage.domain!r}, not of {source!r}"
+        raise TokenError(what, where=str(file), mend="Name its own domain with --from")
+    mover = Mover(vault, vault.record.epoch(lineage), vault.current(target), action="redomain")
+    metadata = parquet_metadata(file) if file.suffix == ".parquet" else {}
+    contract = {CONTRACT_KEY: metadata[CONTRACT_KEY]} if CONTRACT_KEY in metadata else {}
+    rows = suppressed = 0
+    with replacing(out, mode=0o600) as beside, beside.open("wb") as sink:
+        writer: pq.ParquetWriter | None = None
+        for frame in _frames(file, columns):
+            moved, forgotten = _moved_rows(mover, frame, columns)
+            suppressed += forgotten
+            rows += moved.height
+            arrow = moved.to_arrow(compat_level=pl.CompatLevel.oldest())
+            if writer is None:
+                writer = pq.ParquetWriter(sink, arrow.schema.with_metadata(contract), compression="zstd")
+            writer.write_table(arrow.cast(writer.schema))
+        if writer is not None:
+            writer.close()
+    return Moved(rows, suppressed)
+
+
+def issue_map(vault: Vault, domain: str, pairs: pl.DataFrame, out: Path, header: MapHeader) -> None:
+    """Write a one-time map and note in the vault that it was issued."""
+
+    def update(record: VaultRecord) -> VaultRecord:
+        return msgspec.structs.replace(record, maps=(*record.maps, header))
+
+    if out.exists():
+        raise UsageError("exists already", where="--out", mend="Name a new file: a map is used once")
+    vault.change("issue map", update, domain=domain, epoch=header.from_epoch, map=header.map_id)
+    REKEY_MAP.write(pairs, out, metadata=map_metadata(header), mode=0o600)
+
+
+def epoch_map(vault: Vault, domain: str, files: Sequence[Path], out: Path) -> int:
+    """Write the map from the epoch of some token files to the domain's newest; the number of tokens in it.
+
+    Raises:
+        TokenError: Tokens of another domain, or of several epochs.
+        VaultError: They are of the newest epoch already, or of another field root.
+    """
+    lineages = {_tokens_in(file)[0] for file in files}
+    if len(lineages) != 1 or next(iter(lineages)).domain != domain:
+        found = ", ".join(map(str, sorted(lineages)))
+        raise TokenError(
+            f"the files hold tokens of {found}", where=domain, mend="Give files of one epoch of the domain"
+        )
+    (source,) = lineages
+    target = vault.current(domain)
+    if target.lineage == source:
+        raise VaultError("is the newest epoch already", where=str(source), mend="Rotate first: `keys rotate`")
+    mover = Mover(vault, vault.record.epoch(source), target, action="epoch")
+    old = _distinct(files)
+    new, _ = mover.moved(old)
+    issue_map(vault, domain, pl.DataFrame({"from": old, "to": new}), out, map_header(source, target.lineage))
+    return len(old)
+
+
+def map_header(source: Lineage, target: Lineage) -> MapHeader:
+    """The header of a new map."""
+    return MapHeader(map_id=secrets.token_hex(16), domain=source.domain, from_epoch=source.epoch, to_epoch=target.epoch)
+
+
+def _moved_rows(mover: Mover, frame: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.DataFrame, int]:
+    moved = {name: mover.moved(frame[name]) for name in columns}
+    frame = frame.with_columns(tokens.alias(name) for name, (tokens, _) in moved.items())
+    if "subject" not in moved:
+        return frame, 0
+    forgotten = moved["subject"][1]
+    return frame.filter(~forgotten), int(forgotten.sum())
+
+
+def _distinct(files: Iterable[Path]) -> pl.Series:
+    seen = pl.Series("from", dtype=pl.String)
+    for file in files:
+        _, columns = _tokens_in(file)
+        for frame in _frames(file, columns):
+            cells = pl.concat([frame[name].drop_nulls().alias("from") for name in columns])
+            seen = pl.concat([seen, cells.unique()]).unique()
+    return seen.sort()
+
+
+def _tokens_in(file: Path) -> tuple[Lineage, tuple[str, ...]]:
+    """The one lineage of a file's tokens, by its first rows, and its columns of tokens."""
+    raw = open_raw(file)
+    columns = tuple(name for name in TOKEN_COLUMNS if name in raw.names)
+    if not columns:
+        mend = f"Name a file with {' or '.join(TOKEN_COLUMNS)}"
+        raise ContractError("has no column of tokens", where=str(file), mend=mend)
+    first = next(iter(raw.batches())).frame
+    cells = pl.concat([first[name].cast(pl.String).drop_nulls().alias("token") for name in columns])
+    if not cells.str.contains(TOKEN_PATTERN).all():
+        raise TokenError("holds something else than tokens", where=str(file), mend=MEND)
+    return column_lineage(cells, where=str(file)), columns
+
+
+def _frames(file: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """The rows, with every cell of the token columns checked, and every other for tokens that do not belong there."""
+    lineage, _ = _tokens_in(file)
+    form = TOKEN_PATTERN.replace(r"[a-z][a-z0-9-]{0,15}\.[0-9]{2}", f"{lineage.domain}\\.{lineage.epoch}")
+    for batch in open_raw(file).batches():
+        origin = Origin(str(file), batch.numbers)
+        frame = batch.frame.with_columns(pl.col(columns).cast(pl.String))
+        for name in columns:
+            wrong = ~frame[name].str.contains(form).fill_null(value=True)
+            origin.refuse(wrong, name, f"is no token of {lineage}", mend=MEND)
+        for name, dtype in frame.schema.items():
+            if dtype == pl.String and name not in columns:
+                hidden = frame[name].str.contains(_INSIDE).fill_null(value=False)
+                origin.refuse(hidden, name, "holds a token where none belongs", mend="Drop that column first")
+        yield frame

@@ -1,0 +1,95 @@
+"""A dry run: everything that a run does, with keys that are thrown away, and nothing written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import polars as pl
+
+from pseudonymize.fields import (
+    BadRows,
+    Consent,
+    Drop,
+    Evaluation,
+    Feature,
+    FieldPolicy,
+    FreeText,
+    Identifier,
+    Quasi,
+    Role,
+    Sensitive,
+    Subject,
+)
+from pseudonymize.gate.never import Never
+from pseudonymize.matching import matched
+from pseudonymize.report import FieldReport, TableReport, field_reports
+from pseudonymize.run import Gate, Run
+from pseudonymize.tokeniser import Tokeniser
+from pseudonymize.vault import DEFAULT_DOMAIN, create_vault, open_vault
+from recsys.contracts.table import TableContract
+from recsys.errors import ContractError
+
+WHY: Final[dict[type[Role], str]] = {
+    Subject: "names the person: only the token leaves",
+    Identifier: "names a person or a receipt: dropped, or a token",
+    Quasi: "singles people out together with others of its kind: only a coarser form leaves",
+    Sensitive: "about health, belief, origin or the like: never learned from, never served",
+    Feature: "says nothing about who it is: passes as it is",
+    Evaluation: "only recsys-evaluate reads it",
+    FreeText: "people write names into it: dropped, or scanned and refused where something is found",
+    Consent: "an explicit yes counts, an empty cell is a no",
+    Drop: "nothing downstream needs it",
+}
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run would do. `bad_rows` counts rows by column and reason; `refused` are those that would stop the run."""
+
+    tables: tuple[TableReport, ...]
+    fields: tuple[FieldReport, ...]
+    bad_rows: dict[str, int]
+    refused: bool
+
+
+def dry_run(policy: FieldPolicy, inputs: Sequence[Path], now: dt.datetime) -> Check:
+    """What `run` would do with these files, every bad row counted instead of the first one refused.
+
+    Raises:
+        ContractError: Files whose columns are not those of the policy, a low-cardinality column to be tokenised, a
+            person in two rows.
+    """
+    lenient = replace(policy, tables=tuple(replace(table, bad_rows=BadRows.QUARANTINE) for table in policy.tables))
+    with tempfile.TemporaryDirectory() as folder:
+        create_vault(Path(folder) / "vault", kek_file=None, environ={}, now=now)
+        vault = open_vault(Path(folder) / "vault", kek_file=None, environ={}, now=now)
+        tokeniser = Tokeniser(vault, policy.fields, vault.current(DEFAULT_DOMAIN), action="check")
+        gate = Gate(Run(lenient, tokeniser, Never(), now.date(), vault.path), _nowhere)
+        gate.admit_all(matched(inputs, lenient))
+        counts = gate.check()
+    strict = {str(table.name) for table in policy.tables if table.bad_rows is BadRows.REFUSE}
+    met = {table.name for table, _ in matched(inputs, policy)}
+    unread = {form.unread for form in (field.form() for field in policy.fields.values())}
+    stopping = [reason for reason in gate.quarantine.reasons if reason.partition(": ")[2] not in unread]
+    return Check(
+        tables=tuple(tally.report() for tally in gate.tallies.values()),
+        fields=field_reports(policy, counts),
+        bad_rows=dict(gate.quarantine.reasons.most_common()),
+        refused=bool(stopping and met & strict),
+    )
+
+
+def refuse_bad(check: Check) -> None:
+    """Raise `ContractError` where `run` would."""
+    if check.refused:
+        mend = "Mend the rows, or set bad_rows = 'quarantine' for the table"
+        raise ContractError(f"{sum(check.bad_rows.values())} rows do not fit", where="the files", mend=mend)
+
+
+def _nowhere(contract: TableContract, frame: pl.DataFrame) -> None:
+    """Where the rows of a dry run go."""

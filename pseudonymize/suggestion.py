@@ -1,0 +1,158 @@
+"""A first draft of a field policy, from a file. It errs on the side of dropping, and somebody has to read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pseudonymize.canonical import FormName, canonical_form
+from pseudonymize.inputs import open_raw
+
+_BATCHES: Final = 4  # looked at: enough to see what a column holds
+_MOST: Final = 0.9  # of the filled cells, for a column to be of a kind
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+_DROP: Final = 'role = "drop"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    cells: pl.Series  # filled ones, as text
+
+    @property
+    def distinct(self) -> float:
+        """Distinct values a filled cell."""
+        return self.cells.n_unique() / max(len(self.cells), 1)
+
+    def named(self, pattern: str) -> bool:
+        """Whether the column's name holds a word."""
+        return re.search(pattern, self.name, re.IGNORECASE) is not None
+
+    def mostly(self, form: FormName, option: str = "") -> bool:
+        """Whether most cells can be read in a canonical form."""
+        sample = self.cells.unique(maintain_order=True).head(1000)
+        return len(sample) > 0 and canonical_form(form, option).column(sample).count() >= _MOST * len(sample)
+
+    def matches(self, pattern: str) -> bool:
+        """Whether most cells match."""
+        return len(self.cells) > 0 and int(self.cells.str.contains(pattern).sum()) >= _MOST * len(self.cells)
+
+
+_Rule = tuple[Callable[[_Column], bool], str, str]
+_DROPPED: Final = 'role = "identifier", action = "drop"'
+_SENSITIVE: Final = r"health|diagnos|religio|ethnic|race|union|politic|sexual|disab|medic|allerg"
+
+# The first rule that holds, from what is most telling on: a test, the role, and why.
+_RULES: Final[tuple[_Rule, ...]] = (
+    (lambda c: c.mostly(FormName.EMAIL), _DROPPED, "e-mail addresses"),
+    (lambda c: c.named(r"phone|mobile|tel\b") or c.matches(r"^\+[0-9][0-9 ()-]{7,}$"), _DROPPED, "telephone numbers"),
+    (lambda c: c.named(r"(?:^|_)(?:first|last|sur|full)?_?name$|address|street"), _DROPPED, "names people"),
+    (lambda c: c.named(_SENSITIVE), 'role = "sensitive"', "special categories of GDPR, article 9, by its name"),
+    (lambda c: c.named(r"note|comment|remark|message|free_?text"), 'role = "free-text", action = "drop"', "free text"),
+    (lambda c: c.named(r"ip\b|ip_addr|device|cookie|iban|passport|ssn|tax"), _DROPPED, "names people or their things"),
+)
+_PURCHASE_RULES: Final[tuple[_Rule, ...]] = (
+    (
+        lambda c: c.named(r"receipt|basket|transaction|order|invoice"),
+        'role = "identifier", action = "tokenise", field = "receipt", to = "basket"',
+        "holds a receipt together",
+    ),
+    (
+        lambda c: c.matches(r"^\d{4}-\d\d-\d\d"),
+        'role = "quasi", generalise = "day", to = "day"',
+        "the minute of a purchase singles people out",
+    ),
+    (lambda c: c.named(r"item|product|sku|article|ean|upc"), 'role = "feature", to = "item"', "what was sold"),
+    (lambda c: c.named(r"quantity|qty|units"), 'role = "feature", to = "quantity"', "how many"),
+    (lambda c: c.named(r"value|amount|price|total|sales"), 'role = "feature", to = "value"', "what was paid"),
+    (lambda c: c.named(r"channel"), 'role = "feature", to = "channel"', "where it was bought"),
+)
+_PEOPLE_RULES: Final[tuple[_Rule, ...]] = (
+    (
+        lambda c: c.named(r"birth|dob") and c.matches(r"^\d{4}-\d\d-\d\d"),
+        'role = "quasi", generalise = "adult", to = "adult"',
+        "of age or not is enough",
+    ),
+    (
+        lambda c: c.named(r"post_?code|zip"),
+        'role = "quasi", generalise = "prefix", length = 2, to = "region"',
+        "the whole code singles people out",
+    ),
+    (
+        lambda c: c.named(r"gender|sex|age|income|household|marital|kids|children"),
+        'role = "evaluation", set = "demographics"',
+        "never learned from: only for judging",
+    ),
+    (lambda c: c.named(r"store|shop|branch"), 'role = "feature", to = "store"', "a segment"),
+    (lambda c: c.named(r"interest"), 'role = "feature", to = "interests"', "declared by the person"),
+)
+_CONSENT: Final = re.compile(r"consent|opt_?in|agree|permission", re.IGNORECASE)
+
+
+def suggest(file: Path) -> str:
+    """A field policy in TOML for one file, with the reason beside every column; it is valid, and may be incomplete."""
+    columns = _columns(file)
+    receipts = any(column.named(r"item|product|sku|article") for column in columns)
+    person = _person(columns)
+    feeds = "purchases" if receipts else "subjects"
+    rules = (*_RULES, *(_PURCHASE_RULES if receipts else _PEOPLE_RULES))
+    head = [
+        f"# A draft, from {len(columns)} columns of one file. Read every line: it knows names and forms, not meanings.",
+        "version = 1",
+        "",
+        "[fields.person]",
+        'canonical = "text"',
+        *(["[fields.receipt]", 'canonical = "text"'] if receipts else []),
+        "",
+        f"[tables.{feeds}]",
+        f"match = {json.dumps(file.stem + '*')}",
+        f'feeds = "{feeds}"',
+        'purpose = "" # why this is collected; `record` prints it',
+        *(["drop_zero_quantity = true # deposit and coupon lines"] if receipts else []),
+        'retention = "" # how long what becomes of it is kept',
+        "",
+        f"[tables.{feeds}.columns]",
+    ]
+    taken: set[str] = set()
+    return "\n".join([*head, *(_line(column, rules, taken, is_person=column is person) for column in columns)]) + "\n"
+
+
+def _columns(file: Path) -> list[_Column]:
+    raw = open_raw(file)
+    frame = pl.concat([batch.frame for batch in islice(raw.batches(), _BATCHES)])
+    return [_Column(name, frame[name].cast(pl.String, strict=False).drop_nulls()) for name in frame.columns]
+
+
+def _person(columns: list[_Column]) -> _Column | None:
+    """The column that most likely names the person: by its name, else by its addresses."""
+    likely = [c for c in columns if c.named(r"loyalty|card|customer|member|household|client|person|user|subject")]
+    likely += [c for c in columns if c.mostly(FormName.EMAIL)]
+    return max(likely, key=lambda column: (column in likely[:1], column.distinct), default=None)
+
+
+def _line(column: _Column, rules: tuple[_Rule, ...], taken: set[str], *, is_person: bool) -> str:
+    role, why = _DROP, "nothing is known that needs it"
+    if is_person:
+        role, why = 'role = "subject", field = "person"', "names the person in most rows"
+    elif found := _CONSENT.search(column.name):
+        purpose = re.sub(r"[^a-z0-9]+", "-", column.name[: found.start()] + column.name[found.end() :].lower()).strip(
+            "-"
+        )
+        purpose = purpose if purpose in {"profiling", "training"} else f"channel:{purpose or 'name-it'}"
+        role, why = f'role = "consent", purpose = "{purpose}"', "by its name; check the purpose"
+    else:
+        for holds, rule, reason in rules:
+            target = re.search(r'to = "(\w+)"', rule)
+            if holds(column) and (target is None or target.group(1) not in taken):
+                role, why = rule, reason
+                taken |= {target.group(1)} if target else set()
+                break
+    key = column.name if _KEY.fullmatch(column.name) else json.dumps(column.name)
+    return f"{key} = {{ {role} }} # {why}"
