@@ -28,6 +28,7 @@ from pseudonymize.fields import (
 )
 from pseudonymize.gate.never import Never
 from pseudonymize.matching import matched
+from pseudonymize.quarantine import Quarantine
 from pseudonymize.report import FieldReport, TableReport, field_reports
 from pseudonymize.run import Gate, Run
 from pseudonymize.tokeniser import Tokeniser
@@ -69,7 +70,7 @@ def dry_run(policy: FieldPolicy, inputs: Sequence[Path], now: dt.datetime) -> Ch
         create_vault(Path(folder) / "vault", kek_file=None, environ={}, now=now)
         vault = open_vault(Path(folder) / "vault", kek_file=None, environ={}, now=now)
         tokeniser = Tokeniser(vault, policy.fields, vault.current(DEFAULT_DOMAIN), action="check")
-        gate = Gate(Run(lenient, tokeniser, Never(), now.date(), vault.path), _nowhere)
+        gate = Gate(Run(lenient, tokeniser, Never(), now.date(), vault.path), _nowhere, Quarantine(None, ""))
         gate.admit_all(matched(inputs, lenient))
         counts = gate.check()
     strict = {str(table.name) for table in policy.tables if table.bad_rows is BadRows.REFUSE}
@@ -88,7 +89,7 @@ def refuse_bad(check: Check) -> None:
     """Raise `ContractError` where `run` would."""
     if check.refused:
         mend = "Mend the rows, or set bad_rows = 'quarantine' for the table"
-        raise ContractError(f"{sum(check.bad_rows.values())} rows do not fit", where="the files", mend=mend)
+        raise ContractError(f"rows that do not fit: {sum(check.bad_rows.values())}", where="the files", mend=mend)
 
 
 def _nowhere(contract: TableContract, frame: pl.DataFrame) -> None:

@@ -8,21 +8,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
+from pseudonymize.csv_files import Piece, Skip, csv_names, csv_pieces
 from recsys.errors import ContractError
 
-Skip = Callable[[int, str], None]
-
 _BATCH_ROWS: Final = 1 << 19  # work on distinct values is done anew for each batch
-_CSV_BLOCK: Final = 1 << 20  # bytes; no row may be much longer, and the reader keeps up to 32 of them ahead
+_BATCH_PIECES: Final = 64
 _PARQUET_BUFFER: Final = 1 << 20  # bytes a column; without it a whole row group is read at once
 
 
@@ -38,33 +37,33 @@ class Batch:
 class RawFile:
     """A raw file whose header was read. `stream` reads it from its start; every cell of a CSV is text.
 
-    `stream` is given what to do with rows of a CSV whose cells are not as many as the header's; without, they stop it.
+    `stream` is given what to do with rows of a CSV that are none; without, they stop it.
     """
 
     path: Path
     names: tuple[str, ...]
-    stream: Callable[[Skip | None], Iterator[pa.RecordBatch]]
+    stream: Callable[[Skip | None], Iterator[Piece]]
 
     def batches(self, skip: Skip | None = None) -> Iterator[Batch]:
-        """The rows, in order. `skip` hears of rows with too many or too few cells: the number and the line.
+        """The rows, in order. `skip` hears of rows of a CSV that are none, so that a batch may be empty.
 
         Raises:
             ContractError: The file is damaged, cut off, or has no rows.
         """
-        read = 0
-        skipped: list[int] = []
+        seen = 0
 
-        def noted(row: int, line: str) -> None:
-            skipped.append(row)
+        def counted(row: int, why: str, line: str) -> None:
+            nonlocal seen
+            seen += 1
             if skip is not None:
-                skip(row, line)
+                skip(row, why, line)
 
         with _explained(self.path):
-            for table in _gathered(self.stream(noted if skip is not None else None)):
-                numbers = _numbers(read, table.num_rows, skipped)
-                yield Batch(numbers, pl.DataFrame(pl.from_arrow(table, rechunk=True)))
-                read += table.num_rows
-        if read == 0 and not skipped:
+            for batch in _gathered(self.stream(counted if skip is not None else None)):
+                seen += batch.frame.height
+                if batch.frame.height or skip is not None:
+                    yield batch
+        if not seen:
             raise ContractError("the table has no rows", where=str(self.path), mend="Check the step that wrote it")
 
 
@@ -86,34 +85,31 @@ def open_raw(path: Path) -> RawFile:
     return file
 
 
-def _numbers(read: int, height: int, skipped: list[int]) -> pl.Series:
-    """The numbers of the next rows, after `read` others, where some rows before or among them were skipped.
-
-    The k-th skipped row (from 0), with number s, stands before exactly the rows that come after s - 1 - k read ones.
-    """
-    position = np.arange(read + 1, read + height + 1, dtype=np.int64)
-    if skipped:
-        behind = np.sort(np.asarray(skipped, np.int64)) - 1 - np.arange(len(skipped))
-        position += np.searchsorted(behind, position, side="left")
-    return pl.Series(position)
-
-
-def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches put together until they are worth the work on each."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(batch.num_rows for batch in waiting) >= _BATCH_ROWS:
-            yield pa.Table.from_batches(waiting)
+def _gathered(pieces: Iterator[Piece]) -> Iterator[Batch]:
+    """Pieces put together until they are worth the work on each."""
+    waiting: list[Piece] = []
+    for piece in pieces:
+        waiting.append(piece)
+        if len(waiting) == _BATCH_PIECES or sum(piece.rows.num_rows for piece in waiting) >= _BATCH_ROWS:
+            yield _together(waiting)
             waiting = []
-    if any(batch.num_rows for batch in waiting):
-        yield pa.Table.from_batches(waiting)
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(pieces: list[Piece]) -> Batch:
+    table = pa.Table.from_batches([piece.rows for piece in pieces])
+    numbers = np.concatenate([piece.numbers for piece in pieces])
+    return Batch(pl.Series(numbers), pl.DataFrame(pl.from_arrow(table, rechunk=True)))
 
 
 def _parquet(path: Path) -> RawFile:
-    def stream(_: Skip | None) -> Iterator[pa.RecordBatch]:
+    def stream(_: Skip | None) -> Iterator[Piece]:
+        read = 0
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_PARQUET_BUFFER) as file:
-            yield from file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
+            for rows in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+                yield Piece(np.arange(read + 1, read + rows.num_rows + 1), rows)
+                read += rows.num_rows
 
     schema = pq.read_schema(path)
     for field in schema:
@@ -125,75 +121,8 @@ def _parquet(path: Path) -> RawFile:
 
 
 def _csv(path: Path) -> RawFile:
-    with _csv_reader(path, (), _later) as reader:
-        names = tuple(reader.schema.names)
-
-    def stream(skip: Skip | None) -> Iterator[pa.RecordBatch]:
-        last: pa.RecordBatch | None = None
-        with _csv_reader(path, names, skip) as reader:
-            for batch in reader:
-                last = batch if batch.num_rows else last
-                yield batch
-        if last is not None:
-            _check_last_quote(path, last)
-
-    return RawFile(path, names, stream)
-
-
-def _later(row: int, line: str) -> None:
-    """What opening a file does with rows that do not fit: reading them is for `stream`."""
-
-
-@contextlib.contextmanager
-def _csv_reader(
-    path: Path, names: tuple[str, ...], skip: Skip | None = None
-) -> Iterator[pyarrow.csv.CSVStreamingReader]:
-    """A reader that takes every column in `names` as text, and white space and newlines within quotes as they are."""
-    invalid: list[pyarrow.csv.InvalidRow] = []
-
-    def refuse(row: pyarrow.csv.InvalidRow) -> str:
-        if skip is not None:
-            skip(row.number - 1, row.text)
-            return "skip"
-        invalid.append(row)
-        return "error"  # which makes the reader raise; an exception from in here would be lost
-
-    with (
-        _row_named(path, invalid),
-        pyarrow.csv.open_csv(
-            path,
-            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
-        ) as reader,
-    ):
-        yield reader
-
-
-@contextlib.contextmanager
-def _row_named(path: Path, invalid: list[pyarrow.csv.InvalidRow]) -> Iterator[None]:
-    try:
-        yield
-    except pa.ArrowInvalid as error:
-        if "straddling object" in str(error):
-            raise ContractError(
-                f"a row is longer than {_CSV_BLOCK >> 20} MiB",
-                where=str(path),
-                mend="Look for a quotation mark that is never closed",
-            ) from None
-        if not invalid:
-            raise
-        row = invalid[0]  # its number counts the header
-        raise ContractError(
-            f"row {row.number - 1}: its cells number {row.actual_columns}, those of the header {row.expected_columns}",
-            where=str(path),
-            mend="Put quotation marks around cells that hold a comma",
-        ) from None
+    names = csv_names(path)
+    return RawFile(path, names, partial(csv_pieces, path, names))
 
 
 def _check_names_differ(file: RawFile) -> None:
@@ -206,20 +135,6 @@ def _check_names_differ(file: RawFile) -> None:
                 where=str(file.path),
                 mend="Rename one of them, or give the file its header",
             )
-
-
-def _check_last_quote(path: Path, last: pa.RecordBatch) -> None:
-    """A quote that is never closed swallows the rest of the file into the last cell, without a word from the reader."""
-    cell = last.column(last.num_columns - 1)[-1].as_py() or ""
-    with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - 4, 0))
-        closed = file.read().rstrip(b"\r\n").endswith(b'"')
-    if "\n" in cell and not closed:
-        raise ContractError(
-            "a quotation mark is never closed; the last row runs to the end of the file",
-            where=str(path),
-            mend="Close it, or write the file again: it may have been cut off",
-        )
 
 
 @contextlib.contextmanager

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -66,11 +64,11 @@ class Run:
         """
         files = matched(inputs, self.policy)
         with (
-            contextlib.ExitStack() as last,
+            Quarantine(self.vault, str(self.today)) as quarantine,
             new_folder(out) as beside,
             ReleaseWriter(beside, fed_columns(self.policy)) as writer,
         ):
-            gate = Gate(self, writer.write)
+            gate = Gate(self, writer.write, quarantine)
             gate.admit_all(files)
             fields = gate.check()
             release = writer.finish(
@@ -79,8 +77,8 @@ class Run:
                 guard_policy=self.never.policy,
                 dropped=gate.dropped,
             )
-            kept = last.enter_context(gate.quarantine.kept(self.vault, str(self.today)))
-            report = gate.report(release, fields, kept)
+            quarantine.keep()  # before the release takes its name: no row is in neither
+            report = gate.report(release, fields)
             write_text(beside / REPORT_FILE, page(report))
         return report
 
@@ -88,13 +86,13 @@ class Run:
 class Gate:
     """Reads files batch by batch, converts, checks and passes on; counts what it saw."""
 
-    def __init__(self, run: Run, passed: Callable[[TableContract, pl.DataFrame], None]) -> None:
+    def __init__(self, run: Run, passed: Callable[[TableContract, pl.DataFrame], None], quarantine: Quarantine) -> None:
         self._run = run
         self._passed = passed
         self._converter = Converter(run.tokeniser, run.today)
         self._people: defaultdict[str, People] = defaultdict(People)
         self.tallies: dict[str, Tally] = {}
-        self.quarantine = Quarantine()
+        self.quarantine = quarantine
         reasons = [NEVER] * (run.never.policy is not None)
         reasons += [ZERO_QUANTITY] * any(table.drop_zero_quantity for table in run.policy.tables)
         reasons += [SUPPRESSED] * run.tokeniser.knows_suppressed
@@ -117,27 +115,28 @@ class Gate:
             self.dropped[QUARANTINED] = self.quarantine.rows
         return counts
 
-    def report(self, release: Release, fields: dict[str, FieldCount], kept: Path | None) -> RunReport:
+    def report(self, release: Release, fields: dict[str, FieldCount]) -> RunReport:
         """What came in and what became of it."""
         return RunReport(
             release=release,
             tables=tuple(tally.report() for tally in self.tallies.values()),
             fields=field_reports(self._run.policy, fields),
             quarantine=dict(self.quarantine.reasons.most_common()),
-            quarantine_folder=str(kept) if kept else None,
+            quarantine_folder=str(self.quarantine.folder) if self.quarantine.folder else None,
         )
 
     def _admit(self, table: Table, file: RawFile) -> None:
         lenient = table.bad_rows is BadRows.QUARANTINE
         tally = self.tallies.setdefault(table.name, Tally(table, self._run.tokeniser.lineage))
-        read, kept = 0, 0
-        for batch in file.batches(partial(self.quarantine.add_line, file.path) if lenient else None):
-            tally.add(batch.frame)
+        kept = 0
+        for batch in file.batches(self.quarantine.note if lenient else None):
             aside = SetAside(file.path, lenient)
-            for rows in self._converter.rows(table, batch, aside):
-                self._pass(table, rows)
-            self.quarantine.add(aside, batch.numbers, batch.frame)
-            read, kept = read + batch.frame.height, kept + batch.frame.height - len(aside.reasons)
+            if batch.frame.height:
+                tally.add(batch.frame)
+                for rows in self._converter.rows(table, batch, aside):
+                    self._pass(table, rows)
+            self.quarantine.add(aside, batch)
+            kept += batch.frame.height - len(aside.reasons)
         if not kept:
             why = self.quarantine.reasons.most_common(1)[0][0]
             raise ContractError(

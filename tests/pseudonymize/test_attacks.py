@@ -61,6 +61,7 @@ def test_how_often_a_token_comes_tells_what_it_is_so_that_such_a_column_is_refus
         release(shop.files, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_nothing_shows_in_the_process_table_or_in_temporary_files(
     shop: SimpleNamespace, vault_folder: Path, fields_file: Path, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ HEADER = b"loyalty_card,offer_id,redeemed_on\n"
 ROW = b"9840,C-1,2017-01-05\n"
 BAD = {
     "headerless": (b"jane,C-1,2017-01-05\n" + ROW * 2, "has none of the columns"),
-    "headerless, ragged": (ROW + b"jane,C-1\n", "row 1: its cells number 2"),
+    "headerless, ragged": (ROW + b"jane,C-1\n", "has none of the columns"),
     "ragged": (HEADER + ROW + b"jane,C-1\n", "row 2: its cells number 2"),
     "not UTF-8": (HEADER + ROW * 19 + b"\xff\xfe,C-1,jane\n", "UTF-8"),
     "not UTF-8, ragged": (HEADER + ROW * 19 + b"\xff\xfe,jane\n", "row 20: its cells number 2"),

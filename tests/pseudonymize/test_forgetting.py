@@ -121,6 +121,7 @@ def test_the_list_alone_tells_nothing(vault: Vault, made: Make, fields_file: Pat
     assert not found(contents(vault.path), [CARD, *orders["training"].subjects])
 
 
+@pytest.mark.slow
 def test_the_commands(vault: Vault, fields_file: Path, tmp_path: Path) -> None:
     words = ["--vault", vault.path, "--fields", fields_file, "--field"]
     out = tmp_path / "orders"

@@ -41,6 +41,7 @@ def guards(tmp_path: Path) -> list[object]:
     return ["--guards", tmp_path / "g.toml", "--catalogue", tmp_path / "c.csv"]
 
 
+@pytest.mark.slow
 def test_from_a_card_to_the_rows_of_its_holder(
     shop: SimpleNamespace, vault_folder: Path, fields_file: Path, guards: list[object], tmp_path: Path
 ) -> None:
@@ -79,12 +80,14 @@ def test_bad_lines_are_not_repeated(tokeniser: Tokeniser, lines: bytes, message:
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+@pytest.mark.slow
 def test_a_bad_line_fails_the_command_and_prints_no_token(vault_folder: Path, fields_file: Path) -> None:
     done = token(vault_folder, fields_file, "canary\n\n")
     assert_clear_failure(done, "standard input: line 2 is empty")
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

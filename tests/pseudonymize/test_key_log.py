@@ -63,6 +63,11 @@ def test_tampering_is_noticed(vault: Vault, change: object) -> None:
     (vault.path / "keylog.jsonl").write_bytes(b"".join(change(lines(vault))))
     with pytest.raises(VaultError, match="tampered with"):
         vault.verify()
+
+
+@pytest.mark.slow
+def test_the_command_fails_where_somebody_tampered(vault: Vault) -> None:
+    (vault.path / "keylog.jsonl").write_bytes(b"".join(lines(vault)[:-1]))
     done = run("pseudonymize", "keys", "verify", "--vault", vault.path)
     assert_clear_failure(done, "tampered with")
 
@@ -83,6 +88,7 @@ def test_bytes_of_a_run_that_was_cut_short_are_written_over(vault: Vault) -> Non
     assert len(lines(vault)) == 5
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_vault_lose_nothing(vault: Vault) -> None:
     started = [subprocess.Popen([sys.executable, "-c", TAKE, str(vault.path)]) for _ in range(2)]  # noqa: S603 - our own code
     assert [process.wait(timeout=60) for process in started] == [0, 0]

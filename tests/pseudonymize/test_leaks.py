@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from support.commands import assert_clear_failure, no_leftovers, run
 from support.search import contents, found, plant
+
+pytestmark = pytest.mark.slow  # processes
 
 NO_STORE = 1 << 15  # bytes
 LIMITED = f"""

@@ -37,6 +37,60 @@ def test_cells_of_a_csv_are_text_and_may_hold_newlines(tmp_path: Path) -> None:
     assert read(path).rows() == [("007", 'one\ntwo, "three"'), ("1e5", None)]
 
 
+@given(st.lists(st.tuples(cells, cells), min_size=1), st.integers(0, 99), st.sampled_from(["", "x", "x,y,z"]))
+def test_a_row_that_is_none_is_skipped_and_the_others_come_back_as_they_were_written(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], place: int, line: str
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    frame = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.String}, orient="row")
+    place = min(place, frame.height)
+    parts = [part.write_csv(quote_style="non_numeric", include_header=False) for part in split(frame, place)]
+    path.write_text(f"a,b\n{parts[0]}{line}\n{parts[1]}", newline="")
+    skipped: list[tuple[int, str, str]] = []
+    batches = list(open_raw(path).batches(lambda *row: skipped.append(row)))
+    assert pl.concat([batch.frame for batch in batches]).equals(frame)
+    assert skipped == ([(place + 1, "has not as many cells as the header", line)] if line else [])
+    numbers = [number for batch in batches for number in batch.numbers]
+    assert numbers == [row for row in range(1, frame.height + 1 + bool(line)) if not line or row != place + 1]
+
+
+def split(frame: pl.DataFrame, place: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return frame.head(place), frame.slice(place)
+
+
+def test_rows_that_are_none_late_in_a_large_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,2\n" * 300_000 + f"{CANARY}\n3,\n\n\0,4\n5,6\n")
+    skipped: list[tuple[int, str, str]] = []
+    batches = list(open_raw(path).batches(lambda *row: skipped.append(row)))
+    frame = pl.concat([batch.frame for batch in batches])
+    assert frame.tail(2).rows() == [("3", None), ("5", "6")]
+    assert (frame.height, batches[-1].numbers[-1]) == (300_002, 300_004)
+    assert skipped == [
+        (300_001, "has not as many cells as the header", CANARY),
+        (300_003, "column 1 holds a NUL byte", "\0,4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        ('3,"4\n5,6\n', "never closed"),
+        ("3," + "x" * 200_000 + "\n", "a cell is longer than 128 KiB"),
+        ("3," + "x" * 2_000_000 + "\n", "a row is longer than 1 MiB"),
+        ("3,\udcff\n", "UTF-8"),
+    ],
+    ids=["open quote", "long cell", "long row", "not UTF-8"],
+)
+def test_after_a_row_that_is_none_the_rest_is_read_as_strictly(tmp_path: Path, rest: str, message: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(f"a,b\n1,2\n{CANARY}\n{rest}".encode(errors="surrogateescape"))
+    with pytest.raises(ContractError, match=message) as caught:
+        list(open_raw(path).batches(lambda *_: None))
+    assert CANARY not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_rows_are_numbered_through_all_batches(tmp_path: Path) -> None:
     rows = 1_200_000
     pl.DataFrame({"row": range(1, rows + 1)}).write_csv(tmp_path / "t.csv")

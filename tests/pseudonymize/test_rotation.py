@@ -179,6 +179,7 @@ runpy.run_module("pseudonymize", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_a_power_cut_between_writing_and_renaming(vault: Vault) -> None:
     before = (vault.path / "vault.json").read_bytes()
     words = [sys.executable, "-c", CUT, "keys", "rotate", "--vault", str(vault.path)]

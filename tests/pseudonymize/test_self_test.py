@@ -11,6 +11,8 @@ from types import SimpleNamespace
 import pytest
 from support.commands import assert_clear_failure, no_leftovers
 
+pytestmark = pytest.mark.slow  # processes
+
 ROOT = Path(__file__).parents[2]
 
 

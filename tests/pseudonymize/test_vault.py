@@ -59,6 +59,7 @@ def test_a_key_file_is_never_written_over(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kek"]
 
 
+@pytest.mark.slow
 def test_a_passphrase(tmp_path: Path) -> None:
     create_vault(tmp_path / "v", kek_file=None, environ=PASSPHRASE, now=NOW)
     assert not (tmp_path / "v" / "kek").exists()
@@ -128,6 +129,7 @@ def test_a_vault_is_never_made_over_anything(tmp_path: Path) -> None:
         create_vault(tmp_path / "file" / "v", kek_file=None, environ={}, now=NOW)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     done = run("pseudonymize", "keys", "init", "--vault", tmp_path / "v")
     assert (done.returncode, done.stdout) == (0, "")

@@ -116,6 +116,7 @@ def options(folder: Path) -> tuple[object, ...]:
     return (folder / "map.parquet", "--state", f"sqlite:///{folder / 'state.db'}", "--out", folder / "receipt.json")
 
 
+@pytest.mark.slow
 def test_the_command_destroys_the_map_and_leaves_no_old_token(folder: Path) -> None:
     shutil.copy(folder / "map.parquet", folder / "copy")
     done = run("serving", "rekey", *options(folder), "--json")
@@ -150,6 +151,7 @@ def test_a_server_that_starts_afterwards_takes_new_tokens_only(shop: Shop, state
 MAIN = "from serving.__main__ import main\n"
 
 
+@pytest.mark.slow
 def test_killed_anywhere_it_is_all_or_nothing(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     cases: Path = tmp_path_factory.mktemp("killed")
     arguments = ("rekey", "map.parquet", "--state", "sqlite:///state.db", "--out", "receipt.json")

@@ -20,6 +20,8 @@ from recsys.contracts.dataset import dataset_in
 from training.purchases.folder import is_blank
 from training.purchases.tables import TABLES
 
+pytestmark = pytest.mark.slow  # some fifty processes
+
 FIRST = dt.date(2024, 1, 1)
 ANNA = token("anna")
 COMMANDS = {

@@ -73,6 +73,7 @@ def receipt_in(folder: Path) -> ErasureReceipt:
     return decode_document((folder / "receipt.json").read_bytes(), ErasureReceipt, where="receipt")
 
 
+@pytest.mark.slow
 def test_every_row_goes_and_nothing_else(folder: Path) -> None:
     """By the real command."""
     dataset = folder / "dataset"

@@ -53,6 +53,7 @@ def in_new_tokens(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.String).str.replace(r"^s1\.rec\.01\.", "s1.rec.02."))
 
 
+@pytest.mark.slow
 def test_every_token_is_replaced_and_joins_stay(folder: Path) -> None:
     """By the real command."""
     dataset = folder / "dataset"
