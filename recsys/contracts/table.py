@@ -16,7 +16,7 @@ from typing import Final, Self
 import polars as pl
 
 from recsys.contracts.token import MEND, TOKEN_PATTERN
-from recsys.errors import ContractError, OutputError
+from recsys.errors import ContractError, OutputError, UsageError
 from recsys.files import replacing
 
 LIST_SEPARATOR: Final = ";"  # between the members of a list in one CSV cell
@@ -177,10 +177,15 @@ def parquet_metadata(path: Path) -> dict[str, str]:
     return {key: value for key, value in pl.read_parquet_metadata(path).items() if key != "ARROW:schema"}
 
 
+def check_ending(path: Path) -> None:
+    """Return when `write_rows` knows how to write this file: to be asked before the work is done."""
+    if path.suffix not in {".parquet", ".csv"}:
+        raise UsageError("is neither .parquet nor .csv", where=str(path), mend="Name the file accordingly")
+
+
 def write_rows(frame: pl.DataFrame, path: Path) -> None:
     """Write a table that no stage reads back, as the file's ending says: .parquet or .csv."""
-    if path.suffix not in {".parquet", ".csv"}:
-        raise OutputError("is neither .parquet nor .csv", where=str(path), mend="Name the file accordingly")
+    check_ending(path)
     with replacing(path) as beside, _written(path):
         if path.suffix == ".csv":
             frame.write_csv(beside)
