@@ -11,11 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.boosts import boost_of
+from recsys.constraints.list_rules import ListRules
 from recsys.contracts.catalogue import path_parts
 from recsys.history import ItemIndex
-from recsys.offer_paths import OfferKeys, OfferPaths
+from recsys.offer_paths import OfferPaths
 from recsys.policy import Placement, Policy, named_items, place
-from recsys.policy.document import CapScope, UnknownCategory
+from recsys.policy.document import UnknownCategory
 from recsys.purchase_keys import PurchaseKeys, lay_out_keys
 from recsys.ragged import Ragged
 from recsys.ranking import Ties
@@ -66,7 +67,7 @@ class OfferBook:
         adults_only: bool [O], has an item that is for adults.
         keys: For the guards that count purchases.
         paths: The offers' category paths.
-        limits: What list constraints count together, by scope and depth.
+        list_rules: The list constraints.
         boost: float32 [O], what the policy adds to scores.
         dropped: bool [items], never offered: purchases of it count for nothing.
         learned: bool [items], purchases of it may reach the scorer.
@@ -96,7 +97,7 @@ class OfferBook:
     adults_only: NDArray[np.bool_]
     keys: PurchaseKeys
     paths: OfferPaths
-    limits: dict[tuple[CapScope, int], OfferKeys]
+    list_rules: ListRules
     boost: NDArray[np.float32]
     dropped: NDArray[np.bool_]
     learned: NDArray[np.bool_]
@@ -125,10 +126,11 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
     silent = (name for name, group in policy.groups.items() if not group.name)
     nameable = placed & ~flags.never & ~flags.of_groups(silent)
     paths = OfferPaths.of([[path_of[item] for item in row if item in path_of] for row in rows], parts)
+    positions = {offer_id: position for position, offer_id in enumerate(offers["offer_id"])}
     return OfferBook(
         policy=policy,
         ids=tuple(offers["offer_id"]),
-        positions={offer_id: position for position, offer_id in enumerate(offers["offer_id"])},
+        positions=positions,
         titles=tuple(offers["title"]),
         index=index,
         catalogue=catalogue,
@@ -147,7 +149,7 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         adults_only=items.any_of(flags.of_groups(policy.adults_only)),
         keys=lay_out_keys(policy, placement, items, index, path_of),
         paths=paths,
-        limits=_limits(policy, paths),
+        list_rules=ListRules.of(policy, paths, positions),
         boost=boost_of(offers, items, index, policy, placement),
         dropped=flags.never,
         learned=~flags.of_groups(policy.unlearned),
@@ -183,21 +185,6 @@ def _brands(catalogue: pl.DataFrame, index: ItemIndex, covering: Ragged) -> dict
         if len(offers):
             found.setdefault(brand.strip().casefold(), set()).update(offers.tolist())
     return {brand: np.array(sorted(offers), np.int64) for brand, offers in found.items()}
-
-
-def _limits(policy: Policy, paths: OfferPaths) -> dict[tuple[CapScope, int], OfferKeys]:
-    """What the policy's list constraints count together. Depth is 0 where it has no meaning."""
-    offers = len(paths.of_offer)
-    limits: dict[tuple[CapScope, int], OfferKeys] = {}
-    asked = [(cap.per, cap.depth) for cap in policy.cap] + [(CapScope.CATEGORY, d.depth) for d in policy.diversity]
-    for per, depth in asked:
-        if per is CapScope.CATEGORY:
-            limits[per, depth] = limits.get((per, depth)) or paths.prefixes(depth)
-        elif per is CapScope.OFFER:
-            limits[per, 0] = OfferKeys.of([[offer] for offer in range(offers)])
-        else:
-            limits[per, 0] = OfferKeys.of([[0]] * offers)
-    return limits
 
 
 def _instants(offers: pl.DataFrame, name: str, missing: int) -> NDArray[np.int64]:

@@ -58,9 +58,13 @@ class Ragged:
     def take(self, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The values of many rows, end to end, and for each the position in `rows` that it came from."""
         lengths = self.lengths[rows]
-        owners = np.repeat(np.arange(len(rows)), lengths)
-        shift = self.offsets[rows] - (np.cumsum(lengths) - lengths)
-        return self.values[np.arange(len(owners)) + shift[owners]], owners
+        owners = np.arange(len(rows)).repeat(lengths)
+        shift = self.offsets[rows]
+        shift -= lengths.cumsum()
+        shift += lengths
+        position = shift[owners]
+        position += np.arange(len(owners))
+        return self.values[position], owners
 
     def transposed(self, rows: int) -> Ragged:
         """The other way round: for each of `rows` values, the rows that hold it."""
