@@ -73,7 +73,7 @@ class OfferBook:
         learned: bool [items], purchases of it may reach the scorer.
         nameable: bool [items], may stand in a reason: placed, and in no group that must not be named.
         unnamed: bool [O], has an item that is not nameable.
-        warnings: Names in the policy that match nothing, and rules that cannot matter.
+        warnings: Names in the policy that match nothing, rules that cannot matter, and offers that are never valid.
     """
 
     policy: Policy
@@ -122,6 +122,7 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
     placed = flags.of(path_of)
     covering = items.transposed(len(index))
     priority = _numbers(offers, "priority", 0)
+    valid_from, valid_until = _instants(offers, "valid_from", _ALWAYS[0]), _instants(offers, "valid_until", _ALWAYS[1])
     rows = offers["items"].to_list()
     silent = (name for name, group in policy.groups.items() if not group.name)
     nameable = placed & ~flags.never & ~flags.of_groups(silent)
@@ -137,8 +138,8 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         items=items,
         covering=covering,
         brands=_brands(catalogue, index, covering),
-        valid_from=_instants(offers, "valid_from", _ALWAYS[0]),
-        valid_until=_instants(offers, "valid_until", _ALWAYS[1]),
+        valid_from=valid_from,
+        valid_until=valid_until,
         channels=_places(offers, "channels"),
         placements=_places(offers, "placements"),
         in_stock=_numbers(offers, "stock", 1) > 0,
@@ -155,7 +156,7 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         learned=~flags.of_groups(policy.unlearned),
         nameable=nameable,
         unnamed=items.any_of(~nameable),
-        warnings=placement.warnings,
+        warnings=(*placement.warnings, *_never_valid(valid_from, valid_until)),
     )
 
 
@@ -185,6 +186,15 @@ def _brands(catalogue: pl.DataFrame, index: ItemIndex, covering: Ragged) -> dict
         if len(offers):
             found.setdefault(brand.strip().casefold(), set()).update(offers.tolist())
     return {brand: np.array(sorted(offers), np.int64) for brand, offers in found.items()}
+
+
+def _never_valid(valid_from: NDArray[np.int64], valid_until: NDArray[np.int64]) -> list[str]:
+    rows = np.flatnonzero(valid_until <= valid_from)
+    if not len(rows):
+        return []
+    return [
+        f"{len(rows):,} offers are over before they begin and can never go out; the first stands in row {rows[0] + 1}"
+    ]
 
 
 def _instants(offers: pl.DataFrame, name: str, missing: int) -> NDArray[np.int64]:

@@ -35,7 +35,7 @@ def parity(bundle: Bundle, fold: FoldIn, counts: sparse.csr_matrix) -> dict[str,
 
     Returns:
         Largest absolute differences: `score_difference` of a score from the exact one, `batch_difference` of a score
-        computed alone from the same asked with others, `contribution_difference` of the sum of a score's addends from the
+        computed alone from the same among others, `contribution_difference` of the sum of a score's addends from the
         score. `same_top`: the share of histories whose top 20 is the same list alone and with others. `histories`.
     """
     scorer = Scorer(bundle)
