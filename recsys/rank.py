@@ -207,7 +207,7 @@ class _Draft:
 
 def _best(situation: Situation, own: NDArray[np.float32], able: NDArray[np.bool_]) -> Best:
     policy = situation.book.policy
-    wanted = max((request.count for request in situation.requests), default=1)
+    wanted = max(request.count for request in situation.requests)
     constrained = bool(policy.cap or policy.diversity)
     return best_of(own, able, wanted * (_AHEAD if constrained else 1), situation.book.ties)
 

@@ -24,6 +24,11 @@ class Best:
     offsets: list[int]
     positions: NDArray[np.int64]
 
+    @classmethod
+    def from_sizes(cls, sizes: NDArray[np.int64], positions: NDArray[np.int64]) -> Best:
+        """From the number of each row, int64 [B], and the positions of all rows."""
+        return cls([0, *sizes.cumsum().tolist()], positions)
+
     def of(self, row: int) -> NDArray[np.int64]:
         """Those of one row."""
         return self.positions[self.offsets[row] : self.offsets[row + 1]]
@@ -80,22 +85,24 @@ def best_of(scores: NDArray[np.float32], able: NDArray[np.bool_], k: int, ties: 
         k: At least 1.
         ties: How to break ties among the C.
     """
-    rows, size = scores.shape
-    most = rows_at_once(size)
-    parts = [
-        _best_of(scores[start : start + most], able[start : start + most], k, ties) for start in range(0, rows, most)
-    ]
-    if len(parts) == 1:
-        sizes, positions = parts[0]
-    else:
-        sizes = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
-        positions = np.concatenate([np.empty(0, np.int64), *(part[1] for part in parts)])
-    return Best([0, *sizes.cumsum().tolist()], positions)
+    most = rows_at_once(scores.shape[1])
+    if len(scores) <= most:
+        return Best.from_sizes(*_best_of(scores, able, k, ties))
+    starts = range(0, len(scores), most)
+    parts = [_best_of(scores[start : start + most], able[start : start + most], k, ties) for start in starts]
+    return Best.from_sizes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def rows_at_once(size: int) -> int:
-    """How many rows of `size` candidates one sort can number: row, score and tie share a number's 63 bits."""
-    return int(1 << max(_KEY_BITS - _SCORE_BITS - _tie_bits(size), 0))
+    """How many rows of `size` candidates one sort can number: row, score and tie share a number's 63 bits.
+
+    Raises:
+        ValueError: Not even one row.
+    """
+    bits = _KEY_BITS - _SCORE_BITS - _tie_bits(size)
+    if bits < 0:
+        raise ValueError(f"{size:,} candidates are more than a ranking can number")
+    return 1 << bits
 
 
 def _best_of(

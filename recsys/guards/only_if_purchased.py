@@ -20,10 +20,12 @@ def only_if_purchased(situation: Situation) -> NDArray[np.bool_]:
         return situation.nothing
     gate, run = gates.of_key.take(runs.key)
     since = situation.today - gates.within_days[gate]
-    opened = (runs.last_days(run, gates.min_days[gate]) >= since) & situation.profiled[runs.subject[run]]
-    if not opened.any():
+    enough = (runs.last_days(run, gates.min_days[gate]) >= since) & situation.profiled[runs.subject[run]]
+    opened = enough.nonzero()[0]
+    if not len(opened):
         return situation.from_everyone(gates.of_offer > 0)
     offer, which = gates.offers.take(gate[opened])
-    cells = (runs.subject[run[opened]] * situation.shape[1])[which] + offer
+    cells = (runs.subject[run[opened]] * situation.shape[1])[which]
+    cells += offer
     size = situation.shape[0] * situation.shape[1]
     return np.asarray(np.bincount(cells, minlength=size).reshape(situation.shape) < gates.of_offer)
