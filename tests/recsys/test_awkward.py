@@ -7,26 +7,20 @@ import time
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from msgspec import structs
 from support.agreement import decided, judged, rankings
+from support.counter import AGREED, NOW, goods, policy_of, shop
 from support.policies import changed
-from support.tokens import token
 from support.worlds import World, seeded_world, worlds
 
-from recsys.contracts.decision import DecisionRequest
-from recsys.contracts.offers import OFFERS
 from recsys.contracts.state import Dismissal, DismissalScope, Exposure, SensitivePurchase, State
-from recsys.guards import GUARDS, Situation
+from recsys.guards import GUARDS
 from recsys.history import Histories, day_number
-from recsys.offer_book import open_offer_book
-from recsys.policy.document import Cap, CapScope, CoolDown, Diversity, Group, OnlyIfPurchased, Policy
+from recsys.policy.document import Cap, CapScope, CoolDown, Diversity, Group, OnlyIfPurchased
 from recsys.rank import Scores, rank
 
-NOW = dt.datetime(2017, 11, 27, 9, tzinfo=dt.UTC)
-AGREED = State(consents=frozenset({"profiling", "channel:email"}))
 RULES, PEOPLE = 10_000, 16
 
 
@@ -48,23 +42,6 @@ def test_where_the_clock_goes_back_what_lies_ahead_has_not_happened(world: World
     )
     for ahead, past in zip(rankings(world), rankings(world.with_people(people)), strict=True):
         assert (ahead.offers.tolist(), ahead.withheld) == (past.offers.tolist(), past.withheld)
-
-
-def shop(policy: Policy, catalogue: pl.DataFrame, offers: list[list[str]], *states: State, **more: object) -> Situation:
-    ids = [f"o{n}" for n in range(len(offers))]
-    frame = pl.DataFrame({"offer_id": ids, "items": offers, "title": ids, **more})
-    book = open_offer_book(OFFERS.checked(frame, where="offers"), catalogue, policy)
-    tokens = [token(n) for n in range(len(states))]
-    asked = [DecisionRequest(subject=subject, channel="email") for subject in tokens]
-    return Situation(asked, list(states), Histories.empty(tokens), book, NOW)
-
-
-def goods(**categories: str) -> pl.DataFrame:
-    return pl.DataFrame({"item": list(categories), "category": list(categories.values()), "title": list(categories)})
-
-
-def policy_of(**rules: object) -> Policy:
-    return Policy(version=1, sha256="0" * 64, **rules)
 
 
 def test_an_offer_that_is_over_before_it_begins_never_goes_out_and_is_warned_of() -> None:
