@@ -19,12 +19,14 @@ from support.worlds import World
 
 VERSIONS = Versions("model@1", "policy@1")
 _CLOSE = 1e-5
+_SEEN = 0.75
 
 
 def model_of(now: Situation, seed: int) -> ModelScores:
-    """A model with an opinion on every item: each is a model item of its own."""
+    """A model with an opinion on most items, each a model item of its own; some it has never seen."""
     draw, size = np.random.default_rng(seed), len(now.book.index)
-    candidates = CandidateMap.of(now.book, np.arange(size, dtype=np.int32))
+    codes = np.arange(size, dtype=np.int32)
+    candidates = CandidateMap.of(now.book, np.where(draw.random(size) < _SEEN, codes, -1))
     learned = without_trapped(now)
     addends = draw.normal(size=(len(now.requests), size, size)).astype(np.float32)
 
