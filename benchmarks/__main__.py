@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from typing import Final
 
-BENCHMARKS: Final = ("decisions", "scorer")
+BENCHMARKS: Final = ("decisions", "population", "scorer")
 
 if __name__ == "__main__":
     for name in BENCHMARKS:
