@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,11 +74,11 @@ class Converter:
         """The table's own rows, then those of each demographic attribute."""
         named = {to: name for name, role in table.columns.items() if (to := target(role, table)) is not None}
         fed = {to: self._column(table, batch, name, aside) for to, name in named.items()}
-        where = str(aside.path)
+        where, tokens = str(aside.path), _tokens(table, named)
         if table.feeds is Feed.SUBJECTS:
             fed["consents"] = _consents(table, batch, aside)
         if table.feeds is not Feed.DEMOGRAPHICS:
-            origin = Sieve(where, batch.numbers, named, aside)
+            origin = Sieve(where, batch.numbers, named, tokens, aside)
             yield Rows(CONTRACTS[table.feeds], pl.DataFrame(fed), origin)
         for name, role in table.columns.items():
             if is_attribute(role, table):
@@ -86,7 +86,7 @@ class Converter:
                 filled = group.str.strip_chars().str.len_chars().fill_null(0) > 0
                 frame = pl.DataFrame({"subject": fed["subject"], "group": group}).filter(filled)
                 frame = frame.with_columns(attribute=pl.lit(attribute_of(name, role)))
-                origin = Sieve(where, batch.numbers.filter(filled), {**named, "group": name}, aside)
+                origin = Sieve(where, batch.numbers.filter(filled), {**named, "group": name}, tokens, aside)
                 yield Rows(DEMOGRAPHICS, frame, origin)
 
     def _column(self, table: Table, batch: Batch, name: str, aside: SetAside) -> pl.Series:
@@ -124,6 +124,11 @@ class Converter:
                 return columns.rounded(values, step, place)
             case _:
                 return columns.adult(values, role.years or _OF_AGE, role.as_of or self.today, place)
+
+
+def _tokens(table: Table, named: Mapping[str, str]) -> frozenset[str]:
+    """The contract's columns that hold nothing but tokens made here."""
+    return frozenset(to for to, name in named.items() if isinstance(table.columns[name], Subject | Identifier))
 
 
 def _consents(table: Table, batch: Batch, aside: SetAside) -> pl.Series:

@@ -9,6 +9,7 @@ import polars as pl
 
 from pseudonymize.canonical import CanonicalForm, form_labelled
 from pseudonymize.canonical.text import text_column
+from pseudonymize.distinct import encoded
 from pseudonymize.fields import Field, nearest
 from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
@@ -55,8 +56,7 @@ class Tokeniser:
 
     def tokens(self, field: str, values: pl.Series) -> Tokenised:
         """The token of every value of a text column."""
-        encoded = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
-        distinct = pl.Series(pl.from_arrow(encoded.dictionary), dtype=pl.String)
+        distinct, places = encoded(values)
         canonical = self.form(field).column(distinct)
         filled = canonical.drop_nulls()
         roots = root_tokens(self._field_keys[field], filled)
@@ -64,14 +64,13 @@ class Tokeniser:
         tokens = _spread(written(domain_tokens(self._domain_key, roots), self.lineage), canonical.is_not_null())
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
-        indices = pl.Series(pl.from_arrow(encoded.indices), dtype=pl.UInt32)
-        rows = tokens.gather(indices).alias(values.name)
+        rows = tokens.gather(places).alias(values.name)
         unread = canonical.is_null()
         if unread.any():
             unread &= text_column(distinct).is_not_null()
         if not unread.any():
             return Tokenised(rows, pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True))
-        return Tokenised(rows, unread.gather(indices).fill_null(value=False))
+        return Tokenised(rows, unread.gather(places).fill_null(value=False))
 
     def form(self, field: str) -> CanonicalForm:
         """The canonical form of a field, or `UsageError`."""

@@ -1,7 +1,7 @@
 """The one-time map from the tokens of one epoch to those of the next, and the receipt for its use.
 
 A map links two epochs, so it is a secret while it lives: mode 0600, applied once, then destroyed. It covers subjects
-and baskets alike. Tokens that it does not name are left as they are, and are counted in the receipt.
+and baskets alike. A recipient that holds a token of the old epoch which the map does not name refuses it whole.
 """
 
 from __future__ import annotations

@@ -39,14 +39,8 @@ def assert_fails_each_time(path: Path, fields: Path, vault: Path, kind: str, tim
             assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
-@pytest.mark.parametrize("kind", ["headerless", "ragged", "not UTF-8, ragged", "NUL"])
-def test_bad_csv_ends_in_one_message(kind: str, fields_file: Path, vault_folder: Path, tmp_path: Path) -> None:
-    assert_fails_each_time(tmp_path / "redemptions.csv", fields_file, vault_folder, kind, times=2)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_csv_ends_in_one_message_many_times(
     kind: str, fields_file: Path, vault_folder: Path, tmp_path: Path
 ) -> None:
-    assert_fails_each_time(tmp_path / "redemptions.csv", fields_file, vault_folder, kind, times=20)
+    assert_fails_each_time(tmp_path / "redemptions.csv", fields_file, vault_folder, kind, times=10)

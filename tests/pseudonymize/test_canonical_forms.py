@@ -43,6 +43,7 @@ READ = [
 ]
 UNREAD = [
     *(("email", "", value) for value in ("ada", "ada@", "@example.org", "a b@example.org", "a@b@example.org")),
+    *(("email", "", value) for value in ("a" * 65 + "@b.org", "a@" + "b" * 64 + ".org", "a@b..org", "a@.org")),
     *(("email", "", value) for value in ("ada@localhost", "ad\0a@example.org", "ad\u200fa@example.org", "a@-b.org")),
     ("email", "dots-and-plus", "+@gmail.com"),
     *(("phone", "GB", value) for value in ("12", "ada", "+44 20 7946 0001 0001 0001")),

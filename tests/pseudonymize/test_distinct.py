@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pseudonymize.distinct import Distinct
+from pseudonymize.distinct import Distinct, encoded
 
 
 @given(st.lists(st.lists(st.one_of(st.none(), st.text(max_size=2)))))
@@ -22,3 +23,18 @@ def test_large_counts_are_within_two_percent() -> None:
         distinct.add(pl.int_range(start, start + 100_000, eager=True))  # every value twice
     assert not distinct.exact
     assert abs(distinct.count / 1_050_000 - 1) < 0.02
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=3))))
+def test_encoded_values_come_back(cells: list[str | None]) -> None:
+    values = pl.Series(cells, dtype=pl.String)
+    distinct, places = encoded(values)
+    assert distinct.n_unique() == len(distinct)
+    assert distinct.gather(places).equals(values)
+
+
+def test_values_that_share_a_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pl.Series, "hash", lambda self: pl.Series([7] * len(self), dtype=pl.UInt64))
+    values = pl.Series(["ada", "bert", None, "ada"])
+    distinct, places = encoded(values)
+    assert distinct.gather(places).equals(values)

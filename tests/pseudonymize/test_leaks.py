@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
 from support.commands import assert_clear_failure, no_leftovers, run
 from support.search import contents, found, plant
 
@@ -73,5 +75,55 @@ def test_a_full_disk_leaves_nothing(shop: SimpleNamespace, fields_file: Path, tm
     assert no_leftovers(tmp_path)
 
 
-def key_texts(vault: Path) -> list[str]:
-    return [(vault / "kek").read_text().strip(), bytes.fromhex((vault / "kek").read_text()).decode("latin-1")]
+def test_no_identifier_and_no_key_in_what_the_custodians_commands_write_or_say(
+    shop: SimpleNamespace, fields_file: Path, tmp_path: Path
+) -> None:
+    """From the first epoch to another domain; in the vault too, but for the key-encryption key's own file."""
+    vault, out, spoken = tmp_path / "vault", tmp_path / "out", b""
+    out.mkdir()
+    old, new, partner = out / "old" / "purchases.parquet", out / "new" / "purchases.parquet", out / "ads.parquet"
+    people = ["--fields", fields_file, "--field", "loyalty_card"]
+    for name, *words in (
+        ("keys", "init"),
+        ("run", "--fields", fields_file, "--out", out / "old", *shop.files),
+        ("token", *people),
+        ("keys", "rotate"),
+        ("epoch", "--domain", "rec", "--out", out / "map.parquet", old, out / "old" / "subjects.parquet"),
+        ("keys", "rotate", "--root"),
+        ("forget", *people, "--out", out / "orders"),
+        ("run", "--fields", fields_file, "--out", out / "new", *shop.files),
+        ("redomain", "--from", "rec", "--to", "ads", "--out", partner, new),
+        ("lift", *people),
+        ("keys", "retire", "--domain", "rec", "--epoch", "01", "--receipt", shop.files[0]),
+        ("keys", "destroy"),
+        ("keys", "list", "--json"),
+        ("keys", "verify"),
+    ):
+        done = run("pseudonymize", name, *words, "--vault", vault, stdin="9840000000000017\n")
+        assert (done.returncode == 0) == (words[0] not in {"retire", "destroy"}), done.stderr
+        assert "Traceback" not in done.stderr
+        spoken += (done.stdout + done.stderr).encode()
+    searched = contents(out) + spoken
+    secrets = [*shop.identifiers, "Canary", *key_texts(vault)]
+    assert found(searched, [*secrets, *wrapped_texts(vault)]) == []
+    kek = (vault / "kek").read_bytes()
+    (vault / "kek").unlink()
+    assert found(contents(vault), secrets) == []
+    (out / "core").write_bytes(b"memory of a process: " + bytes.fromhex(kek.decode()))
+    assert found(contents(out), key_texts_of(kek.decode())) == [kek.decode().strip()]
+
+
+def key_texts(vault: Path) -> list[str | bytes]:
+    """The key-encryption key as it is written and as it is, and every secret that it wraps."""
+    kek = (vault / "kek").read_text().strip()
+    secrets = [aes_key_unwrap_with_padding(bytes.fromhex(kek), bytes.fromhex(text)) for text in wrapped_texts(vault)]
+    return [*key_texts_of(kek), *secrets, *(secret.hex() for secret in secrets)]
+
+
+def key_texts_of(kek: str) -> list[str | bytes]:
+    return [kek.strip(), bytes.fromhex(kek)]
+
+
+def wrapped_texts(vault: Path) -> list[str]:
+    record = json.loads((vault / "vault.json").read_text())
+    return [record["master"], *(kept["wrapped"] for kept in (*record["roots"], *record["epochs"]))]

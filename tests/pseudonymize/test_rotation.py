@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -170,25 +169,6 @@ def test_a_token_where_none_belongs_does_not_travel(vault: Vault, made: Make, tm
     assert "canary" not in str(caught.value)
     assert not (tmp_path / "out.parquet").exists()
     assert no_leftovers(tmp_path)
-
-
-CUT = """
-import os, pathlib, runpy, sys
-pathlib.Path.replace = lambda *_: os._exit(9)  # the power goes between writing and renaming
-runpy.run_module("pseudonymize", run_name="__main__")
-"""
-
-
-@pytest.mark.slow
-def test_a_power_cut_between_writing_and_renaming(vault: Vault) -> None:
-    before = (vault.path / "vault.json").read_bytes()
-    words = [sys.executable, "-c", CUT, "keys", "rotate", "--vault", str(vault.path)]
-    assert subprocess.run(words, check=False, timeout=60).returncode == 9  # noqa: S603 - our own command
-    assert (vault.path / "vault.json").read_bytes() == before
-    again = open_vault(vault.path, kek_file=None, environ={}, now=NOW)
-    entries = again.verify().entries
-    rotate(again, "rec")
-    assert again.verify().entries == entries + 1
 
 
 @pytest.mark.slow

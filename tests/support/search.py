@@ -23,9 +23,10 @@ def contents(folder: Path) -> bytes:
     return b"\n".join(parts)
 
 
-def found(haystack: bytes, needles: Iterable[str]) -> list[str]:
-    """Which of the needles stand in the haystack."""
-    return sorted({needle for needle in needles if needle.encode() in haystack})
+def found(haystack: bytes, needles: Iterable[str | bytes]) -> list[str]:
+    """Which of the needles stand in the haystack; bytes are told by their hexadecimal digits."""
+    texts = {needle for needle in needles if isinstance(needle, str) and needle.encode() in haystack}
+    return sorted(texts | {needle.hex() for needle in needles if isinstance(needle, bytes) and needle in haystack})
 
 
 def plant(folder: Path, needle: str) -> None:

@@ -1,0 +1,101 @@
+"""A whole run of the gate, Parquet to Parquet, against polars reading and writing: `python -m benchmarks.receipts`.
+
+With field policy, key log and report, each as a process of its own with one thread; start-up counts. 10 M rows of
+100,000 customers, or as many rows as the argument says; then twice as many, since cost should grow in step.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+FIELDS = """
+version = 1
+[fields.card]
+[fields.receipt]
+[tables.receipts]
+match = "receipts*"
+feeds = "purchases"
+[tables.receipts.columns]
+card = { role = "subject", field = "card" }
+receipt = { role = "identifier", action = "tokenise", field = "receipt", to = "basket" }
+sold_at = { role = "quasi", generalise = "day", to = "day" }
+item = { role = "feature", to = "item" }
+quantity = { role = "feature", to = "quantity" }
+value = { role = "feature", to = "value" }
+"""
+BARE = "import polars as pl; pl.read_parquet({!r}).write_parquet({!r})"
+PEAK = """
+import pathlib, runpy
+try:
+    runpy.run_module("pseudonymize", run_name="__main__")
+finally:
+    print(pathlib.Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+"""
+ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def main() -> None:
+    """Print processor seconds of both, their ratio, and the run's peak of memory."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        (base / "fields.toml").write_text(FIELDS)
+        spent("-m", "pseudonymize", "keys", "init", "--vault", base / "vault")
+        for number in (rows, 2 * rows):
+            measure(base, number)
+
+
+def measure(base: Path, rows: int) -> None:
+    """Make the receipts, and run both on them three times in turn; the medians count."""
+    source, out = base / "receipts.parquet", base / f"out-{rows}"
+    receipts(rows).write_parquet(source)
+    words = ["run", "--fields", base / "fields.toml", "--vault", base / "vault"]
+    both = []
+    for turn in range(3):
+        ours, said = spent("-c", PEAK, *words, "--out", out / str(turn), source)
+        other, _ = spent("-c", BARE.format(str(source), str(base / "bare.parquet")))
+        both.append((ours, other, int(said.split()[-1]) / 1e6))
+    ours, other, memory = (sorted(column)[1] for column in zip(*both, strict=True))
+    print(  # noqa: T201 - a script's result
+        f"{rows:>12,} receipt rows: {ours:6.1f} s; polars reading and writing them {other:6.1f} s; "
+        f"{ours / other:.2f} times as long, {memory:.2f} GB",
+        flush=True,
+    )
+
+
+def receipts(rows: int) -> pl.DataFrame:
+    """Receipts of ten lines each."""
+    number = np.arange(rows)
+    rng = np.random.default_rng(7)
+    return pl.DataFrame(
+        {
+            "card": pl.Series(rng.integers(0, 100_000, rows) + 9 * 10**15).cast(pl.String),
+            "receipt": pl.Series(number // 10).cast(pl.String),
+            "sold_at": pl.Series(number % (365 * 86400) * 10**6 + 10**15).cast(pl.Datetime("us")),
+            "item": pl.Series(rng.integers(0, 20_000, rows)).cast(pl.String),
+            "quantity": pl.Series(rng.integers(1, 5, rows)).cast(pl.Float64),
+            "value": pl.Series(rng.integers(1, 5000, rows) / 100),
+        }
+    )
+
+
+def spent(*words: object) -> tuple[float, str]:
+    """The processor seconds of a Python process, and what it wrote to its standard output."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(  # noqa: S603 - our own commands
+        [sys.executable, *map(str, words)], check=True, capture_output=True, text=True, env={**os.environ, **ONE_THREAD}
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+
+
+if __name__ == "__main__":
+    main()
