@@ -32,7 +32,7 @@ from recsys.scorer import Scorer
 FIRST, LAST = dt.date(2017, 7, 1), dt.date(2017, 11, 26)
 PLACES = 10
 Arrays = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-Rule = Callable[[Arrays], NDArray[np.float32]]
+Rule = Callable[[Arrays], NDArray[np.floating]]
 RULES: dict[str, Rule] = {
     "largest popularity": lambda given: given[2],
     "largest score of the model": lambda given: given[0],

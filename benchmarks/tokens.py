@@ -32,7 +32,7 @@ def main() -> None:
     material = secrets.token_bytes(32)
     key = BlockKey(material)
     mails = e_mails()
-    lengths = mails.str.len_bytes()
+    lengths = mails.str.len_bytes().to_numpy()
     print(f"{DISTINCT:,} distinct e-mail addresses of {lengths.min()} to {lengths.max()} bytes")  # noqa: T201 - a script's result
     form = canonical_form(FormName.EMAIL)
     roots = cmac(key, mails)
