@@ -1,7 +1,4 @@
-"""Timing two ways of doing the same in turn, so that a drifting machine drifts for both.
-
-In processor time, since other work on the same cores must not count.
-"""
+"""Two ways of doing the same timed in turn, so that a drifting machine drifts for both; processor time, no clock."""
 
 from __future__ import annotations
 
@@ -32,11 +29,12 @@ def compare(label: str, ours: Callable[[], object], other: Callable[[], object],
     """Run both once unmeasured, then `rounds` times in turn."""
     ours()
     other()
-    pairs = [(_seconds(ours), _seconds(other)) for _ in range(rounds)]
+    pairs = [(seconds(ours), seconds(other)) for _ in range(rounds)]
     return Comparison(label, statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs))
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def seconds(call: Callable[[], object]) -> float:
+    """What one call takes of the processor, all threads together."""
     start = time.process_time()
     call()
     return time.process_time() - start

@@ -22,16 +22,29 @@ from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.rekey import REKEY_MAP, MapHeader, RekeyReceipt
 from recsys.contracts.release import Release
-from recsys.contracts.state import Dismissal, Exposure, Reservation, Response, SensitivePurchase, State
+from recsys.contracts.state import Dismissal, Exposure, Reservation, Response, SensitivePurchase, State, SubjectState
 from recsys.contracts.statistics import ITEM_STATISTICS
 from recsys.contracts.subjects import SUBJECTS
 from recsys.contracts.table import TableContract
+from recsys.contracts.vocabulary import ITEM_MAP, VOCABULARY
 from recsys.history import Histories
 
-TABLES = (PURCHASES, SUBJECTS, CATALOGUE, OFFERS, REDEMPTIONS, DEMOGRAPHICS, AS_OF, ITEM_STATISTICS, REKEY_MAP)
+TABLES = (
+    PURCHASES,
+    SUBJECTS,
+    CATALOGUE,
+    OFFERS,
+    REDEMPTIONS,
+    DEMOGRAPHICS,
+    AS_OF,
+    ITEM_STATISTICS,
+    VOCABULARY,
+    ITEM_MAP,
+    REKEY_MAP,
+)
 DOCUMENTS = (
     *(DecisionRequest, Decision, RankedOffer, Reason, Event),
-    *(State, Exposure, Reservation, Response, Dismissal, SensitivePurchase),
+    *(SubjectState, State, Exposure, Reservation, Response, Dismissal, SensitivePurchase),
     *(Release, Dataset, DatasetRelease, DatasetState, Tombstone),
     *(Manifest, TrainingData),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),
@@ -107,7 +120,22 @@ def _document(kind: type[msgspec.Struct]) -> list[str]:
         f"| `{field.name}` | {_spoken(hints[field.name])} | {'required' if field.required else 'optional'} |"
         for field in msgspec.structs.fields(kind)
     ]
-    return [f"### {kind.__name__}", "", _text(kind.__doc__), "", "| field | type | |", "|---|---|---|", *rows, ""]
+    return [
+        f"### {kind.__name__}{_version(kind)}",
+        "",
+        _text(kind.__doc__),
+        "",
+        "| field | type | |",
+        "|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _version(kind: type[msgspec.Struct]) -> str:
+    defaults = {field.name: field.default for field in msgspec.structs.fields(kind)}
+    contract = defaults.get("contract", kind.__struct_config__.tag)
+    return f": `{contract}`" if contract else ""
 
 
 def _spoken(hint: object) -> str:

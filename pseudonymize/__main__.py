@@ -1,14 +1,23 @@
-"""`recsys-pseudonymize`, and `python -m pseudonymize`."""
+"""`recsys-pseudonymize`, also as `python -m pseudonymize`."""
 
 from __future__ import annotations
 
-from pseudonymize.cli import app
-from recsys import console
+from typing import NoReturn
+
+import typer
+
+from recsys.console import run
 
 
-def main() -> None:
-    """Run the command line."""
-    console.run(app, "recsys-pseudonymize")
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    run(_load, "recsys-pseudonymize")
+
+
+def _load() -> typer.Typer:
+    from pseudonymize.cli import app  # noqa: PLC0415 - so that an interrupt while it loads is one message, too
+
+    return app
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ def matched(paths: Iterable[Path], policy: FieldPolicy) -> list[tuple[Table, Raw
         if path.resolve() in seen:
             raise UsageError("is named twice", where=str(path), mend="Name it once")
         seen.add(path.resolve())
+        if not path.is_file():
+            raise UsageError("no such file", where=str(path), mend="Name CSV or Parquet files")
         table, file = _table_of(path, policy), open_raw(path)
         _check_columns(table, file, policy)
         found.append((table, file))

@@ -1,14 +1,23 @@
-"""`recsys-evaluate`, as `python -m recsys`."""
+"""`recsys-evaluate`, also as `python -m recsys`."""
 
 from __future__ import annotations
 
-from recsys.cli import app
+from typing import NoReturn
+
+import typer
+
 from recsys.console import run
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line and exit."""
-    run(app, "recsys-evaluate")
+    run(_load, "recsys-evaluate")
+
+
+def _load() -> typer.Typer:
+    from recsys.cli import app  # noqa: PLC0415 - so that an interrupt while it loads is one message, too
+
+    return app
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from recsys.contracts.manifest import (
     Manifest,
 )
 from recsys.contracts.statistics import ITEM_STATISTICS
+from recsys.contracts.table import TableContract
+from recsys.contracts.vocabulary import ITEM_MAP, VOCABULARY
 from recsys.errors import BundleError, ContractError, IntegrityError
 from recsys.history import ItemIndex
 from recsys.registry import resolve_bundle
@@ -81,12 +83,14 @@ def load_bundle(path: Path, *, trust: Path) -> Bundle:
         path=folder,
         manifest=manifest,
         model=files[MODEL_FILE],
-        vocabulary=ItemIndex.of(pl.read_parquet(io.BytesIO(files[VOCABULARY_FILE]))["item"]),
-        item_map=pl.read_parquet(io.BytesIO(files[ITEM_MAP_FILE])) if ITEM_MAP_FILE in files else None,
-        statistics=ITEM_STATISTICS.checked(
-            pl.read_parquet(io.BytesIO(files[STATISTICS_FILE])), where=str(folder / STATISTICS_FILE)
-        ),
+        vocabulary=ItemIndex.of(_table(files, folder / VOCABULARY_FILE, VOCABULARY)["item"]),
+        item_map=_table(files, folder / ITEM_MAP_FILE, ITEM_MAP) if ITEM_MAP_FILE in files else None,
+        statistics=_table(files, folder / STATISTICS_FILE, ITEM_STATISTICS),
     )
+
+
+def _table(files: Mapping[str, bytes], path: Path, contract: TableContract) -> pl.DataFrame:
+    return contract.checked(pl.read_parquet(io.BytesIO(files[path.name])), where=str(path))
 
 
 def _verified_files(folder: Path, manifest: Manifest) -> Mapping[str, bytes]:

@@ -13,7 +13,7 @@ from recsys.bundle import Bundle, load_bundle
 from recsys.console import new_app, parse_day, print_json, say, screen, step, today, warn
 from recsys.contracts.document import encode_document
 from recsys.contracts.evaluation_sets import AS_OF
-from recsys.contracts.table import write_rows
+from recsys.contracts.table import check_ending, write_rows
 from recsys.contracts.token import Lineage, column_lineage
 from recsys.errors import TokenError
 from recsys.evaluation.decide_cli import decide
@@ -95,6 +95,7 @@ def topk(
     Example: `recsys-evaluate topk --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27 --k 10
     --out top.parquet`
     """
+    check_ending(out)
     ends = _ends(as_of)
     loaded = load_bundle(bundle, trust=trust)
     _warn_of_seen_days(loaded, ends)

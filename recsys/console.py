@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import re
+import signal
 import sys
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from enum import Enum
+from types import FrameType
+from typing import Any, Final, NoReturn
 
 import msgspec
 import typer
@@ -16,7 +20,8 @@ from rich.markup import escape
 
 from recsys.errors import RecsysError, UsageError
 
-_INTERRUPTED = 130  # 128 + SIGINT, as shells expect
+_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells expect
+_MENDS: Final = {errno.ENOSPC: "Free some space", errno.EDQUOT: "Free some space"}
 
 screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -32,22 +37,31 @@ def new_app(help_text: str) -> typer.Typer:
     )
 
 
-def run(app: typer.Typer, name: str) -> NoReturn:
-    """Run a command to its end and exit: 0 done, 1 failed, 2 called wrongly."""
+def run(load: Callable[[], typer.Typer], name: str) -> NoReturn:
+    """Run a command to its end and exit: 0 done, 1 failed, 2 called wrongly.
+
+    Args:
+        load: Imports the command; that takes a second or two, and an interrupt then is one message too.
+        name: What it is called.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)  # so that what is half-written goes then, too
     try:
-        status = app(prog_name=name, standalone_mode=False)
+        status = load()(prog_name=name, standalone_mode=False)
     except RecsysError as error:
         fail(str(error), error.exit_status)
     except typer.TyperException as error:
-        fail(f"{_without_values(error)}. See {name} --help.", UsageError.exit_status)
+        _called_wrongly(error, name)
     except (KeyboardInterrupt, typer.Abort):
-        fail("Interrupted; nothing half-written was left behind.", _INTERRUPTED)
+        status = _INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away, as `head` does
         sys.exit(1)
     except OSError as error:
         place = f"{error.filename}: " if isinstance(error.filename, str) else ""
-        fail(f"{place}{error.strerror or type(error).__name__}. Check that this user may read and write there.", 1)
+        mend = _MENDS.get(error.errno or 0, "Check that this user may read and write there")
+        fail(f"{place}{error.strerror or type(error).__name__}. {mend}.", 1)
+    if status == _INTERRUPTED:  # typer, too, answers an interrupt with this
+        fail("Interrupted; nothing half-written was left behind.", _INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -105,6 +119,18 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
+def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _called_wrongly(error: typer.TyperException, name: str) -> NoReturn:
+    said = _without_values(error)
+    if not said:  # nothing was asked for, and the help has been printed
+        sys.exit(UsageError.exit_status)
+    context = getattr(error, "ctx", None)
+    fail(f"{said}. See {context.command_path if context else name} --help.", UsageError.exit_status)
+
+
 def _without_values(error: typer.TyperException) -> str:
     """The message without anything that was typed in a value's place: it may have been an identifier."""
     parameter = getattr(error, "param", None)
@@ -113,7 +139,17 @@ def _without_values(error: typer.TyperException) -> str:
         if type(error).__name__ == "MissingParameter":
             return f"{label} is missing"
         refused = re.search(r" (is not readable|is not writable)\.?$", error.message)
-        return f"{label} {refused[1]} by this user" if refused else f"{label} has an unfit value"
+        return f"{label} {refused[1]} by this user" if refused else f"{label} has an unfit value{_allowed(parameter)}"
     message = re.sub(r" \(.*", "", error.format_message(), flags=re.DOTALL)
     message = re.sub(r"'(?!-)[^']*'|:? --?[^\s:]*[^a-z0-9\s:.-]\S*", "", message).strip().rstrip(".")
     return re.sub(r"\s+", " ", message)
+
+
+def _allowed(parameter: Any) -> str:  # noqa: ANN401 - typer's own class of parameters is not public
+    """The choices or the range, which are ours and may be said."""
+    kind = parameter.type_descriptor.annotation
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return f"; it is one of {', '.join(str(choice.value) for choice in kind)}"
+    limits = (("at least", parameter.min), ("at most", parameter.max))
+    bounds = [f"{word} {limit}" for word, limit in limits if limit is not None]
+    return f"; it is {' and '.join(bounds)}" if bounds else ""

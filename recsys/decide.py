@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.decision import Decision, Fill, RankedOffer, Reason
-from recsys.explain import Names, personal_reasons, popular_reasons, segment_reasons, with_boost
+from recsys.explain import Names, most_telling, personal_reasons, popular_reasons, segment_reasons, with_boost
 from recsys.fallback import matches, segment_scores
 from recsys.guards import Situation
 from recsys.history import Histories
@@ -70,9 +70,9 @@ def decide(situation: Situation, model: ModelScores, versions: Versions, rng: np
     covered = coverage(situation, model.learned, model.candidates)
     scores = offer_scores(model, covered)
     rankings = rank(situation, scores, seeds)
-    scored = (scores, covered)
+    reasons = _Reasons.of(situation, model, scores, covered, rankings)
     return [
-        _decision(situation, row, ranking, _reasons(situation, row, ranking, model, scored), (seeds[row], versions))
+        _decision(situation, row, ranking, reasons.of_list(row, ranking), (seeds[row], versions))
         for row, ranking in enumerate(rankings)
     ]
 
@@ -118,56 +118,72 @@ def _decision(
     )
 
 
-def _reasons(
-    situation: Situation, row: int, ranking: Ranking, model: ModelScores, scored: tuple[Scores, NDArray[np.float32]]
-) -> list[tuple[Reason, ...]]:
-    """The addends of each listed offer's score; a boost is one of them."""
-    scores, covered = scored
-    offers = ranking.offers
-    if ranking.source is Fill.PERSONAL:
-        plain = scores.personal[row, offers]
-        own = _personal_reasons(row, offers, model, (plain, covered[row, offers], situation.book.unnamed[offers]))
-    elif ranking.source is Fill.SEGMENT:
-        matched = matches(situation.book, situation.states[row])
-        plain = segment_scores(scores.popular, matched)[offers]
-        own = [segment_reasons(s) if matched[offer] else popular_reasons(s) for offer, s in _pairs(offers, plain)]
-    else:
-        plain = scores.popular[offers]
-        own = [popular_reasons(score) for score in plain.tolist()]
-    return [
-        with_boost(why, score, before)
-        for why, score, before in zip(own, ranking.scores.tolist(), plain.tolist(), strict=True)
-    ]
+@dataclass(frozen=True, slots=True)
+class _Reasons:
+    """The addends of the listed offers' scores; a boost is one of them.
 
+    Args:
+        situation: B subjects before O offers.
+        model: What the model says of them.
+        scores: Those of the offers, before any boost.
+        covered: float32 [B, O], the histories' coverage of the offers.
+        best: For each place of each list, the model item that gave the offer its score, -1 for none.
+    """
 
-def _personal_reasons(
-    row: int,
-    offers: NDArray[np.int64],
-    model: ModelScores,
-    scored: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]],
-) -> list[tuple[Reason, ...]]:
-    best = [_best_item(offer, model.items[row], model.candidates) for offer in offers.tolist()]
-    asked = np.array(sorted({item for item in best if item is not None}), np.int64)
-    items, addends = np.empty(0, np.int64), np.empty((len(asked), 0), np.float32)
-    if model.addends is not None and len(asked):
-        items, addends = model.addends(row, asked)
-    nothing = np.zeros(len(items), np.float32)
-    return [
-        personal_reasons(
-            (score, covered, not unnamed),
-            items,
-            nothing if item is None else addends[np.searchsorted(asked, item)],
-            model.names,
+    situation: Situation
+    model: ModelScores
+    scores: Scores
+    covered: NDArray[np.float32]
+    best: Sequence[Sequence[int]]
+
+    @classmethod
+    def of(
+        cls,
+        situation: Situation,
+        model: ModelScores,
+        scores: Scores,
+        covered: NDArray[np.float32],
+        rankings: Sequence[Ranking],
+    ) -> _Reasons:
+        """Prepare the reasons of these lists."""
+        sizes = [len(ranking.offers) for ranking in rankings]
+        offers = np.concatenate([np.empty(0, np.int64), *(ranking.offers for ranking in rankings)])
+        best = model.candidates.best(model.items, np.repeat(np.arange(len(sizes)), sizes), offers)
+        ends = np.cumsum(sizes).tolist()
+        return cls(
+            situation, model, scores, covered, [best[end - size : end] for end, size in zip(ends, sizes, strict=True)]
         )
-        for item, score, covered, unnamed in zip(best, *(values.tolist() for values in scored), strict=True)
-    ]
 
+    def of_list(self, row: int, ranking: Ranking) -> list[tuple[Reason, ...]]:
+        """The reasons of one list, place by place."""
+        offers, popular = ranking.offers, self.scores.popular
+        if ranking.source is Fill.PERSONAL:
+            plain = self.scores.personal[row, offers].tolist()
+            own = self._personal(row, offers, plain)
+        elif ranking.source is Fill.SEGMENT:
+            matched = matches(self.situation.book, self.situation.states[row])
+            plain = segment_scores(popular, matched)[offers].tolist()
+            matching = zip(plain, matched[offers].tolist(), strict=True)
+            own = [segment_reasons(score) if match else popular_reasons(score) for score, match in matching]
+        else:
+            plain = popular[offers].tolist()
+            own = [popular_reasons(score) for score in plain]
+        listed = zip(own, ranking.scores.tolist(), plain, strict=True)
+        return [with_boost(why, score, before) for why, score, before in listed]
 
-def _best_item(offer: int, scores: NDArray[np.float32], candidates: CandidateMap) -> int | None:
-    """The model item that gave the offer its score, None where the model knows none of its items."""
-    positions = candidates.of_offer.row(offer)
-    return int(candidates.candidates[positions[np.argmax(scores[positions])]]) if len(positions) else None
+    def _personal(self, row: int, offers: NDArray[np.int64], scores: Sequence[float]) -> list[tuple[Reason, ...]]:
+        covered = np.log1p(self.covered[row, offers].astype(np.float64))
+        covered[self.situation.book.unnamed[offers]] = 0
+        named = self._named(row)
+        return [
+            personal_reasons(score, addend, named.get(item, ()))
+            for score, addend, item in zip(scores, covered.tolist(), self.best[row], strict=True)
+        ]
 
-
-def _pairs(offers: NDArray[np.int64], scores: NDArray[np.float32]) -> zip[tuple[int, float]]:
-    return zip(offers.tolist(), scores.tolist(), strict=True)
+    def _named(self, row: int) -> dict[int, list[tuple[str, float]]]:
+        """The purchases that may be named, for each model item that gave an offer its score."""
+        asked = sorted({item for item in self.best[row] if item >= 0})
+        if self.model.addends is None or not asked:
+            return {}
+        items, addends = self.model.addends(row, np.array(asked, np.int64))
+        return dict(zip(asked, most_telling(items, addends, self.model.names), strict=True))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -17,11 +19,16 @@ from recsys.offer_book import OfferBook
 _NAMED: Final = 2  # past purchases named for an offer; the rest is one addend
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Names:
     """What model items are called in a reason; None for those that must not be named."""
 
     labels: tuple[str | None, ...]
+
+    @cached_property
+    def nameable(self) -> NDArray[np.bool_]:
+        """Which may be named, as bool [M + 1]; the last stands for padding, which has no name."""
+        return np.array([*(label is not None for label in self.labels), False], np.bool_)
 
     @classmethod
     def of(cls, book: OfferBook, codes: NDArray[np.int32], vocabulary: ItemIndex, level: Level) -> Names:
@@ -37,33 +44,44 @@ class Names:
         return cls(tuple(None if gone else text for gone, text in zip(hidden.tolist(), texts, strict=True)))
 
 
-def personal_reasons(
-    scored: tuple[float, float, bool], items: NDArray[np.int64], contributions: NDArray[np.float32], names: Names
-) -> tuple[Reason, ...]:
+def most_telling(items: NDArray[np.int64], addends: NDArray[np.float32], names: Names) -> list[list[tuple[str, float]]]:
+    """For each of A scores, what of the history adds most to it and may be named: its name, and what it adds.
+
+    Args:
+        items: int64 [L], the history's model items; padding lies outside the vocabulary.
+        addends: float32 [A, L], what each adds to each score.
+        names: What may be called by name.
+    """
+    nameable = names.nameable[np.minimum(items, len(names.labels))]
+    left = np.where(nameable & (addends > 0), addends, np.float32(0))
+    found: list[list[tuple[str, float]]] = [[] for _ in left]
+    rows = np.arange(len(left))
+    for _ in range(min(_NAMED, len(items))):
+        best = left.argmax(axis=1)
+        for named, item, addend in zip(found, items[best].tolist(), left[rows, best].tolist(), strict=True):
+            if addend > 0:
+                named.append((f"because you buy {names.labels[item]}", addend))
+        left[rows, best] = 0
+    return found
+
+
+def personal_reasons(score: float, covered: float, named: Iterable[tuple[str, float]]) -> tuple[Reason, ...]:
     """The reasons for one offer of a personal list.
 
     Args:
-        scored: The offer's score; its coverage by the history, zero or more; whether all of its items may be named:
-            "you buy what this offer covers" names them.
-        items: int64 [L], the history's model items; padding lies outside the vocabulary.
-        contributions: float32 [L], what each adds to the score of the offer's best model item.
-        names: What may be called by name.
+        score: The offer's.
+        covered: What the history's coverage of the offer adds to it; zero too where not all of the offer's items may be
+            named: "you buy what this offer covers" names them.
+        named: Further addends, each with its sentence.
     """
     reasons: list[Reason] = []
-    score, covered, nameable = scored
     left = score
-    if covered > 0 and nameable:
-        addend = float(np.log1p(covered))
-        reasons.append(Reason(code="bought", text="because you buy what this offer covers", contribution=addend))
+    if covered > 0:
+        reasons.append(Reason(code="bought", text="because you buy what this offer covers", contribution=covered))
+        left -= covered
+    for text, addend in named:
+        reasons.append(Reason(code="related", text=text, contribution=addend))
         left -= addend
-    for position in np.argsort(-contributions, kind="stable"):
-        if sum(reason.code == "related" for reason in reasons) == _NAMED or contributions[position] <= 0:
-            break
-        label = names.labels[items[position]] if items[position] < len(names.labels) else None
-        if label is not None:
-            addend = float(contributions[position])
-            reasons.append(Reason(code="related", text=f"because you buy {label}", contribution=addend))
-            left -= addend
     return (*reasons, Reason(code="other", text="because of everything else you buy", contribution=left))
 
 

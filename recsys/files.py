@@ -23,20 +23,18 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     Raises:
         OutputError: The disk is full, or the place cannot be written.
     """
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _parents(path), explained(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
-    beside = Path(name)
-    try:
-        with explained(path):
+        beside = Path(name)
+        try:
             yield beside
             beside.chmod(mode)
             flush(beside)
             beside.replace(path)
             flush(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -48,19 +46,20 @@ def new_folder(path: Path, *, mode: int = 0o755) -> Iterator[Path]:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise OutputError("is not an empty folder", where=str(path), mend="Name a new one; nothing was written")
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _parents(path), explained(path):
         beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        with explained(path):
+        try:
             yield beside
             beside.chmod(mode)
             for file in beside.rglob("*"):
                 flush(file)
             beside.replace(path)
             flush(path.parent)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        except OutputError as error:  # nobody knows the folder by the name that it has for now
+            where = (error.where or "").replace(str(beside), str(path))
+            raise OutputError(error.what, where=where, mend=error.mend) from None
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
@@ -99,10 +98,25 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"cannot be written ({error.strerror or type(error).__name__})",
+            f"cannot be written ({error.strerror or 'the disk refused, or is full'})",
             where=str(path),
             mend="Free some space or name another place; what stood there before is unchanged",
         ) from None
+
+
+@contextlib.contextmanager
+def _parents(path: Path) -> Iterator[None]:
+    """Make the folders that `path` stands in; those that were not there go again if the block fails."""
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in made:
+            with contextlib.suppress(OSError):  # something else stands in it by now
+                folder.rmdir()
+        raise
 
 
 def flush(path: Path) -> None:

@@ -16,10 +16,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsys.ragged import in_order
+
 MAX_ROWS: Final = 4096  # of one subject: the newest purchase days are kept, the rest is of no use to a ranking
 EPOCH: Final = dt.date(1970, 1, 1)
 DUST: Final = 1e-6  # of a unit: what floating point may leave of a purchase that was returned whole
 DAYS: Final = 1 << 20  # more days than there will be: `code * DAYS + day` is one number for a pair
+
+_ROW: Final = ("subject", "item", "day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +138,7 @@ def purchase_days(purchases: pl.DataFrame, *, until: dt.date | pl.DataFrame | No
     Returns:
         `subject, item, day, quantity, baskets`, sorted by subject, day and item; quantities above zero only.
     """
-    lines = purchases.lazy()
-    if isinstance(until, pl.DataFrame):
-        ends = until.lazy().select("subject", pl.col("day").alias("until"))
-        lines = lines.join(ends, on="subject").filter(pl.col("day") < pl.col("until"))
-    elif until is not None:
-        lines = lines.filter(pl.col("day") < until)
-    has_baskets = "basket" in purchases.columns
-    baskets = pl.col("basket").n_unique() if has_baskets else pl.lit(1)
-    daily = (
-        lines.group_by("subject", "item", "day")
-        .agg(pl.col("quantity").sum(), baskets.cast(pl.Int32).alias("baskets"))
-        .collect()
-    )
-    return _net_returns(daily).sort("subject", "day", "item")
+    return _netted(_before(purchases, until)).sort("subject", "day", "item")
 
 
 def histories(
@@ -158,27 +149,56 @@ def histories(
     subjects: Sequence[str] | None = None,
 ) -> Histories:
     """The histories of `subjects` (None: of everyone in `purchases`, sorted); items outside `index` are left out."""
-    daily = purchase_days(purchases, until=until)
     if subjects is None:
         listed = until if isinstance(until, pl.DataFrame) else purchases
         subjects = listed["subject"].unique().sort().to_list()
-    order = pl.DataFrame({"subject": subjects, "row": range(len(subjects))}, schema_overrides={"row": pl.Int64})
-    codes = pl.DataFrame({"item": index.names, "code": range(len(index))}, schema={"item": pl.String, "code": pl.Int32})
-    known = (
-        daily.join(codes, on="item")
-        .join(order, on="subject")
-        .sort("row", "day", "code")
-        .filter(pl.int_range(pl.len(), 0, step=-1).over("row") <= MAX_ROWS)
-    )
-    sizes = np.bincount(known["row"].to_numpy(), minlength=len(subjects))
+    order = pl.LazyFrame({"subject": subjects, "row": range(len(subjects))}, schema_overrides={"row": pl.Int64})
+    codes = pl.LazyFrame({"item": index.names, "code": range(len(index))}, schema={"item": pl.String, "code": pl.Int32})
+    lines = _before(purchases, until).join(codes, on="item", maintain_order="left")
+    lines = lines.join(order, on="subject", maintain_order="left").drop("subject", "item")
+    daily = _netted(lines.rename({"row": "subject", "code": "item"}).collect().lazy())  # numbers: faster than names
+    rows, item, day = (daily[name].to_physical().to_numpy() for name in ("subject", "item", "day"))
+    kept = _newest(in_order(rows, day, item), np.bincount(rows, minlength=len(subjects)))
     return Histories(
         tuple(subjects),
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        known["code"].to_numpy(),
-        known["day"].to_physical().to_numpy(),
-        known["quantity"].cast(pl.Float32).to_numpy(),
-        known["baskets"].to_numpy(),
+        np.concatenate([[0], np.cumsum(np.bincount(rows[kept], minlength=len(subjects)))]).astype(np.int64),
+        item[kept],
+        day[kept],
+        daily["quantity"].to_numpy()[kept].astype(np.float32),
+        daily["baskets"].to_numpy()[kept],
     )
+
+
+def _newest(ordered: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of rows in the order of subjects and days, with so many a subject: the last `MAX_ROWS` of each."""
+    if sizes.max(initial=0) <= MAX_ROWS:
+        return ordered
+    before_end = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(ordered))
+    return ordered[before_end <= MAX_ROWS]
+
+
+def _before(purchases: pl.DataFrame, until: dt.date | pl.DataFrame | None) -> pl.LazyFrame:
+    """The lines that count, without what nothing here asks for."""
+    wanted = [name for name in ("subject", "item", "day", "quantity", "basket") if name in purchases.columns]
+    lines = purchases.lazy().select(wanted)
+    if isinstance(until, pl.DataFrame):
+        ends = until.lazy().select("subject", pl.col("day").alias("until"))
+        return lines.join(ends, on="subject", maintain_order="left").filter(pl.col("day") < pl.col("until"))
+    return lines if until is None else lines.filter(pl.col("day") < until)
+
+
+def _netted(lines: pl.LazyFrame) -> pl.DataFrame:
+    """One row a subject, item and day, in any order, with the quantity net of returns and the number of baskets."""
+    several = pl.len().cast(pl.Int32).alias("baskets")
+    daily = lines.group_by(_ROW).agg(pl.col("quantity").sum(), several).collect()
+    if "basket" in lines.collect_schema():
+        repeated = daily.filter(pl.col("baskets") > 1).select(*_ROW, "quantity")  # few: distinct receipts are dear
+        counted = lines.join(repeated.lazy(), on=_ROW, how="semi").group_by(_ROW)
+        exact = counted.agg(pl.col("basket").n_unique().cast(pl.Int32).alias("baskets")).collect()
+        daily = pl.concat([daily.filter(pl.col("baskets") == 1), repeated.join(exact, on=_ROW)])
+    else:
+        daily = daily.with_columns(baskets=pl.lit(1, pl.Int32))
+    return _net_returns(daily)
 
 
 def _net_returns(daily: pl.DataFrame) -> pl.DataFrame:
@@ -187,12 +207,10 @@ def _net_returns(daily: pl.DataFrame) -> pl.DataFrame:
     if returned.is_empty():
         return daily.filter(pl.col("quantity") > DUST)
     untouched = daily.join(returned, on=["subject", "item"], how="anti")
-    touched = daily.join(returned, on=["subject", "item"]).sort("subject", "item", "day")
-    netted = [
-        part.with_columns(pl.Series("quantity", net_of_returns(part["quantity"].to_list())))
-        for part in touched.partition_by("subject", "item")
-    ]
-    return pl.concat([untouched, *netted]).filter(pl.col("quantity") > DUST)
+    touched = daily.join(returned, on=["subject", "item"]).sort(_ROW)
+    together = touched.group_by("subject", "item", maintain_order=True).agg("quantity")["quantity"].to_list()
+    net = pl.Series("quantity", [left for quantities in together for left in net_of_returns(quantities)], pl.Float64)
+    return pl.concat([untouched, touched.with_columns(net)]).filter(pl.col("quantity") > DUST)
 
 
 def net_of_returns(quantities: Sequence[float]) -> list[float]:

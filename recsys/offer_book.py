@@ -11,11 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.boosts import boost_of
+from recsys.constraints.list_rules import ListRules
 from recsys.contracts.catalogue import path_parts
 from recsys.history import ItemIndex
-from recsys.offer_paths import OfferKeys, OfferPaths
+from recsys.offer_paths import OfferPaths
 from recsys.policy import Placement, Policy, named_items, place
-from recsys.policy.document import CapScope, UnknownCategory
+from recsys.policy.document import UnknownCategory
 from recsys.purchase_keys import PurchaseKeys, lay_out_keys
 from recsys.ragged import Ragged
 from recsys.ranking import Ties
@@ -66,13 +67,13 @@ class OfferBook:
         adults_only: bool [O], has an item that is for adults.
         keys: For the guards that count purchases.
         paths: The offers' category paths.
-        limits: What list constraints count together, by scope and depth.
+        list_rules: The list constraints.
         boost: float32 [O], what the policy adds to scores.
         dropped: bool [items], never offered: purchases of it count for nothing.
         learned: bool [items], purchases of it may reach the scorer.
         nameable: bool [items], may stand in a reason: placed, and in no group that must not be named.
         unnamed: bool [O], has an item that is not nameable.
-        warnings: Names in the policy that match nothing, and rules that cannot matter.
+        warnings: Names in the policy that match nothing, rules that cannot matter, and offers that are never valid.
     """
 
     policy: Policy
@@ -96,7 +97,7 @@ class OfferBook:
     adults_only: NDArray[np.bool_]
     keys: PurchaseKeys
     paths: OfferPaths
-    limits: dict[tuple[CapScope, int], OfferKeys]
+    list_rules: ListRules
     boost: NDArray[np.float32]
     dropped: NDArray[np.bool_]
     learned: NDArray[np.bool_]
@@ -121,22 +122,24 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
     placed = flags.of(path_of)
     covering = items.transposed(len(index))
     priority = _numbers(offers, "priority", 0)
+    valid_from, valid_until = _instants(offers, "valid_from", _ALWAYS[0]), _instants(offers, "valid_until", _ALWAYS[1])
     rows = offers["items"].to_list()
     silent = (name for name, group in policy.groups.items() if not group.name)
     nameable = placed & ~flags.never & ~flags.of_groups(silent)
     paths = OfferPaths.of([[path_of[item] for item in row if item in path_of] for row in rows], parts)
+    positions = {offer_id: position for position, offer_id in enumerate(offers["offer_id"])}
     return OfferBook(
         policy=policy,
         ids=tuple(offers["offer_id"]),
-        positions={offer_id: position for position, offer_id in enumerate(offers["offer_id"])},
+        positions=positions,
         titles=tuple(offers["title"]),
         index=index,
         catalogue=catalogue,
         items=items,
         covering=covering,
         brands=_brands(catalogue, index, covering),
-        valid_from=_instants(offers, "valid_from", _ALWAYS[0]),
-        valid_until=_instants(offers, "valid_until", _ALWAYS[1]),
+        valid_from=valid_from,
+        valid_until=valid_until,
         channels=_places(offers, "channels"),
         placements=_places(offers, "placements"),
         in_stock=_numbers(offers, "stock", 1) > 0,
@@ -147,13 +150,13 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         adults_only=items.any_of(flags.of_groups(policy.adults_only)),
         keys=lay_out_keys(policy, placement, items, index, path_of),
         paths=paths,
-        limits=_limits(policy, paths),
+        list_rules=ListRules.of(policy, paths, positions),
         boost=boost_of(offers, items, index, policy, placement),
         dropped=flags.never,
         learned=~flags.of_groups(policy.unlearned),
         nameable=nameable,
         unnamed=items.any_of(~nameable),
-        warnings=placement.warnings,
+        warnings=(*placement.warnings, *_never_valid(valid_from, valid_until)),
     )
 
 
@@ -185,19 +188,13 @@ def _brands(catalogue: pl.DataFrame, index: ItemIndex, covering: Ragged) -> dict
     return {brand: np.array(sorted(offers), np.int64) for brand, offers in found.items()}
 
 
-def _limits(policy: Policy, paths: OfferPaths) -> dict[tuple[CapScope, int], OfferKeys]:
-    """What the policy's list constraints count together. Depth is 0 where it has no meaning."""
-    offers = len(paths.of_offer)
-    limits: dict[tuple[CapScope, int], OfferKeys] = {}
-    asked = [(cap.per, cap.depth) for cap in policy.cap] + [(CapScope.CATEGORY, d.depth) for d in policy.diversity]
-    for per, depth in asked:
-        if per is CapScope.CATEGORY:
-            limits[per, depth] = limits.get((per, depth)) or paths.prefixes(depth)
-        elif per is CapScope.OFFER:
-            limits[per, 0] = OfferKeys.of([[offer] for offer in range(offers)])
-        else:
-            limits[per, 0] = OfferKeys.of([[0]] * offers)
-    return limits
+def _never_valid(valid_from: NDArray[np.int64], valid_until: NDArray[np.int64]) -> list[str]:
+    rows = np.flatnonzero(valid_until <= valid_from)
+    if not len(rows):
+        return []
+    return [
+        f"{len(rows):,} offers are over before they begin and can never go out; the first stands in row {rows[0] + 1}"
+    ]
 
 
 def _instants(offers: pl.DataFrame, name: str, missing: int) -> NDArray[np.int64]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.contracts.catalogue import path_parts
 from recsys.policy.placement import paths_by_run
 from recsys.ragged import Ragged
 
@@ -23,12 +24,16 @@ class OfferKeys:
         of_offer: For each offer, its keys.
         offers: Key to offers.
         widest: The most offers that share a key.
+        depth: Where keys are the first parts of category paths, how many of them.
+        of_text: Where keys are such parts, that of each category of the catalogue, None for one that no offer has.
     """
 
     codes: Mapping[Hashable, int]
     of_offer: tuple[tuple[int, ...], ...]
     offers: Ragged
     widest: int
+    depth: int = 0
+    of_text: Mapping[str, int | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[Hashable]]) -> OfferKeys:
@@ -37,6 +42,12 @@ class OfferKeys:
         of_offer = tuple(tuple(codes.setdefault(key, len(codes)) for key in dict.fromkeys(row)) for row in rows)
         offers = Ragged.of(of_offer).transposed(len(codes))
         return cls(codes, of_offer, offers, int(offers.lengths.max(initial=0)))
+
+    def of_category(self, text: str) -> int | None:
+        """The key of a category path as somebody wrote it down, today's or one that is gone."""
+        if text in self.of_text:
+            return self.of_text[text]
+        return self.codes.get(path_parts(text)[: self.depth])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +84,6 @@ class OfferPaths:
 
     def prefixes(self, depth: int) -> OfferKeys:
         """Offers by the first `depth` parts of their paths."""
-        return OfferKeys.of([[path[:depth] for path in row] for row in self.of_offer])
+        keys = OfferKeys.of([[path[:depth] for path in row] for row in self.of_offer])
+        of_text = {text: keys.codes.get(path[:depth]) for text, path in self.parts.items()}
+        return replace(keys, depth=depth, of_text=of_text)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recsys.guards.situation import Situation
 from recsys.history import Histories
 from recsys.offer_book import OfferBook
-from recsys.ragged import Ragged
+from recsys.ragged import Ragged, changes
 
 HALF_LIFE_DAYS: Final = 84.0
 
@@ -49,6 +49,22 @@ class CandidateMap:
         candidates = np.unique(np.concatenate([np.empty(0, np.int64), *rows])).astype(np.int64)
         of_offer = Ragged.of(np.searchsorted(candidates, row) for row in rows)
         return cls(candidates, of_offer, book.covering)
+
+    def best(self, scores: NDArray[np.float32], rows: NDArray[np.int64], offers: NDArray[np.int64]) -> list[int]:
+        """For N pairs of subject and offer, the model item that gives the offer its score; -1 where there is none.
+
+        Args:
+            scores: float32 [B, C], of the candidate model items; of those that equal each other, the first one gave it.
+            rows: int64 [N], positions of subjects.
+            offers: int64 [N].
+        """
+        position, pair = self.of_offer.take(offers)
+        score = scores[rows[pair], position]
+        order = np.lexsort((position, -score, pair))
+        first = order[changes(pair[order])]
+        found = np.full(len(offers), -1, np.int64)
+        found[pair[first]] = self.candidates[position[first]]
+        return found.tolist()
 
 
 def coverage(situation: Situation, histories: Histories, candidates: CandidateMap) -> NDArray[np.float32]:

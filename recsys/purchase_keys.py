@@ -20,61 +20,54 @@ from recsys.ragged import Ragged
 Rule = OnlyIfPurchased | PastPurchaseTrap | CoolDown
 _Group = str | int  # a group's name; or a cool-down rule's number, for what it names itself: no name is a number
 _Key = str | tuple[_Group, tuple[str, ...] | None]  # an item; or a group, and the path within it, None for all of it
+_Laid = Sequence[tuple[int, int]]  # pairs of a rule's number and a key that it is about
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """G gates of one kind of rule.
+    """G gates of *only if purchased*: each is one rule before one key, and an offer needs all that it stands behind.
 
     Args:
         of_key: Key to the gates before it.
         offers: Gate to the offers that stand behind it.
         of_offer: int64 [O], how many gates each offer stands behind.
-        rule: int64 [G], the position of each gate's rule in the policy.
+        min_days: int64 [G].
+        within_days: int64 [G].
     """
 
     of_key: Ragged
     offers: Ragged
     of_offer: NDArray[np.int64]
-    rule: NDArray[np.int64]
-
-    def numbers(self, values: Iterable[float]) -> NDArray[np.float64]:
-        """float64 [G]: a number of each gate's rule, given that of each rule."""
-        return np.array([*values, 0.0], np.float64)[self.rule]
+    min_days: NDArray[np.int64]
+    within_days: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class PurchaseKeys:
-    """K keys over an index of items, and the gates before them.
+    """K keys over an index of items, and what rules say of each. Of two rules that withhold, the stricter one decides.
 
     Args:
         of_item: Item to keys.
         counted: bool [items], has a key and is not dropped at every door.
+        offers: Key to the offers with such an item.
         gates: For *only if purchased*.
-        min_days: float64 [gates].
-        within_days: float64 [gates].
-        traps: For *past-purchase trap*.
-        trap_min_days: float64 [traps].
-        overdue: float64 [traps].
-        cooling: For *cool-down*.
-        cooling_days: float64 [cooling].
+        trap_min_days: int64 [K], for *past-purchase trap*; 0 for a key without such a rule.
+        overdue: float64 [K], the same.
+        cooling_days: int64 [K], for *cool-down*; 0 for a key without such a rule.
     """
 
     of_item: Ragged
     counted: NDArray[np.bool_]
+    offers: Ragged
     gates: Gates
-    min_days: NDArray[np.float64]
-    within_days: NDArray[np.float64]
-    traps: Gates
-    trap_min_days: NDArray[np.float64]
+    trap_min_days: NDArray[np.int64]
     overdue: NDArray[np.float64]
-    cooling: Gates
-    cooling_days: NDArray[np.float64]
+    cooling_days: NDArray[np.int64]
 
     @property
     def size(self) -> int:
         """K."""
-        return len(self.gates.of_key)
+        return len(self.offers)
 
 
 class KeyMaker:
@@ -123,34 +116,35 @@ def lay_out_keys(
         paths: The category path of each item that has one.
     """
     maker = KeyMaker(index, paths)
-    kinds: tuple[Sequence[Rule], ...] = (policy.only_if_purchased, policy.past_purchase_trap, policy.cool_down)
-    found = [
-        [
-            (number, key)
-            for number, rule in enumerate(rules)
-            for name, members in _groups(rule, number, placement)
-            for key in maker.of_group(name, members, rule.level)
-        ]
-        for rules in kinds
-    ]
+    gates, traps, cooling = (
+        _lay_out(maker, rules, placement)
+        for rules in (policy.only_if_purchased, policy.past_purchase_trap, policy.cool_down)
+    )
     of_item = maker.of_item()
-    key, offer = _keys_of_offers(items, of_item)
-    offers_of_key = Ragged.of_pairs(key, offer, len(maker))
-    gates, traps, cooling = (_gates(pairs, offers_of_key, len(items)) for pairs in found)
+    key, position = of_item.take(items.values)
+    offers = Ragged.of_pairs(key, items.owners[position], len(maker))
     never = np.zeros(len(index), np.bool_)
     never[index.encode_known(placement.items_of(policy.never))] = True
     return PurchaseKeys(
         of_item=of_item,
         counted=(of_item.lengths > 0) & ~never,
-        gates=gates,
-        min_days=gates.numbers(rule.min_days for rule in policy.only_if_purchased),
-        within_days=gates.numbers(rule.within_days for rule in policy.only_if_purchased),
-        traps=traps,
-        trap_min_days=traps.numbers(rule.min_days for rule in policy.past_purchase_trap),
-        overdue=traps.numbers(rule.overdue for rule in policy.past_purchase_trap),
-        cooling=cooling,
-        cooling_days=cooling.numbers(rule.days for rule in policy.cool_down),
+        offers=offers,
+        gates=_gates(gates, policy.only_if_purchased, offers, len(items)),
+        trap_min_days=_most(traps, [rule.min_days for rule in policy.past_purchase_trap], len(maker)),
+        overdue=_least(traps, [rule.overdue for rule in policy.past_purchase_trap], len(maker)),
+        cooling_days=_most(cooling, [rule.days for rule in policy.cool_down], len(maker)),
     )
+
+
+def _lay_out(maker: KeyMaker, rules: Sequence[Rule], placement: Placement) -> _Laid:
+    """The keys of each rule, each pair once."""
+    pairs = [
+        (number, key)
+        for number, rule in enumerate(rules)
+        for name, members in _groups(rule, number, placement)
+        for key in maker.of_group(name, members, rule.level)
+    ]
+    return list(dict.fromkeys(pairs))
 
 
 def _groups(rule: Rule, number: int, placement: Placement) -> list[tuple[_Group, frozenset[str]]]:
@@ -160,19 +154,30 @@ def _groups(rule: Rule, number: int, placement: Placement) -> list[tuple[_Group,
     return named
 
 
-def _keys_of_offers(items: Ragged, of_item: Ragged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    key, position = of_item.take(items.values)
-    return key, items.owners[position]
-
-
-def _gates(pairs: Sequence[tuple[int, int]], offers_of_key: Ragged, offers: int) -> Gates:
+def _gates(laid: _Laid, rules: Sequence[OnlyIfPurchased], offers_of_key: Ragged, offers: int) -> Gates:
     """Make one gate for each pair of rule and key."""
-    unique = np.array([*dict.fromkeys(pairs)], np.int64).reshape(-1, 2)
-    rule, key = unique[:, 0], unique[:, 1]
+    key = np.array([key for _, key in laid], np.int64)
     offer, gate = offers_of_key.take(key)
     return Gates(
         of_key=Ragged.of_pairs(key, np.arange(len(key)), len(offers_of_key)),
         offers=Ragged.of_pairs(gate, offer, len(key)),
         of_offer=np.bincount(offer, minlength=offers),
-        rule=rule,
+        min_days=np.array([rules[number].min_days for number, _ in laid], np.int64),
+        within_days=np.array([rules[number].within_days for number, _ in laid], np.int64),
     )
+
+
+def _most(laid: _Laid, numbers: Sequence[int], keys: int) -> NDArray[np.int64]:
+    """int64 [K]: the largest number of a key's rules, 0 for a key that has none."""
+    found = np.zeros(keys, np.int64)
+    for rule, key in laid:
+        found[key] = max(found[key], numbers[rule])
+    return found
+
+
+def _least(laid: _Laid, numbers: Sequence[float], keys: int) -> NDArray[np.float64]:
+    """float64 [K]: the smallest number of a key's rules, 0 for a key that has none."""
+    found = np.zeros(keys, np.float64)
+    for rule, key in laid:
+        found[key] = min(found[key] or numbers[rule], numbers[rule])
+    return found

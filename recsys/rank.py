@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.arms import Arm
-from recsys.constraints import ListRules, Tally, fill_list
+from recsys.constraints import Tally, fill_list
 from recsys.contracts.decision import Fill
 from recsys.explore import explore
 from recsys.fallback import matches, segment_scores
@@ -35,6 +35,10 @@ class Scores:
     personal: NDArray[np.float32]
     popular: NDArray[np.float32]
     known: NDArray[np.bool_]
+
+    def part(self, rows: slice) -> Scores:
+        """The same for some of the subjects."""
+        return Scores(self.personal[rows], self.popular, self.known[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +93,14 @@ def rank(situation: Situation, scores: Scores, seeds: Sequence[bytes] = ()) -> l
     Raises:
         ValueError: The policy explores, and there is no seed for each decision.
     """
-    verdicts = judge(situation)
-    own, sources = scores_used(situation, scores, verdicts.allowed)
-    able = verdicts.allowed & np.isfinite(own)
-    unscored = (_count(verdicts.allowed) - _count(able)).tolist()
-    counts = {rule: number for rule, number in {**verdicts.withheld, UNSCORED: unscored}.items() if any(number)}
-    draft = _Draft(situation, own, able, _best(situation, own, able), ListRules.of(situation.book))
     exploring = situation.book.policy.exploration.kind is not ExplorationKind.OFF
     if exploring and len(seeds) != len(situation.requests):
         raise ValueError("a policy that explores needs a seed for each decision")
-    rankings = []
-    for row, source in enumerate(sources):
-        withheld = {rule: number[row] for rule, number in counts.items() if number[row]}
-        made = draft.explored(row, seeds[row]) if exploring else draft.best(row)
-        rankings.append(_ranking(situation, row, source, made, withheld))
-    return rankings
+    return [
+        ranking
+        for rows in situation.parts()
+        for ranking in _rank(situation.part(rows), scores.part(rows), seeds[rows] if exploring else ())
+    ]
 
 
 def judge(situation: Situation) -> Verdicts:
@@ -141,6 +138,21 @@ def scores_used(
     return used, sources
 
 
+def _rank(situation: Situation, scores: Scores, seeds: Sequence[bytes]) -> list[Ranking]:
+    verdicts = judge(situation)
+    own, sources = scores_used(situation, scores, verdicts.allowed)
+    able = verdicts.allowed & np.isfinite(own)
+    unscored = (_count(verdicts.allowed) - _count(able)).tolist()
+    counts = {rule: number for rule, number in {**verdicts.withheld, UNSCORED: unscored}.items() if any(number)}
+    draft = _Draft(situation, own, able, _best(situation, own, able))
+    rankings = []
+    for row, source in enumerate(sources):
+        withheld = {rule: number[row] for rule, number in counts.items() if number[row]}
+        made = draft.explored(row, seeds[row]) if seeds else draft.best(row)
+        rankings.append(_ranking(situation, row, source, made, withheld))
+    return rankings
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
     """A list: offers, scores, propensities, and what a list constraint kept out."""
@@ -159,7 +171,6 @@ class _Draft:
     scores: NDArray[np.float32]
     able: NDArray[np.bool_]
     ahead: Best
-    rules: ListRules
 
     def best(self, row: int) -> _Made:
         """The exact top-k under the list constraints."""
@@ -181,7 +192,7 @@ class _Draft:
 
     def _tallies(self, row: int) -> list[Tally]:
         situation = self.situation
-        return self.rules.tallies(situation.requests[row], situation.states[row], situation.utc)
+        return situation.book.list_rules.tallies(situation.requests[row], situation.states[row], situation.utc)
 
     def _all(self, row: int) -> NDArray[np.int64]:
         size = self.able.shape[1]
@@ -191,12 +202,12 @@ class _Draft:
         self, row: int, offers: NDArray[np.int64], propensities: NDArray[np.float64] | None, skipped: dict[int, str]
     ) -> _Made:
         certain = np.ones(len(offers)) if propensities is None else propensities
-        return _Made(offers, self.scores[row, offers], certain, skipped)
+        return _Made(offers, self.scores[row].take(offers), certain, skipped)
 
 
 def _best(situation: Situation, own: NDArray[np.float32], able: NDArray[np.bool_]) -> Best:
     policy = situation.book.policy
-    wanted = max((request.count for request in situation.requests), default=1)
+    wanted = max(request.count for request in situation.requests)
     constrained = bool(policy.cap or policy.diversity)
     return best_of(own, able, wanted * (_AHEAD if constrained else 1), situation.book.ties)
 

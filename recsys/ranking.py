@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-_SCORE_BITS = 32
+_SCORE_BITS: Final = 32
+_KEY_BITS: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,11 @@ class Best:
 
     offsets: list[int]
     positions: NDArray[np.int64]
+
+    @classmethod
+    def from_sizes(cls, sizes: NDArray[np.int64], positions: NDArray[np.int64]) -> Best:
+        """From the number of each row, int64 [B], and the positions of all rows."""
+        return cls([0, *sizes.cumsum().tolist()], positions)
 
     def of(self, row: int) -> NDArray[np.int64]:
         """Those of one row."""
@@ -70,7 +77,7 @@ def top_k(
 def best_of(scores: NDArray[np.float32], able: NDArray[np.bool_], k: int, ties: Ties) -> Best:
     """At least the k best able candidates of each row; all that are able where there are fewer.
 
-    Whoever ties with the k-th is listed too. One sort of whole numbers orders all rows at once: row, score, tie.
+    Whoever ties with the k-th is listed too. One sort of whole numbers orders many rows at once: row, score, tie.
 
     Args:
         scores: float32 [B, C], finite where able.
@@ -78,19 +85,49 @@ def best_of(scores: NDArray[np.float32], able: NDArray[np.bool_], k: int, ties: 
         k: At least 1.
         ties: How to break ties among the C.
     """
+    most = rows_at_once(scores.shape[1])
+    if len(scores) <= most:
+        return Best.from_sizes(*_best_of(scores, able, k, ties))
+    starts = range(0, len(scores), most)
+    parts = [_best_of(scores[start : start + most], able[start : start + most], k, ties) for start in starts]
+    return Best.from_sizes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def rows_at_once(size: int) -> int:
+    """How many rows of `size` candidates one sort can number: row, score and tie share a number's 63 bits.
+
+    Raises:
+        ValueError: Not even one row.
+    """
+    bits = _KEY_BITS - _SCORE_BITS - _tie_bits(size)
+    if bits < 0:
+        raise ValueError(f"{size:,} candidates are more than a ranking can number")
+    return 1 << bits
+
+
+def _best_of(
+    scores: NDArray[np.float32], able: NDArray[np.bool_], k: int, ties: Ties
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many of each row, and those of all rows end to end."""
     rows, size = scores.shape
     chosen = able
     if k < size:
         masked = np.where(able, scores, np.float32(-np.inf))
-        kth = np.partition(masked, size - k, axis=1)[:, size - k]
-        chosen = able & (masked >= kth[:, None])
-    cells = np.flatnonzero(chosen)
-    row, position = np.divmod(cells, size)
-    bits = max(size - 1, 1).bit_length()
-    keys = (((row << _SCORE_BITS) | _descending(scores.reshape(-1)[cells])) << bits) | ties.place[position]
+        masked.partition(size - k, axis=1)
+        chosen = able & (scores >= masked[:, size - k, None])
+    cells = chosen.reshape(-1).nonzero()[0]
+    row = cells // size
+    bits = _tie_bits(size)
+    keys = (row << _SCORE_BITS) | _descending(scores.reshape(-1)[cells])
+    keys <<= bits
+    keys |= ties.place[cells - row * size]
     keys.sort()
-    offsets = [0, *np.cumsum(np.bincount(row, minlength=rows)).tolist()]
-    return Best(offsets, ties.order[keys & ((1 << bits) - 1)])
+    keys &= (1 << bits) - 1
+    return np.bincount(row, minlength=rows), ties.order[keys]
+
+
+def _tie_bits(size: int) -> int:
+    return max(size - 1, 1).bit_length()
 
 
 def _descending(scores: NDArray[np.float32]) -> NDArray[np.int64]:

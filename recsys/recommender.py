@@ -95,7 +95,7 @@ class _Addends:
     folded: ModelHistories
 
     def __call__(self, row: int, asked: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        own = ModelHistories(self.folded.items[row : row + 1], self.folded.counts[row : row + 1])
+        own = self.folded.rows(np.array([row]))
         return own.items[0], self.scorer.contributions(own, asked)[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -24,11 +25,13 @@ EXPLAINED: Final = "explained"  # int64 [explained]; model items whose scores to
 SCORES: Final = "scores"  # float32 [batch, candidates]
 CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; each row sums to the score
 
-BATCH: Final = 256
+BATCH: Final = 256  # subjects for callers to score in one call
+_TOGETHER: Final = 32  # of them in one run of the graph
 _LANES: Final = 8  # lengths are multiples of this: kernels sum by lanes, so padding never changes a score's last bit
+_NONE: Final = np.empty(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelHistories:
     """Histories as the graph takes them: padded, one column a model item.
 
@@ -43,7 +46,17 @@ class ModelHistories:
     @property
     def known(self) -> NDArray[np.bool_]:
         """Who has any history that the model can use, as bool [B]."""
-        return np.asarray((self.counts > 0).any(axis=1))
+        return self.lengths > 0
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """int64 [B]: how many model items each has."""
+        return np.asarray((self.counts > 0).sum(axis=1))
+
+    def rows(self, rows: NDArray[np.int64]) -> ModelHistories:
+        """Some of the subjects, without the padding that none of them needs."""
+        width = _padded(int(self.lengths[rows].max(initial=0)))
+        return ModelHistories(self.items[rows, :width], self.counts[rows, :width])
 
 
 class Scorer:
@@ -97,35 +110,36 @@ class Scorer:
 
     def score(self, histories: ModelHistories, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32 [B, C]: the score of each candidate; without any history, zero."""
-        parts = [self._run(SCORES, histories, rows, candidates) for rows in _slices(len(histories.items))]
-        return np.concatenate(parts) if parts else np.empty((0, len(candidates)), np.float32)
+        result = np.empty((len(histories.items), len(candidates)), np.float32)
+        for rows in _alike(histories):
+            result[rows] = self._run(SCORES, histories.rows(rows), candidates)
+        return result
 
     def contributions(self, histories: ModelHistories, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32 [B, C, L]: what each model item of the history adds to each candidate's score; sums to it."""
-        parts = [self._run(CONTRIBUTIONS, histories, rows, candidates) for rows in _slices(len(histories.items))]
-        return np.concatenate(parts)
+        result = np.zeros((len(histories.items), len(candidates), histories.items.shape[1]), np.float32)
+        for rows in _alike(histories):
+            part = self._run(CONTRIBUTIONS, histories.rows(rows), candidates)
+            result[rows, :, : part.shape[2]] = part
+        return result
 
-    def _run(
-        self, output: str, histories: ModelHistories, rows: slice, candidates: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        counts, items = histories.counts[rows], histories.items[rows]
-        if not np.isfinite(counts).all() or (counts < 0).any():
-            raise ContractError(
-                "a history holds a count that is negative or not a number",
-                mend="Net returns before scoring; recsys.history does",
-            )
-        length = _padded(int((counts > 0).sum(axis=1).max(initial=0)))
-        width = items.shape[1] if output == CONTRIBUTIONS else length
+    def _run(self, output: str, histories: ModelHistories, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
         asked = CANDIDATES if output == SCORES else EXPLAINED  # onnxruntime computes both outputs, so one is left empty
-        none = np.empty(0, np.int64)
-        feed = {HISTORY_ITEMS: items[:, :width], HISTORY_COUNTS: counts[:, :width], CANDIDATES: none, EXPLAINED: none}
+        feed = {HISTORY_ITEMS: histories.items, HISTORY_COUNTS: histories.counts, CANDIDATES: _NONE, EXPLAINED: _NONE}
         result: NDArray[np.float32] = self._session.run([output], feed | {asked: candidates})[0]
         return result
 
 
+def _alike(histories: ModelHistories) -> list[NDArray[np.int64]]:
+    """The rows in batches of about the same length, since a batch is as long as its longest history."""
+    if not np.isfinite(histories.counts).all() or (histories.counts < 0).any():
+        raise ContractError(
+            "a history holds a count that is negative or not a number",
+            mend="Net returns before scoring; recsys.history does",
+        )
+    order = np.argsort(histories.lengths, kind="stable")
+    return [order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)]
+
+
 def _padded(length: int) -> int:
     return max(-(-length // _LANES), 1) * _LANES
-
-
-def _slices(rows: int) -> list[slice]:
-    return [slice(start, min(start + BATCH, rows)) for start in range(0, rows, BATCH)]

@@ -1,14 +1,23 @@
-"""`recsys-serve`, and `python -m serving`."""
+"""`recsys-serve`, also as `python -m serving`."""
 
 from __future__ import annotations
 
-from recsys import console
-from serving.cli import app
+from typing import NoReturn
+
+import typer
+
+from recsys.console import run
 
 
-def main() -> None:
-    """Run the command line."""
-    console.run(app, "recsys-serve")
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    run(_load, "recsys-serve")
+
+
+def _load() -> typer.Typer:
+    from serving.cli import app  # noqa: PLC0415 - so that an interrupt while it loads is one message, too
+
+    return app
 
 
 if __name__ == "__main__":

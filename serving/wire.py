@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Request, Response
 
 from recsys.contracts.document import explain
-from recsys.contracts.token import TOKEN_PATTERN
+from recsys.contracts.token import WRONG_FORM
 from serving.problems import BROKEN_CONTRACT, NOT_JSON, TOO_LARGE, FieldError, ProblemError, not_a_token
 
 MAX_BODY: Final = 1 << 20  # bytes
@@ -60,6 +60,6 @@ def answer(document: object) -> Response:
 
 
 def _misfit(what: str, field: str) -> ProblemError:
-    if repr(TOKEN_PATTERN) in what:
-        return not_a_token("not a token (what was sent is not repeated here)", field)
+    if what == WRONG_FORM:
+        return not_a_token(what, field)
     return ProblemError(BROKEN_CONTRACT.problem(f"{field}: {what}", FieldError(field=field, what=what, mend=_MEND)))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+import typer
+
 from recsys.console import run
-from training.cli import app
 
 
 def main() -> NoReturn:
-    """Run the command."""
-    run(app, "recsys-train")
+    """Run the command line and exit."""
+    run(_load, "recsys-train")
+
+
+def _load() -> typer.Typer:
+    from training.cli import app  # noqa: PLC0415 - so that an interrupt while it loads is one message, too
+
+    return app
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ def parity(bundle: Bundle, fold: FoldIn, counts: sparse.csr_matrix) -> dict[str,
 
     Returns:
         Largest absolute differences: `score_difference` of a score from the exact one, `batch_difference` of a score
-        computed alone from the same among 256, `contribution_difference` of the sum of a score's addends from the
-        score. `same_top`: the share of histories whose top 20 is the same list alone and among 256. `histories`.
+        computed alone from the same among others, `contribution_difference` of the sum of a score's addends from the
+        score. `same_top`: the share of histories whose top 20 is the same list alone and with others. `histories`.
     """
     scorer = Scorer(bundle)
     histories = _histories(counts, scorer)

@@ -74,11 +74,7 @@ def read_signing_key(path: Path) -> SigningKey:
         BundleError: Missing, not such a key, or readable by anyone but its owner.
     """
     try:
-        if path.stat().st_mode & _OTHERS:
-            raise BundleError(
-                "the signing key can be read by others", where=str(path), mend=f"chmod 600 {shlex.quote(str(path))}"
-            )
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        mode, key = path.stat().st_mode, load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
         raise BundleError(
             f"the signing key cannot be read ({error.strerror})",
@@ -89,6 +85,10 @@ def read_signing_key(path: Path) -> SigningKey:
         raise _not_a_key(path) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise _not_a_key(path)
+    if mode & _OTHERS:
+        raise BundleError(
+            "the signing key can be read by others", where=str(path), mend=f"chmod 600 {shlex.quote(str(path))}"
+        )
     return SigningKey(key)
 
 

@@ -139,4 +139,4 @@ def _curl(token: str, port: int) -> str:
 
 
 if __name__ == "__main__":
-    run(app, "demo.py")
+    run(lambda: app, "demo.py")

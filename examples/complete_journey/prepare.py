@@ -106,4 +106,4 @@ def _receipts(source: Source, cards: pl.DataFrame) -> pl.DataFrame:
 
 
 if __name__ == "__main__":
-    run(app, "prepare.py")
+    run(lambda: app, "prepare.py")

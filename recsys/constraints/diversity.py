@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from recsys.constraints.tally import Tally
-from recsys.offer_book import OfferBook
-from recsys.policy.document import CapScope, Diversity
+from recsys.constraints.tally import Limit
+from recsys.offer_paths import OfferKeys
+from recsys.policy.document import Diversity
 
 
-def diversity(rule: Diversity, book: OfferBook) -> Tally:
-    """At most `max` offers of a list share the first `depth` parts of a category path.
+def diversity(rule: Diversity, keys: OfferKeys) -> Limit:
+    """At most `max` offers of a list share the first `depth` parts of a category path, which are their `keys`.
 
     An offer of several items has all their prefixes, and needs room in each; one without any category has none.
     """
-    return Tally("diversity", rule.max, book.limits[CapScope.CATEGORY, rule.depth], {})
+    return Limit("diversity", rule.max, keys)

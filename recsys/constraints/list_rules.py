@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from recsys.constraints.diversity import diversity
-from recsys.constraints.frequency_cap import frequency_caps
-from recsys.constraints.tally import Tally
+from recsys.constraints.frequency_cap import CapLimit, frequency_cap, shown_within
+from recsys.constraints.tally import Limit, Tally
 from recsys.contracts.decision import DecisionRequest
-from recsys.contracts.state import EMPTY_STATE, State
-from recsys.offer_book import OfferBook
+from recsys.contracts.state import State
+from recsys.offer_paths import OfferKeys, OfferPaths
+from recsys.policy import Policy
+from recsys.policy.document import CapScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +21,68 @@ class ListRules:
     """The constraints of one offer book.
 
     Args:
-        book: The offers and their policy.
-        unused: For lists of a length, the tallies of somebody who was shown nothing yet; those that could matter.
+        caps: The frequency caps.
+        diversity: The diversity rules.
+        thresholds: For lists of a length and each constraint in turn, how much of a key has to be used already, so that
+            it could matter. Filled as lengths are asked for.
     """
 
-    book: OfferBook
-    unused: dict[int, tuple[Tally, ...]]
+    caps: tuple[CapLimit, ...]
+    diversity: tuple[Limit, ...]
+    thresholds: dict[int, list[int]]
 
     @classmethod
-    def of(cls, book: OfferBook) -> ListRules:
-        """The constraints of `book`."""
-        return cls(book, {})
+    def of(cls, policy: Policy, paths: OfferPaths, positions: Mapping[str, int]) -> ListRules:
+        """The constraints of a policy.
+
+        Args:
+            policy: The policy.
+            paths: The offers' category paths.
+            positions: The position of each offer id.
+        """
+        keys: dict[tuple[CapScope, int], OfferKeys] = {}  # one for all constraints that count the same
+
+        def counting(per: CapScope, depth: int) -> OfferKeys:
+            wanted = (per, depth if per is CapScope.CATEGORY else 0)
+            if wanted not in keys:
+                keys[wanted] = _keys(per, depth, paths)
+            return keys[wanted]
+
+        caps = tuple(frequency_cap(cap, counting(cap.per, cap.depth), positions) for cap in policy.cap)
+        rules = (diversity(rule, counting(CapScope.CATEGORY, rule.depth)) for rule in policy.diversity)
+        return cls(caps, tuple(rules), {})
 
     def tallies(self, request: DecisionRequest, state: State, utc: dt.datetime) -> list[Tally]:
-        """The constraints that this list could come up against (time in UTC), in the order in which they are named."""
+        """The constraints that this list could come up against (time in UTC), in the order in which they are named.
+
+        No key is used more often than something was shown, so that most caps need no counting.
+        """
+        thresholds = self._thresholds(request.count)
+        shown = {}
         if state.exposures or state.reservations:
-            return _mattering(self._made(request, state, utc), request.count)
-        if request.count not in self.unused:
-            self.unused[request.count] = tuple(_mattering(self._made(request, EMPTY_STATE, utc), request.count))
-        return [replace(tally, used={}) for tally in self.unused[request.count]]
+            shown = {hours: shown_within(state, utc, hours) for hours in {cap.hours for cap in self.caps}}
+        tallies = []
+        for cap, threshold in zip(self.caps, thresholds, strict=False):
+            before = shown.get(cap.hours, ())
+            if len(before) >= threshold:
+                used = cap.used(before, request)
+                if max(used.values(), default=0) >= threshold:
+                    tallies.append(Tally(cap.limit, used))
+        rest = zip(self.diversity, thresholds[len(self.caps) :], strict=True)
+        return tallies + [Tally(limit, {}) for limit, threshold in rest if threshold <= 0]
 
-    def _made(self, request: DecisionRequest, state: State, utc: dt.datetime) -> list[Tally]:
-        policy = self.book.policy
-        caps = frequency_caps(self.book, request, state, utc)
-        return [*caps, *(diversity(rule, self.book) for rule in policy.diversity)]
+    def _thresholds(self, count: int) -> list[int]:
+        if count not in self.thresholds:
+            limits = [*(cap.limit for cap in self.caps), *self.diversity]
+            smallest: dict[int, int] = {}
+            for limit in limits:
+                smallest[id(limit.keys)] = min(limit.most, smallest.get(id(limit.keys), limit.most))
+            self.thresholds[count] = [limit.matters_from(count, smallest[id(limit.keys)]) for limit in limits]
+        return self.thresholds[count]
 
 
-def _mattering(tallies: Sequence[Tally], count: int) -> list[Tally]:
-    return [tally for tally in tallies if tally.matters(count, tallies)]
+def _keys(per: CapScope, depth: int, paths: OfferPaths) -> OfferKeys:
+    offers = range(len(paths.of_offer))
+    if per is CapScope.CATEGORY:
+        return paths.prefixes(depth)
+    return OfferKeys.of([[offer if per is CapScope.OFFER else 0] for offer in offers])

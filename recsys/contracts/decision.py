@@ -52,7 +52,15 @@ class RankedOffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     reasons: tuple[Reason, ...] = ()
 
 
-class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class Decision(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="contract",  # a tag, and not a field, since those that have their default are left out
+    tag="decision/1",
+):
     """The answer. `withheld` counts offers by the first rule that withheld them; only for callers with that right."""
 
     decision_id: str

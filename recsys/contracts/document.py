@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
+from recsys.contracts.names import CHANNEL_PATTERN, CHANNEL_RULE, NAME_PATTERN, NAME_RULE
+from recsys.contracts.token import TOKEN_PATTERN, WRONG_FORM
 from recsys.errors import ContractError
 
 T = TypeVar("T")
+
+_SPOKEN: Final = {
+    TOKEN_PATTERN: WRONG_FORM,
+    NAME_PATTERN: f"not a name ({NAME_RULE})",
+    CHANNEL_PATTERN: f"not the name of a channel ({CHANNEL_RULE})",
+}
 
 
 def decode_document(raw: bytes, kind: type[T], *, where: str) -> T:
@@ -45,4 +53,16 @@ def explain(error: msgspec.DecodeError) -> str:
     what = re.sub(r"^Invalid value .*", "not one of the allowed values", what)
     what = re.sub(r"unknown field `.*`", "a field that the contract does not know", what)
     what = re.sub(r"^JSON is malformed: .*", "malformed JSON", what)
+    if pattern := re.search(r"matching regex '(.*)'$", what, re.DOTALL):
+        what = _unmatched(pattern.group(1).replace("\\\\", "\\"))
     return f"{what[:1].lower()}{what[1:]}{place}"
+
+
+def _unmatched(pattern: str) -> str:
+    """What a value is not, in words: nobody should have to read a regular expression."""
+    for known, words in _SPOKEN.items():
+        if pattern.startswith(known):
+            return words
+    if version := re.fullmatch(r"\^([a-z-]+)/(\d+)\$", pattern):
+        return f"not {version.group(1)} version {version.group(2)}, which is the one that this program reads"
+    return f"does not match {pattern}"

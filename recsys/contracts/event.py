@@ -32,6 +32,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     A purchase or return names an `item` and a positive `quantity`; everything else names an `offer_id`.
     """
 
+    contract: Annotated[str, msgspec.Meta(pattern=r"^event/1$")] = "event/1"
     event_id: Name
     type: EventType
     subject: Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)]

@@ -16,7 +16,7 @@ from typing import Final, Self
 import polars as pl
 
 from recsys.contracts.token import MEND, TOKEN_PATTERN
-from recsys.errors import ContractError, OutputError
+from recsys.errors import ContractError, OutputError, UsageError
 from recsys.files import replacing
 
 LIST_SEPARATOR: Final = ";"  # between the members of a list in one CSV cell
@@ -137,17 +137,18 @@ class TableContract:
             typed.write_parquet(beside, metadata=contract | (metadata or {}))
 
     def _check_names(self, names: Iterable[str], where: str) -> None:
-        known = [column.name for column in self.columns]
-        unknown = [name for name in names if name not in known]
-        missing = [c.name for c in self.columns if c.required and c.name not in set(names)]
+        present, known = list(names), [column.name for column in self.columns]
+        unknown = [name for name in present if name not in known]
+        missing = [c.name for c in self.columns if c.required and c.name not in present]
         if missing:
             near = difflib.get_close_matches(missing[0], unknown, n=1)
             mend = f"Rename column {near[0]!r}" if near else f"The columns of {self.name} are: {', '.join(known)}"
             raise ContractError(f"column {missing[0]!r} is missing", where=where, mend=mend)
-        if unknown:
+        if unknown:  # told by its place: without a header, what stands there is somebody's data
             near = difflib.get_close_matches(unknown[0], known, n=1)
             mend = f"Did you mean {near[0]!r}?" if near else f"Leave it out; {self.name} may have: {', '.join(known)}"
-            raise ContractError(f"column {unknown[0]!r} is unknown to {self.name}", where=where, mend=mend)
+            place = present.index(unknown[0]) + 1
+            raise ContractError(f"column {place} is unknown to {self.name}", where=where, mend=mend)
 
 
 def token_column(name: str, doc: str, *, required: bool = True, nullable: bool = False) -> Column:
@@ -178,10 +179,15 @@ def parquet_metadata(path: Path) -> dict[str, str]:
     return {key: value for key, value in pl.read_parquet_metadata(path).items() if key != "ARROW:schema"}
 
 
+def check_ending(path: Path) -> None:
+    """Return when `write_rows` knows how to write this file: to be asked before the work is done."""
+    if path.suffix not in {".parquet", ".csv"}:
+        raise UsageError("is neither .parquet nor .csv", where=str(path), mend="Name the file accordingly")
+
+
 def write_rows(frame: pl.DataFrame, path: Path) -> None:
     """Write a table that no stage reads back, as the file's ending says: .parquet or .csv."""
-    if path.suffix not in {".parquet", ".csv"}:
-        raise OutputError("is neither .parquet nor .csv", where=str(path), mend="Name the file accordingly")
+    check_ending(path)
     with replacing(path) as beside, _written(path):
         if path.suffix == ".csv":
             frame.write_csv(beside)

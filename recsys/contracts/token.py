@@ -21,6 +21,7 @@ Token = NewType("Token", str)
 DOMAIN_PATTERN: Final = r"[a-z][a-z0-9-]{0,15}"
 EPOCH_PATTERN: Final = r"[0-9]{2}"
 TOKEN_PATTERN: Final = rf"^s1\.{DOMAIN_PATTERN}\.{EPOCH_PATTERN}\.[a-z2-7]{{25}}[aeimquy4]$"
+WRONG_FORM: Final = "not a token (what was sent is not repeated here)"
 MEND: Final = "Send the token that the identity gate made, never an identifier"
 
 _FORM = re.compile(TOKEN_PATTERN.replace("$", r"\Z"))
@@ -51,7 +52,7 @@ def parse_token(text: str, *, where: str, accepted: frozenset[Lineage] | None = 
         accepted: The domains and epochs in use here; None accepts any, for tools that work on one file.
     """
     if not _FORM.match(text):
-        raise TokenError("not a token (what was sent is not repeated here)", where=where, mend=MEND)
+        raise TokenError(WRONG_FORM, where=where, mend=MEND)
     token = Token(text)
     if accepted is not None and lineage_of(token) not in accepted:
         known = ", ".join(str(lineage) for lineage in sorted(accepted)) or "none yet"

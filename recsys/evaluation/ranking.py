@@ -95,14 +95,14 @@ def _check_judged(split: Split) -> None:
     if not len(split.everyone):
         raise ContractError(
             f"nothing that the bundle knows was bought before {split.window.as_of}",
-            where="purchases",
+            where="--purchases",
             mend=_MEND_EMPTY,
         )
     if not len(split.judged):
         raise ContractError(
             f"nobody with a history bought anything that the bundle knows from {split.window.as_of} "
             f"to before {split.window.end}",
-            where="purchases",
+            where="--purchases",
             mend=_MEND_EMPTY,
         )
 

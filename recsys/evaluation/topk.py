@@ -49,7 +49,7 @@ def list_top(scorer: Scorer, purchases: pl.DataFrame, as_of: dt.date | pl.DataFr
     if rows.is_empty():
         raise ContractError(
             "nobody has a history that the bundle can use",
-            where="purchases",
+            where="--purchases",
             mend="Name the purchases that the bundle is for, and a day after some of them",
         )
     listed = rows["subject"].n_unique()

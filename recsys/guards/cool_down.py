@@ -15,12 +15,8 @@ def cool_down(situation: Situation) -> NDArray[np.bool_]:
     today has not happened. Consent to profiling is not asked: a history may always withhold.
     """
     keys, runs = situation.book.keys, situation.runs
-    gates = keys.cooling
-    if not len(gates.rule):
+    warm = np.flatnonzero(situation.today - runs.last < keys.cooling_days[runs.key])
+    if not len(warm):
         return situation.nothing
-    gate, run = gates.of_key.take(runs.key)
-    warm = situation.today - runs.last[run] < keys.cooling_days[gate]
-    if not warm.any():
-        return situation.nothing
-    offer, which = gates.offers.take(gate[warm])
-    return situation.cells(runs.subject[run[warm]][which], offer)
+    offer, which = keys.offers.take(runs.key[warm])
+    return situation.cells(runs.subject[warm][which], offer)

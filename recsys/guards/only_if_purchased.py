@@ -15,16 +15,17 @@ def only_if_purchased(situation: Situation) -> NDArray[np.bool_]:
     one of exactly `within_days` days ago still does, one dated after today does not. Returned purchases are netted
     before (`recsys.history`). Without consent to profiling, no history opens a gate.
     """
-    keys, runs = situation.book.keys, situation.runs
-    gates = keys.gates
-    if not len(gates.rule):
+    gates, runs = situation.book.keys.gates, situation.runs
+    if not len(gates.min_days):
         return situation.nothing
     gate, run = gates.of_key.take(runs.key)
-    since = situation.today - keys.within_days[gate].astype(np.int64)
-    opened = (runs.days_since(run, since) >= keys.min_days[gate]) & situation.profiled[runs.subject[run]]
-    if not opened.any():
+    since = situation.today - gates.within_days[gate]
+    enough = (runs.last_days(run, gates.min_days[gate]) >= since) & situation.profiled[runs.subject[run]]
+    opened = enough.nonzero()[0]
+    if not len(opened):
         return situation.from_everyone(gates.of_offer > 0)
     offer, which = gates.offers.take(gate[opened])
-    cells = runs.subject[run[opened]][which] * situation.shape[1] + offer
+    cells = (runs.subject[run[opened]] * situation.shape[1])[which]
+    cells += offer
     size = situation.shape[0] * situation.shape[1]
     return np.asarray(np.bincount(cells, minlength=size).reshape(situation.shape) < gates.of_offer)

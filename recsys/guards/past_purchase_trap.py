@@ -17,14 +17,12 @@ def past_purchase_trap(situation: Situation) -> NDArray[np.bool_]:
     is not withheld and nothing is divided. Never bought: not withheld by this guard. Consent to profiling is not asked:
     a history may always withhold.
     """
-    gates, runs = situation.book.keys.traps, situation.runs
-    if not len(gates.rule):
+    closed = _closed(situation)
+    if not len(closed):
         return situation.nothing
-    gate, run = _closed(situation)
-    if not len(gate):
-        return situation.nothing
-    offer, which = gates.offers.take(gate)
-    return situation.cells(runs.subject[run][which], offer)
+    runs = situation.runs
+    offer, which = situation.book.keys.offers.take(runs.key[closed])
+    return situation.cells(runs.subject[closed][which], offer)
 
 
 def without_trapped(situation: Situation) -> Histories:
@@ -34,23 +32,20 @@ def without_trapped(situation: Situation) -> Histories:
     """
     book, rows = situation.book, situation.histories
     keep = book.learned[rows.item] & (rows.day <= situation.today)
-    _, run = _closed(situation)
-    if len(run):
+    closed = _closed(situation)
+    if len(closed):
         runs = situation.runs
         size = book.keys.size
-        trapped = np.unique(runs.subject[run] * size + runs.key[run])
+        trapped = runs.subject[closed] * size + runs.key[closed]
         key, row = book.keys.of_item.take(rows.item)
         keep[row[np.isin(rows.rows_of[row] * size + key, trapped)]] = False
     return rows.where(keep)
 
 
-def _closed(situation: Situation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The gates that are shut, and the run of purchases that shuts each."""
+def _closed(situation: Situation) -> NDArray[np.int64]:
+    """The runs of purchases that shut a trap."""
     keys, runs = situation.book.keys, situation.runs
-    gate, run = keys.traps.of_key.take(runs.key)
-    if not len(gate):
-        return gate, run
-    days, last = runs.days[run], runs.last[run]
-    late = (situation.today - last) * (days - 1) > keys.overdue[gate] * (last - runs.first[run])
-    shut = (days < keys.trap_min_days[gate]) | ((days > 1) & late)
-    return gate[shut], run[shut]
+    run = np.flatnonzero(keys.trap_min_days[runs.key])
+    key, days, last = runs.key[run], runs.days[run], runs.last[run]
+    late = (situation.today - last) * (days - 1) > keys.overdue[key] * (last - runs.first[run])
+    return run[(days < keys.trap_min_days[key]) | ((days > 1) & late)]

@@ -17,6 +17,8 @@ _SPAN_BITS: Final = 22
 _SPAN: Final = 1 << _SPAN_BITS  # more days than Python's calendar has: `cell * _SPAN + day` is one number for a pair
 _BIAS: Final = 719_163  # makes the first day of that calendar 0 or more
 
+_NEVER: Final = -_SPAN
+
 
 @dataclass(frozen=True, slots=True)
 class Purchases:
@@ -47,10 +49,11 @@ class PurchaseRuns:
     _codes: NDArray[np.int64]
     _ends: NDArray[np.int64]
 
-    def days_since(self, run: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many of each run's days are on `day` or after it."""
-        base = self._codes[self._ends[run] - 1] >> _SPAN_BITS << _SPAN_BITS
-        return self._ends[run] - np.searchsorted(self._codes, base + np.maximum(day + _BIAS, 0))
+    def last_days(self, run: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64: the first of each run's last `number` days; before all time where it has fewer."""
+        day: NDArray[np.int64] = (self._codes[np.maximum(self._ends[run] - number, 0)] & (_SPAN - 1)) - _BIAS
+        day[self.days[run] < number] = _NEVER
+        return day
 
 
 def purchases_of(
@@ -58,7 +61,8 @@ def purchases_of(
 ) -> Purchases:
     """Every purchase of the `wanted` items up to `today`: rows of the histories, and the states' dated counters."""
     rows = np.flatnonzero(wanted[histories.item])
-    subject, item = histories.rows_of[rows], histories.item[rows].astype(np.int64)
+    sizes = np.diff(np.searchsorted(rows, histories.offsets))
+    subject, item = np.arange(len(histories)).repeat(sizes), histories.item[rows].astype(np.int64)
     day = histories.day[rows].astype(np.int64)
     counters = [
         (row, code, day_number(purchase.day))
@@ -75,16 +79,21 @@ def purchases_of(
     return Purchases(subject, item, day) if past.all() else Purchases(subject[past], item[past], day[past])
 
 
-def runs_of(purchases: Purchases, of_item: Ragged) -> PurchaseRuns:
-    """Count the distinct days of each subject and key."""
+def runs_of(purchases: Purchases, of_item: Ragged, size: int) -> PurchaseRuns:
+    """Count the distinct days of each subject and key, of which there are `size`."""
     key, row = of_item.take(purchases.item)
-    size = int(key.max(initial=0)) + 1
-    codes = ((purchases.subject[row] * size + key) << _SPAN_BITS) + (purchases.day[row] + _BIAS)
+    codes = purchases.subject[row]
+    codes *= size
+    codes += key
+    codes <<= _SPAN_BITS
+    codes += purchases.day[row] + _BIAS
     codes = distinct(codes)
     cells = codes >> _SPAN_BITS
-    starts = np.flatnonzero(changes(cells))
-    ends = np.append(starts, len(codes))[1:]
-    subject, run_key = np.divmod(cells[starts], size)
+    starts = changes(cells).nonzero()[0]
+    ends = np.empty_like(starts)
+    ends[:-1] = starts[1:]
+    ends[-1:] = len(codes)
+    subject, run_key = np.divmod(cells[starts], max(size, 1))
     first = (codes[starts] & (_SPAN - 1)) - _BIAS
     last = (codes[ends - 1] & (_SPAN - 1)) - _BIAS
     return PurchaseRuns(subject, run_key, first, last, ends - starts, codes, ends)

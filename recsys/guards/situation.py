@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from recsys.contracts.state import State
 from recsys.guards.purchase_runs import PurchaseRuns, Purchases, purchases_of, runs_of
 from recsys.history import Histories, day_number, microseconds
 from recsys.offer_book import OfferBook
+
+_CELLS: Final = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Situation:
     def runs(self) -> PurchaseRuns:
         """The days on which each subject bought something of each key of the policy's rules."""
         keys = self.book.keys
-        return runs_of(self.purchases(keys.counted), keys.of_item)
+        return runs_of(self.purchases(keys.counted), keys.of_item, keys.size)
 
     def purchases(self, wanted: NDArray[np.bool_]) -> Purchases:
         """Every purchase of the `wanted` items [items] that has happened: of the histories and the states' counters."""
@@ -79,13 +82,19 @@ class Situation:
 
     def alone(self, row: int) -> Situation:
         """The same for one of the subjects."""
-        return Situation(
-            self.requests[row : row + 1],
-            self.states[row : row + 1],
-            self.histories.slice(row, row + 1),
-            self.book,
-            self.at,
-        )
+        return self.part(slice(row, row + 1))
+
+    def part(self, rows: slice) -> Situation:
+        """The same for some of the subjects."""
+        if (rows.start, rows.stop) == (0, len(self.requests)):
+            return self
+        known = self.histories.slice(rows.start, rows.stop)
+        return Situation(self.requests[rows], self.states[rows], known, self.book, self.at)
+
+    def parts(self) -> list[slice]:
+        """The subjects a few at a time: whatever is made for each cell [B, O] stays in the processor's cache."""
+        size = max(_CELLS // max(len(self.book), 1), 1)
+        return [slice(start, min(start + size, self.shape[0])) for start in range(0, self.shape[0], size)]
 
     @cached_property
     def nothing(self) -> NDArray[np.bool_]:

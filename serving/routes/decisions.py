@@ -24,6 +24,7 @@ _BODY: Final = msgspec.json.Decoder(DecisionRequest | _Many)
 
 _ASKED: Final = {"subject": EXAMPLE_TOKEN, "channel": "email", "count": 1}
 _ANSWERED: Final = {
+    "contract": "decision/1",
     "decision_id": "0f8fad5bd9cb469fa16570867728950e",
     "subject": EXAMPLE_TOKEN,
     "at": "2017-11-27T09:00:12Z",

@@ -213,4 +213,4 @@ Counts are pairs of household and offer.
 """
 
 if __name__ == "__main__":
-    run(app, Path(sys.argv[0]).name)
+    run(lambda: app, Path(sys.argv[0]).name)

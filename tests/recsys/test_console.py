@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ from recsys.errors import ContractError
 app = console.new_app("Tries.")
 
 @app.command()
-def go(count: Annotated[int, typer.Option()], day: Annotated[str, typer.Option()] = "2017-01-01") -> None:
+def go(count: Annotated[int, typer.Option(min=1)], day: Annotated[str, typer.Option()] = "2017-01-01") -> None:
     console.parse_day(day, option="--day")
     if count == 1:
         raise ContractError("broke", where="file.csv, row 3", mend="Mend it")
@@ -30,7 +31,7 @@ def go(count: Annotated[int, typer.Option()], day: Annotated[str, typer.Option()
 @app.command()
 def stay() -> None: ...
 
-console.run(app, "tries")
+console.run(lambda: app, "tries")
 """
 RAW = "anna.berg@example.org"
 
@@ -60,8 +61,31 @@ def test_a_place_that_this_user_may_not_enter_is_one_message_too() -> None:
 
 def test_an_interrupt_is_not_a_traceback() -> None:
     done = tried("go", "--count", "2")
-    assert done.returncode == 130
-    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stderr) == (130, "Error: Interrupted; nothing half-written was left behind.\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_an_interrupt_even_while_the_command_loads(number: signal.Signals) -> None:
+    slow = COMMAND.replace("run(lambda: app,", "run(lambda: print(1, flush=True) or __import__('time').sleep(60),")
+    process = subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 - this interpreter
+    with process as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        started.send_signal(number)
+        _, said = started.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "Error: Interrupted; nothing half-written was left behind.\n")
+
+
+def test_without_arguments_the_help_is_all_that_is_said() -> None:
+    done = tried()
+    assert done.returncode == 2
+    assert "Usage: tries" in done.stdout + done.stderr
+    assert "Error" not in done.stderr
+
+
+def test_an_unfit_value_is_told_the_range_and_the_help_of_its_own_command() -> None:
+    done = tried("go", "--count", "-7")
+    assert done.stderr == "Error: --count has an unfit value; it is at least 1. See tries go --help.\n"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.contracts.manifest import Level
-from recsys.explain import Names, personal_reasons, segment_reasons, with_boost
+from recsys.explain import Names, most_telling, personal_reasons, segment_reasons, with_boost
 from recsys.history import ItemIndex
 from recsys.offer_book import open_offer_book
 from recsys.policy.document import Group, Policy
@@ -15,26 +15,35 @@ from recsys.policy.document import Group, Policy
 NAMES = Names(("milk", None, "bread"))
 
 
-@given(
-    st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4),
-    st.floats(0, 50),
-    st.floats(-3, 3),
-)
-def test_reasons_sum_to_the_score(contributions: list[float], covered: float, model: float) -> None:
-    score = model + float(np.log1p(covered))
-    reasons = personal_reasons(
-        (score, covered, True), np.array([0, 1, 2, 3]), np.array(contributions, np.float32), NAMES
-    )
-    assert sum(reason.contribution for reason in reasons) == pytest.approx(score, abs=1e-9)
+ADDENDS = st.floats(-1, 1, width=32)
+
+
+@given(st.lists(st.tuples(*[ADDENDS] * 6), min_size=1, max_size=4), st.floats(0, 50), st.floats(-3, 3))
+def test_reasons_sum_to_the_score(addends: list[tuple[float, ...]], covered: float, model: float) -> None:
+    items, padding = [2, 0, 1, 2, 0], 3
+    found = most_telling(np.array([*items, padding]), np.array(addends, np.float32), NAMES)
+    for row, named in zip(addends, found, strict=True):
+        pairs = [(-added, place) for place, added in enumerate(row[:5]) if added > 0 and NAMES.labels[items[place]]]
+        assert named == [(f"because you buy {NAMES.labels[items[at]]}", -added) for added, at in sorted(pairs)[:2]]
+        reasons = personal_reasons(model + covered, covered, named)
+        assert [reason.text for reason in reasons if reason.code == "related"] == [text for text, _ in named]
+        assert sum(reason.contribution for reason in reasons) == pytest.approx(model + covered, abs=1e-9)
 
 
 def test_what_is_sensitive_adds_to_the_score_but_is_not_named() -> None:
-    reasons = personal_reasons((1.0, 0.0, True), np.array([0, 1, 2]), np.array([0.2, 0.7, 0.1], np.float32), NAMES)
+    (named,) = most_telling(np.array([0, 1, 2]), np.array([[0.2, 0.7, 0.1]], np.float32), NAMES)
+    reasons = personal_reasons(1.0, 0.0, named)
     assert [reason.text for reason in reasons] == [
         "because you buy milk",
         "because you buy bread",
         "because of everything else you buy",
     ]
+
+
+def test_nobody_is_told_of_a_history_that_is_empty() -> None:
+    padding = np.full(8, len(NAMES.labels))
+    assert most_telling(padding, np.zeros((2, 8), np.float32), NAMES) == [[], []]
+    assert most_telling(padding[:0], np.zeros((1, 0), np.float32), NAMES) == [[]]
 
 
 def test_a_boost_and_an_interest_are_reasons_of_their_own() -> None:
@@ -55,12 +64,6 @@ def test_a_group_may_allow_its_name_but_not_for_what_another_hides() -> None:
     book = open_offer_book(offers, catalogue, Policy(version=1, sha256="0" * 64, groups=groups))
     vocabulary = ItemIndex.of(["D / TEA", "D / RUM"])
     assert Names.of(book, np.array([0, 1], np.int32), vocabulary, Level.TYPE).labels == ("tea", None)
-
-
-def test_what_a_sensitive_offer_covers_is_not_named_either() -> None:
-    reasons = personal_reasons((1.0, 2.0, False), np.array([0]), np.array([0.2], np.float32), NAMES)
-    assert [reason.code for reason in reasons] == ["related", "other"]
-    assert sum(reason.contribution for reason in reasons) == pytest.approx(1.0)
 
 
 def test_a_model_item_is_named_only_when_all_its_items_may_be() -> None:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.ragged import Ragged
-from recsys.ranking import Ties, best_of, top_k
+from recsys import ranking
+from recsys.ragged import Ragged, in_order
+from recsys.ranking import Ties, best_of, rows_at_once, top_k
 
 SCORE = st.sampled_from([0.0, 1.0, 2.0, -1.0, math.inf, -math.inf, math.nan])
 
@@ -37,6 +39,42 @@ def test_a_batch_is_ranked_as_its_rows(rows: list[list[tuple[float, bool]]], fir
         expected = top_k(scores[row], able[row], 7, priority).tolist()
         assert best.of(row).tolist()[:k] == expected[:k]
         assert best.of(row).tolist() == expected[: len(best.of(row))]
+
+
+@given(st.lists(ROW, min_size=1, max_size=5), st.integers(35, 37))
+def test_a_batch_too_large_for_one_sort_is_ranked_in_parts(rows: list[list[tuple[float, bool]]], bits: int) -> None:
+    scores = np.array([[score for score, _ in row] for row in rows], np.float32)
+    able = np.array([[flag for _, flag in row] for row in rows], np.bool_)
+    ties = Ties.of(np.zeros(7, np.int64))
+    whole = best_of(scores, able, 3, ties)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "_KEY_BITS", bits)
+        assert rows_at_once(7) == 1 << (bits - 35)
+        parts = best_of(scores, able, 3, ties)
+    assert parts.offsets == whole.offsets
+    assert parts.positions.tolist() == whole.positions.tolist()
+
+
+@given(st.integers(2, 2**31))
+def test_row_score_and_tie_fit_into_one_number(size: int) -> None:
+    largest = (rows_at_once(size) << 32) - 1  # the last row with the lowest score
+    ties = (size - 1).bit_length()
+    assert largest << ties < 2**63 <= 2 * (largest + 1) << ties
+
+
+def test_more_candidates_than_can_be_numbered_are_refused() -> None:
+    with pytest.raises(ValueError, match="more than a ranking can number"):
+        rows_at_once(2**31 + 1)
+
+
+NUMBERS = st.sampled_from([0, 1, 2, -1, 2**31 - 1, -(2**31), 2**40, -(2**40)])
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=12))
+def test_rows_are_put_in_order_however_wide_their_columns(rows: list[tuple[int, int, int]]) -> None:
+    order = in_order(*np.array(rows, np.int64).reshape(-1, 3).T)
+    assert [rows[position] for position in order.tolist()] == sorted(rows)
+    assert sorted(order.tolist()) == list(range(len(rows)))
 
 
 def test_forbidden_items_do_not_fill_up_a_short_list() -> None:

@@ -55,7 +55,7 @@ def test_purchases_come_back_as_they_were_written(tmp_path: Path) -> None:
         ({"quantity": [1.0, float("nan")]}, ["row 2", "'quantity'"]),
         ({"item": ["a", None]}, ["row 2", "'item'", "empty"]),
         ({"item": [1, 2]}, ["'item'", "Int64", "text"]),
-        ({"name": [RAW, RAW]}, ["'name'", "unknown"]),
+        ({RAW: ["a", "b"]}, ["column 6", "unknown"]),
     ],
 )
 def test_a_violation_names_file_row_column_and_mend(

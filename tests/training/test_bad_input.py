@@ -22,7 +22,7 @@ Change = Callable[[pl.DataFrame], pl.DataFrame]
 BROKEN: dict[str, tuple[Change, str]] = {
     "missing column": (lambda frame: frame.drop("day"), "column 'day' is missing"),
     "misspelt column": (lambda frame: frame.rename({"subject": "subjcet"}), "Rename column 'subjcet'"),
-    "unknown column": (lambda frame: frame.with_columns(email=pl.lit(EMAIL)), "column 'email' is unknown"),
+    "unknown column": (lambda frame: frame.with_columns(email=pl.lit(EMAIL)), "column 5 is unknown"),
     "wrong type": (lambda frame: frame.with_columns(pl.col("day").cast(pl.Int32)), "column 'day' has type"),
     "no rows": (lambda frame: frame.clear(), "no rows"),
     "identifier": (lambda frame: frame.with_columns(subject=pl.lit(EMAIL)), "row 1, column 'subject'"),

@@ -41,7 +41,7 @@ for name, command in {"append": append_command, "forget": forget_command, "rekey
     app.command(name)(command)
 
 def main():
-    run(app, "recsys-train")
+    run(lambda: app, "recsys-train")
 """
 
 

@@ -1,0 +1,26 @@
+"""The bundle's own two tables: what the model has learned, and which item is which of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from recsys.contracts.table import Column, TableContract, filled
+
+VOCABULARY: Final = TableContract(
+    name="vocabulary",
+    version=1,
+    columns=(Column("item", pl.String(), "The model item; its row, from 0, is its number in the graph", check=filled),),
+    unique=("item",),
+)
+
+ITEM_MAP: Final = TableContract(
+    name="item-map",
+    version=1,
+    columns=(
+        Column("item", pl.String(), "What is sold", check=filled),
+        Column("model_item", pl.String(), "The model item that it belongs to", check=filled),
+    ),
+    unique=("item",),
+)

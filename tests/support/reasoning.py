@@ -1,0 +1,151 @@
+"""Whole decisions, reasons included, against plain loops: what adds to each score, and by what name."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.contracts.decision import Decision, Fill, Reason
+from recsys.decide import ModelScores, Versions, decide
+from recsys.explain import Names
+from recsys.guards import Situation
+from recsys.guards.past_purchase_trap import without_trapped
+from recsys.pooling import CandidateMap
+from recsys.rank import Ranking, Scores, rank
+from support.agreement import situation
+from support.worlds import World
+
+VERSIONS = Versions("model@1", "policy@1")
+_CLOSE = 1e-5
+_SEEN = 0.75
+
+
+def model_of(now: Situation, seed: int) -> ModelScores:
+    """A model with an opinion on most items, each a model item of its own; some it has never seen."""
+    draw, size = np.random.default_rng(seed), len(now.book.index)
+    codes = np.arange(size, dtype=np.int32)
+    candidates = CandidateMap.of(now.book, np.where(draw.random(size) < _SEEN, codes, -1))
+    learned = without_trapped(now)
+    addends = draw.normal(size=(len(now.requests), size, size)).astype(np.float32)
+
+    def addends_of(row: int, asked: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        bought = np.unique(learned.slice(row, row + 1).item).astype(np.int64)
+        items = np.append(bought, size)  # and padding
+        return items, np.hstack([addends[row][asked][:, bought], np.zeros((len(asked), 1), np.float32)])
+
+    return ModelScores(
+        candidates,
+        draw.normal(size=(len(now.requests), len(candidates.candidates))).astype(np.float32),
+        draw.random(len(candidates.candidates)).astype(np.float32),
+        np.diff(learned.offsets) > 0,
+        learned,
+        Names(tuple(f"item {n}" if may else None for n, may in enumerate(now.book.nameable.tolist()))),
+        addends_of,
+    )
+
+
+def unreasonable(world: World, seed: int) -> list[str]:
+    """Every difference between the decisions and what plain loops say of them."""
+    now = situation(world)
+    model = model_of(now, seed)
+    plain = [_Plain(now, row, model) for row in range(len(now.requests))]
+    popular = [max((_number(model.popular, model, item) for item in row), default=-math.inf) for row in plain[0].items]
+    personal = [[one.score(offer) for offer in range(len(now.book))] for one in plain]
+    twin = np.random.default_rng(seed)
+    names = [twin.bytes(16) for _ in now.requests]
+    listed = rank(
+        now, Scores(np.array(personal, np.float32), np.array(popular, np.float32), np.array(model.known)), names
+    )
+    decisions = decide(now, model, VERSIONS, np.random.default_rng(seed))
+    differences = [] if len(decisions) == len(listed) else ["not one decision a request"]
+    for one, ranking, name, decision in zip(plain, listed, names, decisions, strict=True):
+        differences += one.unlike(ranking, name, decision, np.array(popular, np.float32))
+    return differences
+
+
+class _Plain:
+    """One person's decision in loops."""
+
+    def __init__(self, now: Situation, row: int, model: ModelScores) -> None:
+        self.now, self.row, self.model = now, row, model
+        self.items = [now.book.items.row(offer).tolist() for offer in range(len(now.book))]
+        self.history = model.learned.slice(row, row + 1)
+
+    def covered(self, offer: int) -> float:
+        bought = zip(self.history.item.tolist(), self.history.day.tolist(), strict=True)
+        return sum(2 ** ((day - self.now.today) / 84) for item, day in bought if item in self.items[offer])
+
+    def best(self, offer: int) -> int | None:
+        known = [item for item in self.items[offer] if item in self.model.candidates.candidates.tolist()]
+        return max(known, key=lambda item: _number(self.model.items[self.row], self.model, item), default=None)
+
+    def score(self, offer: int) -> float:
+        best, covered = self.best(offer), self.covered(offer)
+        if best is None:
+            return math.log1p(covered) if covered else -math.inf
+        return _number(self.model.items[self.row], self.model, best) + math.log1p(covered)
+
+    def unlike(self, ranking: Ranking, name: bytes, decision: Decision, popular: NDArray[np.float32]) -> list[str]:
+        expected = {
+            "decision_id": name.hex(),
+            "subject": self.now.requests[self.row].subject,
+            "at": self.now.at,
+            "model_version": VERSIONS.model,
+            "policy_version": VERSIONS.policy,
+            "arm": str(ranking.arm),
+            "fill": ranking.fill,
+            "withheld": ranking.withheld,
+        }
+        found = [key for key, value in expected.items() if getattr(decision, key) != value]
+        listed = [(self.now.book.ids[offer], place + 1) for place, offer in enumerate(ranking.offers.tolist())]
+        found += ["places"] if [(item.offer_id, item.rank) for item in decision.items] != listed else []
+        found += [] if [item.propensity for item in decision.items] == ranking.propensities.tolist() else ["odds"]
+        for item, offer in zip(decision.items, ranking.offers.tolist(), strict=False):
+            expected_reasons = self.reasons(ranking.source, offer, float(popular[offer]))
+            if abs(item.score - sum(addend for *_, addend in expected_reasons)) > _CLOSE or not _same(
+                item.reasons, expected_reasons
+            ):
+                found.append(f"offer {item.offer_id}: {item}, expected {expected_reasons}")
+        return [f"person {self.row}: {what}" for what in found]
+
+    def reasons(self, source: Fill, offer: int, popular: float) -> list[tuple[str, str, float]]:
+        """Code, sentence and addend of each."""
+        if source is Fill.PERSONAL:
+            reasons = self._personal(offer)
+        else:
+            reasons = [("popular", "because many people buy it", popular)]
+            if source is Fill.SEGMENT and self._matches(offer):
+                reasons = [("interest", "because it matches an interest that you declared", 1.0), *reasons]
+        boost = float(self.now.book.boost[offer])
+        return [*reasons, ("boost", "because the shop features it", boost)] if boost else reasons
+
+    def _personal(self, offer: int) -> list[tuple[str, str, float]]:
+        reasons, covered, best = [], self.covered(offer), self.best(offer)
+        if covered and all(self.now.book.nameable[item] for item in self.items[offer]):
+            reasons.append(("bought", "because you buy what this offer covers", math.log1p(covered)))
+        if best is not None and self.model.addends is not None:
+            items, addends = self.model.addends(self.row, np.array([best]))
+            pairs = sorted(zip(addends[0].tolist(), items.tolist(), strict=True), reverse=True)
+            labels = [*self.model.names.labels, None]
+            named = [(labels[item], addend) for addend, item in pairs if addend > 0 and labels[item] is not None]
+            reasons += [("related", f"because you buy {label}", addend) for label, addend in named[:2]]
+        left = self.score(offer) - sum(addend for *_, addend in reasons)
+        return [*reasons, ("other", "because of everything else you buy", left)]
+
+    def _matches(self, offer: int) -> bool:
+        interests = {" ".join(interest.split()).casefold() for interest in self.now.states[self.row].interests}
+        return any(part in interests for path in self.now.book.paths.of_offer[offer] for part in path)
+
+
+def _same(reasons: tuple[Reason, ...], expected: list[tuple[str, str, float]]) -> bool:
+    if [(reason.code, reason.text) for reason in reasons] != [(code, text) for code, text, _ in expected]:
+        return False
+    pairs = zip(reasons, expected, strict=True)
+    return all(abs(reason.contribution - addend) <= _CLOSE for reason, (*_, addend) in pairs)
+
+
+def _number(values: NDArray[np.float32], model: ModelScores, item: int) -> float:
+    place = model.candidates.candidates.tolist()
+    return float(values[place.index(item)]) if item in place else -math.inf
