@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +14,7 @@ import polars as pl
 import tink
 from tink import prf
 
-from benchmarks.timing import compare
+from benchmarks.timing import compare, seconds
 from pseudonymize.canonical import FormName, canonical_form
 from pseudonymize.cmac import cmac
 from pseudonymize.keys import BlockKey
@@ -65,11 +64,7 @@ def e_mails() -> pl.Series:
 def rate(label: str, count: int, work: Callable[[], object]) -> None:
     """Print how many a second: the median of seven times, after one unmeasured."""
     work()
-    took = []
-    for _ in range(7):
-        start = time.process_time()
-        work()
-        took.append(time.process_time() - start)
+    took = [seconds(work) for _ in range(7)]
     print(f"{label:<64} {count / sorted(took)[3] / 1e6:10.1f} M/s")  # noqa: T201 - a script's result
     sys.stdout.flush()
 
