@@ -29,6 +29,7 @@ from recsys.evaluation.options import (
     Subjects,
     Trust,
 )
+from recsys.evaluation.policy_lab.fairness_cli import fairness
 from recsys.evaluation.policy_lab.replay_cli import replay
 from recsys.evaluation.population import subject_from
 from recsys.policy import Placement as Placed
@@ -37,6 +38,7 @@ from recsys.why_not import SENTENCES, WhyNot
 
 app: Final = new_app("Check a policy, ask it why an offer does not go out, and measure what it does.")
 app.command()(replay)
+app.command()(fairness)
 
 _PolicyFile = Annotated[Path, typer.Argument(help="The policy.")]
 

@@ -20,7 +20,7 @@ from recsys.evaluation.policy_lab.replay_results import (
     Overlap,
     PolicyReplay,
     ReplayResult,
-    RuleCost,
+    RuleEffect,
     SideBySide,
 )
 from recsys.evaluation.policy_lab.short_lists import short_lists
@@ -128,7 +128,7 @@ def asked(lab: Lab, *, horizon: int, judged: int, seed: int) -> Asked:
 def _policy(bench: _Bench, run: _Run) -> PolicyReplay:
     lab, lists, book = bench.lab, run.lists, run.book
     counts = count_verdicts(lab, book)
-    quality, cost = bench.estimates([run.values, run.values - bench.free.values])
+    quality, effect = bench.estimates([run.values, run.values - bench.free.values])
     lengths, k = lists.lengths, lab.question.count
     return PolicyReplay(
         policy_version=book.policy.policy_version,
@@ -140,7 +140,7 @@ def _policy(bench: _Bench, run: _Run) -> PolicyReplay:
         passed_over={rule: int(lists.withheld[rule].sum()) for rule in _LIST_RULES if rule in lists.withheld},
         unscored=int(lists.withheld[UNSCORED].sum()) if UNSCORED in lists.withheld else 0,
         quality=quality,
-        cost=cost,
+        effect=effect,
         short_lists=short_lists(lab, lab.histories(book), lengths),
     )
 
@@ -161,7 +161,7 @@ def _overlaps(counts: Counts) -> Iterator[Overlap]:
                 yield Overlap(rules=(names[one], names[other]), both=row[other])
 
 
-def _rules(bench: _Bench, run: _Run, told: PolicyReplay) -> tuple[RuleCost, ...]:
+def _rules(bench: _Bench, run: _Run, told: PolicyReplay) -> tuple[RuleEffect, ...]:
     """Each rule left out, and each alone. A guard that withholds nothing from anyone changes no list: not run."""
     policy, free = run.book.policy, bench.free
     idle = _GUARDS_ALONE - {guard.rule for guard in told.guards}
@@ -172,7 +172,7 @@ def _rules(bench: _Bench, run: _Run, told: PolicyReplay) -> tuple[RuleCost, ...]
         [*(run.values - other.values for other in left_out), *(other.values - free.values for other in alone)]
     )
     return tuple(
-        RuleCost(
+        RuleEffect(
             rule=rule,
             lists_changed=int(run.lists.changed(other.lists).sum()),
             lists_shorter=int((run.lists.lengths < other.lists.lengths).sum()),

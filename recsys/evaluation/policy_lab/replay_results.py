@@ -44,7 +44,7 @@ class Overlap(_Part, frozen=True, kw_only=True):
     both: int
 
 
-class RuleCost(_Part, frozen=True, kw_only=True):
+class RuleEffect(_Part, frozen=True, kw_only=True):
     """What one rule does to the lists. Differences are paired, subject by subject.
 
     `without`: the policy minus the policy without the rule. `alone`: only this rule minus no rule at all. By metric.
@@ -68,7 +68,7 @@ class ShortGroup(_Part, frozen=True, kw_only=True):
 
 
 class PolicyReplay(_Part, frozen=True, kw_only=True):
-    """One policy. `quality` is that of its lists, `cost` its difference to no rule at all; by metric."""
+    """One policy. `quality` is that of its lists, `effect` its difference to no rule at all; by metric."""
 
     policy_version: str
     full: int
@@ -79,7 +79,7 @@ class PolicyReplay(_Part, frozen=True, kw_only=True):
     passed_over: dict[str, int]  # by list constraint: offers that would have stood in a list
     unscored: int
     quality: dict[str, Estimate]
-    cost: dict[str, Estimate]
+    effect: dict[str, Estimate]
     short_lists: tuple[ShortGroup, ...]
 
 
@@ -107,5 +107,5 @@ class ReplayResult(_Part, frozen=True, kw_only=True):
     contract: Annotated[str, msgspec.Meta(pattern=r"^policy-replay/1$")] = "policy-replay/1"
     asked: Asked
     policies: tuple[PolicyReplay, ...]
-    rules: tuple[RuleCost, ...]
+    rules: tuple[RuleEffect, ...]
     side_by_side: SideBySide | None

@@ -20,7 +20,7 @@ from recsys.evaluation.policy_lab.pages.views import (
     plain,
     share,
 )
-from recsys.evaluation.policy_lab.replay_results import Asked, PolicyReplay, ReplayResult, RuleCost, SideBySide
+from recsys.evaluation.policy_lab.replay_results import Asked, PolicyReplay, ReplayResult, RuleEffect, SideBySide
 from recsys.evaluation.report.words import EN_DASH, PERCENT, day
 
 ABOUT_METRICS: Final = (
@@ -128,7 +128,7 @@ def _quality(result: ReplayResult) -> Section:
     for policy in result.policies:
         for metric, name in METRIC_NAMES.items():
             if metric in policy.quality:
-                rows.append((policy.policy_version, name, plain(policy.quality[metric]), change(policy.cost[metric])))
+                rows.append((policy.policy_version, name, plain(policy.quality[metric]), change(policy.effect[metric])))
     lengths = tuple(
         (policy.policy_version, count(policy.full), count(policy.short), count(policy.empty))
         for policy in result.policies
@@ -145,7 +145,7 @@ def _quality(result: ReplayResult) -> Section:
 _QUALITY: Final = ("policy", "metric", "with the policy", "minus without any rule")
 
 
-def _rules(rules: Sequence[RuleCost], asked: Asked) -> Section:
+def _rules(rules: Sequence[RuleEffect], asked: Asked) -> Section:
     changes, ndcg = [], []
     for rule in rules:
         beyond, plain_ndcg = (
@@ -218,8 +218,8 @@ def _side_by_side(both: SideBySide, asked: Asked) -> Section:
         text=(
             (
                 f"The lists of {both.changed:,} of {asked.subjects:,} shoppers change "
-                f"({share(both.changed, asked.subjects)}{PERCENT}). Of a changed list, {percent(both.kept)}{PERCENT} of "
-                "the offers stay."
+                f"({share(both.changed, asked.subjects)}{PERCENT}). Of a changed list, {percent(both.kept)}{PERCENT} "
+                "of the offers stay."
             ),
         ),
         tables=(
