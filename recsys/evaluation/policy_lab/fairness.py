@@ -23,7 +23,7 @@ from recsys.evaluation.splits import Window
 from recsys.policy import Policy
 
 _DRAWS: Final = 999  # of twenty members, for variety
-_QUALITY: Final = ("ndcg", "beyond", "cost")
+_QUALITY: Final = ("ndcg", "beyond", "effect")
 _SERVICE: Final = ("own", "withheld")
 
 
@@ -41,9 +41,7 @@ def measure_fairness(
         book, free = lab.book(policy), lab.book(bare(policy))
         lists = lab.lists(book)
         bought = wanted(lab, free, Window(lab.question.day, horizon), count_verdicts(lab, free).eligible)
-        cost = (
-            bought.judge(lists)[:, METRICS.index("beyond")] - bought.judge(lab.lists(free))[:, METRICS.index("beyond")]
-        )
+        effect = (bought.judge(lists) - bought.judge(lab.lists(free)))[:, METRICS.index("beyond")]
     if not len(bought.rows):
         raise ContractError(
             "nobody with a known group bought anything that an offer covers",
@@ -51,7 +49,7 @@ def measure_fairness(
             mend="Name purchases that reach beyond --as-of, and the demographics of the same release",
         )
     with step("Measuring groups"):
-        groups = _groups(lab, lists, demographics, (bought, cost, count_verdicts(lab, book).withheld), rng)
+        groups = _groups(lab, lists, demographics, (bought, effect, count_verdicts(lab, book).withheld), rng)
     with step("Comparing segments"):
         segments = compare_segments(lab, book, demographics, bought, rng)
     return FairnessResult(
@@ -89,9 +87,9 @@ def _groups(
     measured: tuple[Wanted, NDArray[np.float64], NDArray[np.float64]],
     rng: np.random.Generator,
 ) -> tuple[GroupResult, ...]:
-    bought, cost, withheld = measured
+    bought, effect, withheld = measured
     quality = bought.judge(lists)
-    judged = np.stack([quality[:, METRICS.index("ndcg")], quality[:, METRICS.index("beyond")], cost], axis=1)
+    judged = np.stack([quality[:, METRICS.index("ndcg")], quality[:, METRICS.index("beyond")], effect], axis=1)
     own = lists.personal & (lists.lengths == lab.question.count)
     service = np.stack([own.astype(np.float64), withheld], axis=1)
     found = [one for one in demographics.groups(lab.subjects) if one[2][bought.rows].any()]

@@ -24,8 +24,8 @@ class Measured(_Part, frozen=True, kw_only=True):
 class GroupResult(_Part, frozen=True, kw_only=True):
     """One demographic group.
 
-    `figures`: ndcg, beyond and effect (beyond chance, the policy minus no rule) over the `judged`; own (the share with a
-    full list of their own), withheld (the share of what could be sent that the policy withholds) over the `subjects`.
+    `figures`: ndcg, beyond and effect (beyond chance, the policy minus no rule) over the `judged`; own (the share with
+    a full list of their own), withheld (the share of what could be sent that the policy withholds) over `subjects`.
     `variety`: different offers that twenty of them are shown.
     """
 

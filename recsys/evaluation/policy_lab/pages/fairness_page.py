@@ -24,7 +24,13 @@ from recsys.evaluation.policy_lab.pages.views import (
 from recsys.evaluation.policy_lab.segments import kinds_in_order
 from recsys.evaluation.report.words import PERCENT, day
 
-_NAMES: Final = {"ndcg": "NDCG", "beyond": "beyond chance", "own": "own full list", "withheld": "withheld"}
+_NAMES: Final = {
+    "ndcg": "NDCG",
+    "beyond": "beyond chance",
+    "effect": "policy's effect",
+    "own": "own full list",
+    "withheld": "withheld",
+}
 
 
 def fairness_report(result: FairnessResult) -> Report:
@@ -32,19 +38,20 @@ def fairness_report(result: FairnessResult) -> Report:
     asked = result.asked
     return Report(
         title="Does the policy serve one group worse than another?",
-        lead=f"{result.policy_version} on {day(asked.as_of)}: {asked.subjects:,} shoppers who agreed to {asked.channel} "
-        f"and whose demographics are known, {asked.offers:,} offers, lists of {asked.k}",
+        lead=f"{result.policy_version} on {day(asked.as_of)}: {asked.subjects:,} shoppers who agreed to "
+        f"{asked.channel} and whose demographics are known, {asked.offers:,} offers, lists of {asked.k}",
         care=_care(result),
         sections=(_quality(result), _service(result), _gaps(result), _segments(result)),
         facts=(
             (
-                "Demographics are an evaluation set: they are read here, after the lists are made. No ranking, no guard "
-                "and no service can read them, and a test holds that. " + ABOUT_METRICS
+                "Demographics are an evaluation set: they are looked up here, after the lists are made. No "
+                "ranking, no guard and no service can read them, and a test holds that. " + ABOUT_METRICS
             ),
             (
                 f"Bundle {asked.bundle}. Intervals: 95{PERCENT}, percentile bootstrap over shoppers, {RESAMPLES:,} "
-                f"resamples, seed {asked.seed}; a group and the rest are drawn together. Variety: different offers that "
-                f"{SMALLEST} members, drawn with replacement, are shown. Cost: beyond chance, the policy minus no rule."
+                f"resamples, seed {asked.seed}; a group and the rest are drawn together. Variety: different "
+                f"offers that {SMALLEST} members, drawn with replacement, are shown. The policy's "
+                "effect: beyond chance, the policy minus no rule."
             ),
         ),
     )
@@ -55,8 +62,8 @@ def _care(result: FairnessResult) -> tuple[str, ...]:
     remarks = [
         f"Of {tested} intervals of 95{PERCENT}, one in twenty misses by chance: a single gap proves little.",
         (
-            "A group that buys less is easier or harder to please for reasons that no policy made. What the policy does to "
-            "a group is its cost and what it withholds."
+            "A group that buys less is easier or harder to please for reasons that no policy made. What the "
+            "policy does to a group is its effect and what it withholds."
         ),
         f"Judged are {result.asked.judged:,} shoppers: those who bought something that an offer covers.",
     ]
@@ -71,7 +78,7 @@ def _quality(result: FairnessResult) -> Section:
             _label(group),
             count(group.judged),
             *(plain(group.figures[name].estimate) for name in ("ndcg", "beyond")),
-            change(group.figures["cost"].estimate, 3),
+            change(group.figures["effect"].estimate, 3),
         )
         for group in result.groups
     )
@@ -80,8 +87,8 @@ def _quality(result: FairnessResult) -> Section:
         tables=(
             Table(
                 "fairness-quality",
-                "Quality of the lists, and what the policy costs",
-                ("group", "judged", "NDCG", "beyond chance", "cost"),
+                "Quality of the lists, and what the policy does to it",
+                ("group", "judged", "NDCG", "beyond chance", "policy's effect"),
                 rows,
             ),
         ),
@@ -103,8 +110,8 @@ def _service(result: FairnessResult) -> Section:
         title="Coverage and what is withheld",
         text=(
             (
-                "Own full list: the share with a full list by their own scores. Withheld: of the offers that could be sent, "
-                "the share that the policy withholds."
+                "Own full list: the share with a full list by their own scores. Withheld: of the offers that could "
+                "be sent, the share that the policy withholds."
             ),
         ),
         tables=(
@@ -120,7 +127,7 @@ def _service(result: FairnessResult) -> Section:
 
 def _gaps(result: FairnessResult) -> Section:
     clear = [
-        (_label(group), name, change(measured.gap, 3))
+        (_label(group), _NAMES[name], change(measured.gap, 3))
         for group in result.groups
         for name, measured in group.figures.items()
         if _is_clear(measured.gap)
@@ -160,8 +167,9 @@ def _segments(result: FairnessResult) -> Section:
         title="Interests against demographics",
         text=(
             (
-                "Each list is made by what the others of the shopper's segment bought in the twelve weeks before, and passes "
-                "the same guards. No service makes the demographic ones: they were made here, to see what is given up."
+                "Each list is made by what the others of the shopper's segment bought in the twelve weeks before, and "
+                "passes the same guards. No service makes the demographic ones: they were made here, to see what that "
+                "gives up."
             ),
         ),
         tables=(
