@@ -32,6 +32,7 @@ from recsys.evaluation.options import (
 from recsys.evaluation.policy_lab.fairness_cli import fairness
 from recsys.evaluation.policy_lab.leakage_cli import leakage
 from recsys.evaluation.policy_lab.replay_cli import replay
+from recsys.evaluation.policy_lab.simulation_cli import simulate
 from recsys.evaluation.population import subject_from
 from recsys.policy import Placement as Placed
 from recsys.policy import Policy, load_policy, place
@@ -41,6 +42,7 @@ app: Final = new_app("Check a policy, ask it why an offer does not go out, and m
 app.command()(replay)
 app.command()(fairness)
 app.command()(leakage)
+app.command()(simulate)
 
 _PolicyFile = Annotated[Path, typer.Argument(help="The policy.")]
 

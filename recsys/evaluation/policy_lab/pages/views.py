@@ -123,6 +123,12 @@ def change(estimate: Estimate, places: int = 4) -> str:
     return f"{signed(estimate.mean, places)} [{signed(estimate.low, places)}, {signed(estimate.high, places)}]"
 
 
+def whole_change(estimate: Estimate) -> str:
+    """`−120 [−121, −119]`."""
+    mean, low, high = (f"{value:+.0f}".replace("-", MINUS) for value in (estimate.mean, estimate.low, estimate.high))
+    return f"{mean} [{low}, {high}]"
+
+
 def number(estimate: Estimate, places: int = 1) -> str:
     """`9.6 [9.5, 9.7]`."""
     return f"{estimate.mean:.{places}f} [{estimate.low:.{places}f}, {estimate.high:.{places}f}]"
