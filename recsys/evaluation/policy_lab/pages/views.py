@@ -124,7 +124,7 @@ def change(estimate: Estimate, places: int = 4) -> str:
 
 
 def whole_change(estimate: Estimate) -> str:
-    """`−120 [−121, −119]`."""
+    """As `change`, in whole numbers."""
     mean, low, high = (f"{value:+.0f}".replace("-", MINUS) for value in (estimate.mean, estimate.low, estimate.high))
     return f"{mean} [{low}, {high}]"
 
