@@ -36,6 +36,7 @@ from recsys.policy import Policy
 
 FOLDS: Final = 10
 _INNER: Final = 3
+_IN_A_FOLD: Final = 2  # of each kind, at least
 _PENALTIES: Final = (300.0, 30.0, 3.0)  # on features of unit variance; from strong to weak
 _FEWEST: Final = 5  # lists that an offer or a category must stand in to be looked at
 _DEPTH: Final = 2
@@ -162,7 +163,7 @@ def _guess(
         return None, []
     having, lacking = halves
     positive = np.array([labels[row] in having for row in known], np.bool_)
-    if min(positive.sum(), (~positive).sum()) < FOLDS * _INNER:
+    if min(positive.sum(), (~positive).sum()) < _IN_A_FOLD * FOLDS:
         return None, []
     fold = folds(positive, FOLDS, rng)
     scores = [out_of_fold(features[known], positive, fold) for features in seen.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from recsys.evaluation.policy_lab.pages.views import Report
 from recsys.files import replacing
 
 _TEMPLATE: Final = "lab.html.jinja"
+_CLIP: Final = re.compile(r"\bclip\d+\b")
 
 
 def render(report: Report, *, data: str) -> str:
@@ -30,7 +32,13 @@ def render(report: Report, *, data: str) -> str:
         lstrip_blocks=True,
     )
     environment.filters["drawing"] = Markup  # plots are made by our own renderer, which escapes what stands in them
-    return environment.get_template(_TEMPLATE).render(report=report, data=data)
+    return _renumbered(environment.get_template(_TEMPLATE).render(report=report, data=data))
+
+
+def _renumbered(page: str) -> str:
+    """The renderer counts its ids for as long as the process lives; here they begin at 1, so that pages are alike."""
+    numbers: dict[str, int] = {}
+    return _CLIP.sub(lambda found: f"clip{numbers.setdefault(found[0], len(numbers) + 1)}", page)
 
 
 def write(out: Path, name: str, document: object, report: Report) -> Path:
