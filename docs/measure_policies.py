@@ -33,6 +33,7 @@ ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "policies.md"
 POLICY: Final = ROOT / "examples" / "policies" / "grocery.toml"
 AS_OF: Final = "2017-11-27"
+GUESSED: Final = ("alcohol", "tobacco", "infants", "pork", "medicines", "feminine-hygiene")
 _TABLE: Final = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _REPORTS: Final[dict[str, tuple[type[Any], Callable[[Any], Report]]]] = {
     "replay": (ReplayResult, replay_report),
@@ -68,7 +69,8 @@ def measure(demo: Path, out: Path) -> None:
     run("recsys", "policy", "replay", POLICY, "--against", stricter, *shop, "--out", out)
     run("recsys", "policy", "fairness", POLICY, *groups, *shop, "--out", out)
     unlearned = ["--unlearned-bundle", out / "models" / "unlearned"]
-    run("recsys", "policy", "leakage", POLICY, *groups, *unlearned, *shop, "--out", out)
+    guessed = [word for name in GUESSED for word in ("--group", name)]
+    run("recsys", "policy", "leakage", POLICY, *groups, *guessed, *unlearned, *shop, "--out", out)
     run("recsys", "policy", "simulate", POLICY, "--weeks", 10, *shop, "--out", out)
 
 

@@ -19,7 +19,7 @@ from recsys.contracts.evaluation_sets import DEMOGRAPHICS
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.state import State
 from recsys.contracts.subjects import SUBJECTS
-from recsys.errors import ContractError
+from recsys.errors import ContractError, UsageError
 from recsys.evaluation.policy_lab.groups import read_demographics
 from recsys.evaluation.policy_lab.judging import wanted
 from recsys.evaluation.policy_lab.variants import bare
@@ -164,15 +164,34 @@ def test_a_trait_that_lists_show_is_read_off_them_and_a_coin_is_not(leaked: tupl
     assert coin["own list"]["auc"]["low"] < 0.5 < coin["own list"]["auc"]["high"]
 
 
-def test_popularity_s_list_tells_only_what_guards_withhold(leaked: tuple[Path, Any], lab_files: LabFiles) -> None:
-    _, document = leaked
-    assert leaks(document, "drinks")["popularity's list"]["auc"]["mean"] > 0.6  # alcohol goes to those who buy it
-    out = lab_files.folder / "open"
-    text = lab_files.policy("open").read_text()
-    (lab_files.folder / "open.toml").write_text(text[: text.index("[[only_if_purchased]]")])
-    lab_files.run("leakage", lab_files.folder / "open.toml", out=out, demographics=lab_files.demographics)
-    popular = leaks(json.loads((out / "leakage.json").read_text()), "drinks")["popularity's list"]
-    assert popular["auc"] == {"mean": 0.5, "low": 0.5, "high": 0.5}
+def test_popularity_s_list_tells_only_what_guards_withhold(lab_files: LabFiles, tmp_path: Path) -> None:
+    """Long enough lists hold whatever is allowed: alcohol goes to those who buy it, and the list says who they are."""
+    guarded = lab_files.policy("guarded")
+    free = lab_files.folder / "free.toml"
+    free.write_text(guarded.read_text().partition("[[only_if_purchased]]")[0])
+    popular = {}
+    for policy in (guarded, free):
+        out = tmp_path / policy.stem
+        lab_files.run("leakage", policy, out=out, demographics=lab_files.demographics, k=12)
+        document = json.loads((out / "leakage.json").read_text())
+        popular[policy.stem] = leaks(document, "drinks")["popularity's list"]["auc"]
+    assert popular["guarded"]["low"] > 0.6
+    assert popular["free"] == {"mean": 0.5, "low": 0.5, "high": 0.5}
+
+
+def test_whether_something_was_bought_is_guessed_as_well(lab_files: LabFiles, tmp_path: Path) -> None:
+    policy = lab_files.policy("bought", '[groups.pasta]\ncategories = ["PASTA"]\narticle9 = "stands for one"')
+    lab_files.run("leakage", policy, out=tmp_path, demographics=lab_files.demographics)
+    document = json.loads((tmp_path / "leakage.json").read_text())
+    traits = {trait["attribute"]: trait for trait in document["traits"]}
+    assert set(traits) == {"coin", "drinks", "buys pasta"}
+    before = pl.read_parquet(lab_files.release / "purchases.parquet").filter(pl.col("day") < AS_OF)
+    buyers = set(before.filter(pl.col("item").str.starts_with("pasta-"))["subject"])
+    crowd = [token(number) for number in range(80)]
+    assert traits["buys pasta"]["share"] == pytest.approx(sum(subject in buyers for subject in crowd) / 80)
+    assert "no list: the purchase history itself" not in leaks(document, "buys pasta")
+    with pytest.raises(UsageError, match="Did you mean 'pasta'"):
+        lab_files.run("leakage", policy, "--group", "pesta", out=tmp_path, demographics=lab_files.demographics)
 
 
 def test_what_was_guessed_and_what_lists_are_worth(leaked: tuple[Path, Any]) -> None:

@@ -7,7 +7,8 @@ know. Ten folds, each guessed from the other nine; the folds are the same for ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -32,7 +33,7 @@ from recsys.evaluation.policy_lab.variants import bare, certain, never_offered, 
 from recsys.evaluation.policy_lab.verdicts import count_verdicts
 from recsys.evaluation.splits import Window
 from recsys.offer_book import OfferBook
-from recsys.policy import Policy
+from recsys.policy import Policy, place
 
 FOLDS: Final = 10
 _INNER: Final = 3
@@ -40,6 +41,9 @@ _IN_A_FOLD: Final = 2  # of each kind, at least
 _PENALTIES: Final = (300.0, 30.0, 3.0)  # on features of unit variance; from strong to weak
 _FEWEST: Final = 5  # lists that an offer or a category must stand in to be looked at
 _DEPTH: Final = 2
+
+_BUYS: Final = "bought"
+_DOES_NOT: Final = "never bought"
 
 OWN: Final = "own list"
 NO_RULES: Final = "own list, no rules"
@@ -50,43 +54,54 @@ POPULAR: Final = "popularity's list"
 HISTORY: Final = "no list: the purchase history itself"
 
 
-def measure_leakage(
-    lab: Lab,
-    policy: Policy,
-    demographics: Demographics,
-    *,
-    refitted: OpenShop | None,
-    horizon: int,
-    seed: int,
-) -> LeakageResult:
-    """Guess every attribute of the lab's people, split in two, off each kind of list.
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """What is tried.
+
+    Args:
+        bought_of: Groups of the policy: whether anything of them was bought is guessed as well.
+        refitted: The shop with a bundle that was fitted under `not_learned_from(policy)`.
+        horizon: Days that lists are judged on.
+        seed: Of the folds and the intervals' resamples.
+    """
+
+    bought_of: Sequence[str]
+    refitted: OpenShop | None
+    horizon: int
+    seed: int
+
+
+def measure_leakage(lab: Lab, policy: Policy, demographics: Demographics, attack: Attack) -> LeakageResult:
+    """Guess traits of the lab's people off each kind of list: attributes split in two, and what they bought.
 
     Args:
         lab: People who agreed to the channel and whose groups are known.
         policy: The policy.
         demographics: The truth that guesses are held against.
-        refitted: The shop with a bundle that was fitted under `not_learned_from(policy)`.
-        horizon: Days that lists are judged on.
-        seed: Of the folds and the intervals' resamples.
+        attack: What is tried.
     """
+    refitted = attack.refitted
     policy = certain(policy)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(attack.seed)
     with step("Making the lists"):
         kinds = _kinds(lab, policy, refitted)
         free = lab.book(bare(policy))
-        bought = wanted(lab, free, Window(lab.question.day, horizon), count_verdicts(lab, free).eligible)
+        bought = wanted(lab, free, Window(lab.question.day, attack.horizon), count_verdicts(lab, free).eligible)
         values = {name: bought.judge(lists)[:, METRICS.index("beyond")] for name, lists in kinds.items()}
     with step("Guessing"):
         seen = {name: _features(lists, free) for name, lists in kinds.items()}
         seen[HISTORY] = _history(lab, free)
-        traits, leaks = [], []
-        for attribute in sorted(demographics.of_attribute):
-            trait, found = _guess(lab, demographics, attribute, seen, rng)
-            if trait is not None:
-                traits.append(trait)
-                leaks += found
+        traits: list[Trait] = []
+        leaks: list[Leak] = []
+        for name, labels in _known(lab, policy, demographics, attack.bought_of):
+            visible = {
+                kind: of_kind for kind, of_kind in seen.items() if kind != HISTORY or name in demographics.of_attribute
+            }
+            trait, found = _guess(name, labels, visible, rng)
+            traits += trait
+            leaks += found
     return LeakageResult(
-        asked=asked(lab, horizon=horizon, judged=len(bought.rows), seed=seed),
+        asked=asked(lab, horizon=attack.horizon, judged=len(bought.rows), seed=attack.seed),
         policy_version=policy.policy_version,
         unlearned_bundle=None if refitted is None else refitted.scorer.bundle.model_version,
         folds=FOLDS,
@@ -149,31 +164,40 @@ def _history(lab: Lab, book: OfferBook) -> NDArray[np.float64]:
     return _scaled(np.log1p(np.bincount(cells, minlength=len(known) * len(numbers)).reshape(len(known), -1)))
 
 
+def _known(
+    lab: Lab, policy: Policy, demographics: Demographics, bought_of: Sequence[str]
+) -> Iterator[tuple[str, list[str | None]]]:
+    """Each trait's name, and the group of everyone; None where it is not known."""
+    for attribute in sorted(demographics.of_attribute):
+        yield attribute, demographics.labels(attribute, lab.subjects)
+    book = lab.book(policy)
+    known, placement = lab.histories(book), place(policy, lab.shop.catalogue)
+    for group in bought_of:
+        of_group = np.zeros(len(book.index), np.bool_)
+        of_group[book.index.encode_known(placement.members[group])] = True
+        days = np.bincount(known.rows_of[of_group[known.item]], minlength=len(known))
+        yield f"buys {group}", [_BUYS if count else _DOES_NOT for count in days.tolist()]
+
+
 def _guess(
-    lab: Lab,
-    demographics: Demographics,
-    attribute: str,
-    seen: Mapping[str, NDArray[np.float64]],
-    rng: np.random.Generator,
-) -> tuple[Trait | None, list[Leak]]:
-    labels = demographics.labels(attribute, lab.subjects)
+    name: str, labels: Sequence[str | None], seen: Mapping[str, NDArray[np.float64]], rng: np.random.Generator
+) -> tuple[list[Trait], list[Leak]]:
+    """The trait and what each kind of list gives away of it; nothing where too few have it, or lack it."""
     known = np.flatnonzero([label is not None for label in labels])
     halves = split_in_two([label for label in labels if label is not None])
     if halves is None:
-        return None, []
-    having, lacking = halves
-    positive = np.array([labels[row] in having for row in known], np.bool_)
+        return [], []
+    having, lacking = (halves[1], halves[0]) if _DOES_NOT in halves[0] else halves
+    positive = np.array([labels[row] in having for row in known.tolist()], np.bool_)
     if min(positive.sum(), (~positive).sum()) < _IN_A_FOLD * FOLDS:
-        return None, []
+        return [], []
     fold = folds(positive, FOLDS, rng)
     scores = [out_of_fold(features[known], positive, fold) for features in seen.values()]
     means, paired = estimate_aucs(scores, positive, fold, rng)
-    trait = Trait(
-        attribute=attribute, having=having, lacking=lacking, subjects=len(known), share=float(positive.mean())
-    )
-    return trait, [
-        Leak(trait=attribute, lists=name, auc=auc, less=less)
-        for name, auc, less in zip(seen, means, paired, strict=True)
+    share = float(positive.mean())
+    trait = Trait(attribute=name, having=having, lacking=lacking, subjects=len(known), share=share)
+    return [trait], [
+        Leak(trait=name, lists=kind, auc=auc, less=less) for kind, auc, less in zip(seen, means, paired, strict=True)
     ]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recsys.console import parse_day, print_json, say, screen, today
+from recsys.errors import UsageError
 from recsys.evaluation.batch import Question
 from recsys.evaluation.deciding import People, Shop
 from recsys.evaluation.options import (
@@ -35,9 +37,10 @@ from recsys.evaluation.policy_lab.lab_options import (
     check_horizon,
     read_policy,
 )
-from recsys.evaluation.policy_lab.leakage import measure_leakage
+from recsys.evaluation.policy_lab.leakage import Attack, measure_leakage
 from recsys.evaluation.policy_lab.pages.leakage_page import leakage_report
 from recsys.evaluation.policy_lab.pages.page import write
+from recsys.policy import Policy
 
 
 def leakage(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
@@ -55,6 +58,10 @@ def leakage(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         Path | None,
         typer.Option("--unlearned-bundle", help="A bundle fitted under a policy with learn = false for every group."),
     ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", help="Guess as well whether a group of the policy was bought. Default: all of Art. 9."),
+    ] = None,
     horizon: Horizon = 28,
     state: StateFile = None,
     channel: Channel = "email",
@@ -63,7 +70,7 @@ def leakage(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     seed: LabSeed = 0,
     json: Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
-    """Guess children, age or income from nothing but a list of offers; and again where less is learned from.
+    """Guess children, age, income, or what was bought, from a list of offers; and again where less is learned from.
 
     Example: `recsys-evaluate policy leakage grocery.toml --demographics release/demographics.parquet --bundle
     models/grocery --trust S.pub --purchases release --subjects release/subjects.parquet --catalogue catalogue.parquet
@@ -80,7 +87,8 @@ def leakage(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     known = read_demographics(demographics, population.lineage)
     everyone = Lab.of(shop, population, question)
     lab = Lab.of(shop, population, question, people_of(everyone, known))
-    result = measure_leakage(lab, read, known, refitted=refitted, horizon=horizon, seed=seed)
+    attack = Attack(_groups(read, group), refitted, horizon, seed)
+    result = measure_leakage(lab, read, known, attack)
     report = leakage_report(result)
     page = write(out, "leakage", result, report)
     for table in report.tables():
@@ -88,3 +96,15 @@ def leakage(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     say(f"The page to read is {page}.")
     if json:
         print_json(result)
+
+
+def _groups(policy: Policy, named: list[str] | None) -> list[str]:
+    """The groups whose purchases are guessed. Purchases of `never` groups are dropped at every door: none to guess."""
+    if named is None:
+        return [name for name, group in policy.groups.items() if group.article9 and name not in policy.never]
+    for name in named:
+        if name not in policy.groups:
+            near = difflib.get_close_matches(name, policy.groups, n=1)
+            mend = f"Did you mean {near[0]!r}?" if near else f"The policy has: {', '.join(policy.groups)}"
+            raise UsageError("is not a group of the policy", where="--group", mend=mend)
+    return named

@@ -116,4 +116,6 @@ def _facts(result: LeakageResult) -> tuple[str, ...]:
 
 
 def _said(trait: Trait) -> str:
+    if trait.attribute.startswith("buys "):
+        return trait.attribute
     return f"{trait.attribute}: {words(trait.having[:1] + (('more',) if len(trait.having) > 1 else ()))}"
