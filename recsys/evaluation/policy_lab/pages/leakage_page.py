@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from recsys.evaluation.intervals import RESAMPLES
-from recsys.evaluation.policy_lab.leakage import OWN
+from recsys.evaluation.policy_lab.leakage import HISTORY, OWN, POPULAR, UNLEARNED
 from recsys.evaluation.policy_lab.leakage_results import LeakageResult, Trait
 from recsys.evaluation.policy_lab.pages.charts import forest
 from recsys.evaluation.policy_lab.pages.views import Plot, Report, Section, Table, change, count, plain, words
@@ -71,11 +73,25 @@ def _leaks(result: LeakageResult) -> Section:
             ),
         ),
         tables=(
+            _in_short(result, names),
             Table("leakage", "AUC by trait and list", ("trait", "list", "AUC", "own list minus"), rows),
             Table("traits", "What was guessed", ("trait", "groups", "shoppers", f"have it,{PERCENT}"), traits),
         ),
         plots=tuple(plots),
     )
+
+
+def _in_short(result: LeakageResult, names: Mapping[str, str]) -> Table:
+    """A row a trait: the lists that matter most side by side."""
+    found = {(leak.trait, leak.lists): leak for leak in result.leaks}
+    rows = []
+    for trait, said in names.items():
+        own, quiet, popular = (found[trait, kind] for kind in (OWN, UNLEARNED, POPULAR))
+        history = found.get((trait, HISTORY))
+        known = EN_DASH if history is None else plain(history.auc)
+        rows.append((said, plain(own.auc), plain(quiet.auc), change(quiet.less, 3), plain(popular.auc), known))
+    columns = ("trait", "own list", "groups not learned from", "difference", "popularity's list", "whole history")
+    return Table("leakage-short", "AUC, in short", columns, tuple(rows))
 
 
 def _worth(result: LeakageResult) -> Section:
