@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help demo serve-demo test test-fast check format prove bench lock clean
+.PHONY: help demo serve-demo test test-fast check format prove bench policy-lab lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -42,6 +42,10 @@ prove: $(READY) ## every guard against plain loops: ten million verdicts, then e
 
 bench: $(READY) ## the speed claims, as ratios from one run on this machine
 	$(BIN)/python -m benchmarks
+
+policy-lab: $(READY) ## measure the example's policy, and write the tables of docs/policies.md; minutes
+	@test -d build/demo/release || $(MAKE) demo
+	$(BIN)/python docs/measure_policies.py --demo build/demo --out build/policy-lab
 
 lock: ## pin the dependencies again (needs uv)
 	requirements/compile

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from recsys.contracts.decision import Decision, DecisionRequest
 from recsys.contracts.state import State
 from recsys.contracts.statistics import popularity_column
-from recsys.decide import ModelScores, Versions, decide
+from recsys.decide import ModelScores, Scores, Versions, decide, offer_scores
 from recsys.explain import Names
 from recsys.guards import Situation
 from recsys.guards.past_purchase_trap import without_trapped
 from recsys.history import Histories
 from recsys.model_items import catalogue_map
 from recsys.offer_book import OfferBook
-from recsys.pooling import CandidateMap
+from recsys.pooling import CandidateMap, coverage
 from recsys.scorer import ModelHistories, Scorer
 from recsys.why_not import WhyNot, why_not
 
@@ -71,6 +71,15 @@ class Recommender:
         """
         situation = Situation([request], [state], history, self.book, at)
         return why_not(situation, self._scores(situation), offer_id)
+
+    def scores(self, situation: Situation) -> Scores:
+        """The offers' scores before any guard: `recsys.decide.rank` makes of them the very lists that `decide` makes.
+
+        Args:
+            situation: B subjects before this recommender's offers.
+        """
+        model = self._scores(situation)
+        return offer_scores(model, coverage(situation, model.learned, model.candidates))
 
     def _scores(self, situation: Situation) -> ModelScores:
         """Score what of the histories may be learned from."""

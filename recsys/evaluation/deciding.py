@@ -6,14 +6,16 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from recsys.bundle import load_bundle
 from recsys.console import step, warn
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.offers import OFFERS
 from recsys.evaluation.population import Population, read_population
 from recsys.evaluation.source import read_source
-from recsys.offer_book import open_offer_book
-from recsys.policy import load_policy
+from recsys.offer_book import OfferBook, open_offer_book
+from recsys.policy import Policy, load_policy
 from recsys.recommender import Recommender
 from recsys.scorer import Scorer
 
@@ -39,12 +41,37 @@ class Shop:
     def recommender(self) -> Recommender:
         """Read it all; warn of what in the policy matches nothing."""
         policy = load_policy(self.guards)
-        loaded = load_bundle(self.bundle, trust=self.trust)
+        opened = self.open()
+        return Recommender(opened.scorer, opened.book(policy))
+
+    def open(self) -> OpenShop:
+        """Read all but the policy."""
+        scorer = Scorer(load_bundle(self.bundle, trust=self.trust))
+        with step("Reading catalogue and offers"):
+            return OpenShop(scorer, OFFERS.read(self.offers), CATALOGUE.read(self.catalogue))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenShop:
+    """A shop as read: what any policy may be laid over.
+
+    Args:
+        scorer: Of the bundle.
+        offers: In the offers contract.
+        catalogue: In the catalogue contract.
+    """
+
+    scorer: Scorer
+    offers: pl.DataFrame
+    catalogue: pl.DataFrame
+
+    def book(self, policy: Policy) -> OfferBook:
+        """The offers as a policy sees them; warn of what in it matches nothing."""
         with step("Opening the offers"):
-            book = open_offer_book(OFFERS.read(self.offers), CATALOGUE.read(self.catalogue), policy)
+            book = open_offer_book(self.offers, self.catalogue, policy)
         for warning in book.warnings:
             warn(f"{warning}.")
-        return Recommender(Scorer(loaded), book)
+        return book
 
 
 @dataclass(frozen=True, slots=True)

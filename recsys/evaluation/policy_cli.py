@@ -29,12 +29,20 @@ from recsys.evaluation.options import (
     Subjects,
     Trust,
 )
+from recsys.evaluation.policy_lab.fairness_cli import fairness
+from recsys.evaluation.policy_lab.leakage_cli import leakage
+from recsys.evaluation.policy_lab.replay_cli import replay
+from recsys.evaluation.policy_lab.simulation_cli import simulate
 from recsys.evaluation.population import subject_from
 from recsys.policy import Placement as Placed
 from recsys.policy import Policy, load_policy, place
 from recsys.why_not import SENTENCES, WhyNot
 
-app: Final = new_app("Check a policy, and ask it why an offer does not go out.")
+app: Final = new_app("Check a policy, ask it why an offer does not go out, and measure what it does.")
+app.command()(replay)
+app.command()(fairness)
+app.command()(leakage)
+app.command()(simulate)
 
 _PolicyFile = Annotated[Path, typer.Argument(help="The policy.")]
 

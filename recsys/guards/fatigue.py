@@ -32,9 +32,10 @@ def fatigue(situation: Situation) -> NDArray[np.bool_]:
         return situation.nothing
     withheld = np.zeros(situation.shape, np.bool_)
     for row, state in enumerate(situation.states):
+        last = _last_purchase(situation, row) if state.may_profile else None
         for offer, shown in _often_shown(state, rule.after, situation):
             resets = _responses(state, situation.book.ids[offer], situation.utc)
-            if state.may_profile:
+            if last is not None and last >= min(shown).date():  # an earlier purchase resets nothing
                 resets += _bought(situation, row, offer)
             withheld[row, offer] = rests(shown, resets, rule, situation.utc)
     return withheld
@@ -72,6 +73,14 @@ def _often_shown(state: State, after: int, situation: Situation) -> list[tuple[i
 def _responses(state: State, offer_id: str, now: dt.datetime) -> list[dt.datetime]:
     own = [response.at for response in state.responses if response.offer_id == offer_id and response.at <= now]
     return [moment.astimezone(dt.UTC) for moment in own]
+
+
+def _last_purchase(situation: Situation, row: int) -> dt.date | None:
+    """The newest day on which the subject bought anything, as far as is known; it may lie ahead."""
+    days = situation.histories.day[situation.histories.offsets[row] : situation.histories.offsets[row + 1]]
+    counted = [purchase.day for purchase in situation.states[row].sensitive_purchases]
+    own = [EPOCH + dt.timedelta(int(days[-1]))] if len(days) else []  # rows are in the order of days
+    return max(own + counted, default=None)
 
 
 def _bought(situation: Situation, row: int, offer: int) -> list[dt.datetime]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from support.lab import LabFiles
+from support.lab import build as build_lab
 from support.shop import Shop, build
 
 
@@ -18,3 +20,9 @@ def files(shop: Shop) -> list[object]:
         *("--purchases", shop.file("purchases"), "--subjects", shop.file("subjects")),
         *("--catalogue", shop.file("catalogue"), "--offers", shop.file("offers"), "--as-of", "2017-11-27"),
     ]
+
+
+@pytest.fixture(scope="session")
+def lab_files(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> LabFiles:
+    """The shop, what was bought afterwards, redemptions and demographics."""
+    return build_lab(tmp_path_factory.mktemp("lab"), shop)

@@ -1,0 +1,217 @@
+"""`recsys-evaluate policy fairness` and `policy leakage`; and that nothing that ranks can read demographics."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from support.lab import LabFiles
+from support.shop import AS_OF
+from support.tokens import token
+
+from recsys.cli import app
+from recsys.contracts.evaluation_sets import DEMOGRAPHICS
+from recsys.contracts.offers import OFFERS
+from recsys.contracts.state import State
+from recsys.contracts.subjects import SUBJECTS
+from recsys.errors import ContractError, UsageError
+from recsys.evaluation.policy_lab.groups import read_demographics
+from recsys.evaluation.policy_lab.judging import wanted
+from recsys.evaluation.policy_lab.variants import bare
+from recsys.evaluation.policy_lab.verdicts import count_verdicts
+from recsys.evaluation.splits import Window
+from recsys.policy import load_policy
+
+pytestmark = pytest.mark.slow  # a fitted bundle
+
+
+@pytest.fixture(scope="module")
+def fair(lab_files: LabFiles, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    out = tmp_path_factory.mktemp("fair")
+    lab_files.run("fairness", lab_files.policy("fair"), out=out, demographics=lab_files.demographics)
+    return out, json.loads((out / "fairness.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def leaked(lab_files: LabFiles, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    out = tmp_path_factory.mktemp("leaked")
+    lab_files.run("leakage", lab_files.policy("leaky"), out=out, demographics=lab_files.demographics)
+    return out, json.loads((out / "leakage.json").read_text())
+
+
+def shuffled(lab_files: LabFiles, path: Path) -> Path:
+    """The same groups, dealt out to other people."""
+    rows = DEMOGRAPHICS.read(lab_files.demographics)
+    dealt = rows.with_columns(pl.col("group").shuffle(seed=5).over("attribute"))
+    assert not dealt.equals(rows)
+    DEMOGRAPHICS.write(dealt, path)
+    return path
+
+
+def test_each_group_has_its_means(lab_files: LabFiles, fair: tuple[Path, Any]) -> None:
+    _, document = fair
+    lab = lab_files.lab()
+    book, free = (
+        lab.book(load_policy(lab_files.policy("fair"))),
+        lab.book(bare(load_policy(lab_files.policy("fair")))),
+    )
+    lists, counts = lab.lists(book), count_verdicts(lab, book)
+    bought = wanted(lab, free, Window(AS_OF, 28), count_verdicts(lab, free).eligible)
+    ndcg = dict(zip(bought.rows.tolist(), bought.judge(lists)[:, 0].tolist(), strict=True))
+    groups = {(group["attribute"], group["group"]): group for group in document["groups"]}
+    labels = read_demographics(lab_files.demographics, lab.population.lineage).labels("drinks", lab.subjects)
+    for name in ("0 days", "2+ days"):
+        rows = [row for row, label in enumerate(labels) if label == name]
+        found = groups["drinks", name]
+        assert (found["subjects"], found["judged"]) == (len(rows), sum(row in ndcg for row in rows))
+        mean = {key: value["estimate"]["mean"] for key, value in found["figures"].items()}
+        assert mean["ndcg"] == pytest.approx(np.mean([ndcg[row] for row in rows if row in ndcg]))
+        assert mean["withheld"] == pytest.approx(counts.withheld[rows].mean())
+        assert mean["own"] == pytest.approx((lists.personal & (lists.lengths == 5))[rows].mean())
+    withheld = groups["drinks", "0 days"]["figures"]["withheld"]
+    assert withheld["gap"]["low"] > 0  # who buys no alcohol is offered none: the policy does what it is for
+    assert withheld["gap"]["mean"] == pytest.approx(-groups["drinks", "2+ days"]["figures"]["withheld"]["gap"]["mean"])
+
+
+def test_small_groups_are_not_told_about(fair: tuple[Path, Any]) -> None:
+    out, document = fair
+    assert document["too_small"] == ["rarity rare"]
+    assert all(group["subjects"] >= 20 for group in document["groups"])
+    assert "rarity rare" in (out / "fairness.html").read_text()
+
+
+def test_segments_are_held_against_no_segment(fair: tuple[Path, Any]) -> None:
+    _, document = fair
+    segments = {one["segments"]: one for one in document["segments"]}
+    kinds = [one["kind"] for one in document["segments"]]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"none": 1, "interest": 2, "demographic": 3, "personal": 1}
+    nobody_s = next(one for one in document["segments"] if one["kind"] == "none")
+    assert nobody_s["beyond_gain"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    for one in document["segments"]:
+        assert one["beyond_gain"]["mean"] == pytest.approx(one["beyond"]["mean"] - nobody_s["beyond"]["mean"])
+    assert segments["drinks"]["number"] == 2
+
+
+def test_other_groups_other_figures_and_the_very_same_lists(
+    lab_files: LabFiles, fair: tuple[Path, Any], tmp_path: Path
+) -> None:
+    other = shuffled(lab_files, tmp_path / "other.parquet")
+    lab_files.run("fairness", lab_files.policy("fair"), out=tmp_path, demographics=other)
+    document = json.loads((tmp_path / "fairness.json").read_text())
+    assert document["lists"] == fair[1]["lists"]
+    assert document["groups"] != fair[1]["groups"]
+
+
+@pytest.mark.parametrize("command", ["decide", "topk"])
+def test_what_ranks_gives_the_same_bytes_whatever_lies_in_the_demographics(
+    lab_files: LabFiles, tmp_path: Path, command: str
+) -> None:
+    """The release's folder is what these commands are given. True groups, other groups, rubbish, none: no "
+    "difference."""
+    release, shop = tmp_path / "release", lab_files.shop
+    shutil.copytree(lab_files.release, release)
+    place, written = release / "demographics.parquet", []
+    judged = ["--bundle", shop.bundle, "--trust", shop.trust, "--purchases", release, "--as-of", AS_OF, "--k", 5]
+    rest = ["--guards", lab_files.policy("ranks"), "--subjects", shop.file("subjects"), "--explain"]
+    rest += ["--catalogue", shop.file("catalogue"), "--offers", shop.file("offers")]
+    for change in (None, lambda: shuffled(lab_files, place), lambda: place.write_bytes(b"rubbish"), place.unlink):
+        if change is not None:
+            change()
+        out = tmp_path / ("out.csv" if command == "topk" else "out.jsonl")
+        words = [command, *judged, *(rest if command == "decide" else []), "--out", out]
+        app([str(word) for word in words], standalone_mode=False)
+        written.append(out.read_bytes())
+    assert len(set(written)) == 1
+
+
+def test_no_input_of_a_decision_has_room_for_demographics() -> None:
+    """Contracts are strict: what they do not name is refused. And they name no demographics."""
+    frame = pl.DataFrame({"subject": [token(1)], "consents": [["profiling"]], "kids_count": ["2"]})
+    with pytest.raises(ContractError, match="column 3 is unknown"):
+        SUBJECTS.checked(frame, where="subjects")
+    named = {column.name for contract in (SUBJECTS, OFFERS) for column in contract.columns} | set(
+        State.__struct_fields__
+    )
+    assert not named & {"age", "income", "kids", "kids_count", "gender", "household_size", "marital_status", "group"}
+
+
+def test_demographics_of_nobody_here_are_refused(lab_files: LabFiles, tmp_path: Path) -> None:
+    rows = pl.DataFrame({"subject": [token("nobody")], "attribute": ["age"], "group": ["65+"]})
+    DEMOGRAPHICS.write(rows, tmp_path / "d.parquet")
+    for command in ("fairness", "leakage"):
+        with pytest.raises(ContractError, match="nobody who agreed to the channel belongs to a group"):
+            lab_files.run(command, lab_files.policy("p"), out=tmp_path / "o", demographics=tmp_path / "d.parquet")
+    assert not (tmp_path / "o").exists()
+
+
+def leaks(document: Any, trait: str) -> dict[str, Any]:  # noqa: ANN401 - a decoded document
+    return {leak["lists"]: leak for leak in document["leaks"] if leak["trait"] == trait}
+
+
+def test_a_trait_that_lists_show_is_read_off_them_and_a_coin_is_not(leaked: tuple[Path, Any]) -> None:
+    _, document = leaked
+    drinks, coin = leaks(document, "drinks"), leaks(document, "coin")
+    assert drinks["own list"]["auc"]["low"] > 0.6
+    assert drinks["no list: the purchase history itself"]["auc"]["low"] > 0.6
+    silent = drinks["own list, groups not learned from and never offered"]
+    assert silent["auc"]["mean"] < drinks["own list"]["auc"]["mean"]
+    assert silent["less"]["mean"] == pytest.approx(drinks["own list"]["auc"]["mean"] - silent["auc"]["mean"])
+    assert coin["own list"]["auc"]["low"] < 0.5 < coin["own list"]["auc"]["high"]
+
+
+def test_popularity_s_list_tells_only_what_guards_withhold(lab_files: LabFiles, tmp_path: Path) -> None:
+    """Long enough lists hold whatever is allowed: alcohol goes to those who buy it, and the list says who they are."""
+    guarded = lab_files.policy("guarded")
+    free = lab_files.folder / "free.toml"
+    free.write_text(guarded.read_text().partition("[[only_if_purchased]]")[0])
+    popular = {}
+    for policy in (guarded, free):
+        out = tmp_path / policy.stem
+        lab_files.run("leakage", policy, out=out, demographics=lab_files.demographics, k=12)
+        document = json.loads((out / "leakage.json").read_text())
+        popular[policy.stem] = leaks(document, "drinks")["popularity's list"]["auc"]
+    assert popular["guarded"]["low"] > 0.6
+    assert popular["free"] == {"mean": 0.5, "low": 0.5, "high": 0.5}
+
+
+def test_whether_something_was_bought_is_guessed_as_well(lab_files: LabFiles, tmp_path: Path) -> None:
+    policy = lab_files.policy("bought", '[groups.pasta]\ncategories = ["PASTA"]\narticle9 = "stands for one"')
+    lab_files.run("leakage", policy, out=tmp_path, demographics=lab_files.demographics)
+    document = json.loads((tmp_path / "leakage.json").read_text())
+    traits = {trait["attribute"]: trait for trait in document["traits"]}
+    assert set(traits) == {"coin", "drinks", "buys pasta"}
+    before = pl.read_parquet(lab_files.release / "purchases.parquet").filter(pl.col("day") < AS_OF)
+    buyers = set(before.filter(pl.col("item").str.starts_with("pasta-"))["subject"])
+    crowd = [token(number) for number in range(80)]
+    assert traits["buys pasta"]["share"] == pytest.approx(sum(subject in buyers for subject in crowd) / 80)
+    assert "no list: the purchase history itself" not in leaks(document, "buys pasta")
+    with pytest.raises(UsageError, match="Did you mean 'pasta'"):
+        lab_files.run("leakage", policy, "--group", "pesta", out=tmp_path, demographics=lab_files.demographics)
+
+
+def test_what_was_guessed_and_what_lists_are_worth(leaked: tuple[Path, Any]) -> None:
+    out, document = leaked
+    traits = {trait["attribute"]: trait for trait in document["traits"]}
+    assert set(traits) == {"coin", "drinks"}  # three people of a kind are too few to guess
+    assert (traits["drinks"]["having"], traits["drinks"]["lacking"]) == (["2+ days"], ["0 days"])
+    own = next(one for one in document["variants"] if one["lists"] == "own list")
+    assert own["change"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert (out / "leakage.html").read_text().count("<svg") == 1
+    assert not [n for n in range(80) if token(n) in (out / "leakage.json").read_text()]
+
+
+def test_a_bundle_that_was_fitted_without_the_groups(lab_files: LabFiles, tmp_path: Path) -> None:
+    """The same bundle stands in for it here: then the lists are the same as with the groups left out of histories."""
+    bundle = lab_files.shop.bundle
+    policy, groups = lab_files.policy("re"), lab_files.demographics
+    lab_files.run("leakage", policy, out=tmp_path, demographics=groups, **{"unlearned-bundle": bundle})
+    document = json.loads((tmp_path / "leakage.json").read_text())
+    of_drinks = leaks(document, "drinks")
+    again = of_drinks["own list, groups not learned from by the bundle either"]
+    assert again["auc"] == of_drinks["own list, groups not learned from"]["auc"]
+    assert document["unlearned_bundle"] == document["asked"]["bundle"]
