@@ -35,14 +35,15 @@ class Reservation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class ResponseKind(StrEnum):
-    """What a shopper did with an offer."""
+    """What a shopper did with an offer, or that nothing came of it."""
 
     CLICK = "click"
     REDEMPTION = "redemption"
+    IGNORED = "ignored"
 
 
 class Response(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A click or a redemption: whoever responds is not tired of an offer."""
+    """A click or a redemption: whoever responds is not tired of an offer. Or the report that it was ignored."""
 
     offer_id: str
     at: Instant
@@ -98,6 +99,13 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def may_use(self, channel: str) -> bool:
         """Whether this channel was agreed to. Missing means no."""
         return channel_purpose(channel) in self.consents
+
+
+class SubjectState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One line of a state file: a subject, and everything that guards know of it beside the history."""
+
+    subject: str
+    state: State
 
 
 EMPTY_STATE = State()

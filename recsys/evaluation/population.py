@@ -11,19 +11,12 @@ import msgspec
 import polars as pl
 
 from recsys.contracts.document import decode_document
-from recsys.contracts.state import EMPTY_STATE, State
+from recsys.contracts.state import EMPTY_STATE, State, SubjectState
 from recsys.contracts.subjects import SUBJECTS
 from recsys.contracts.token import MEND, Lineage, Token, column_lineage, parse_token
 from recsys.errors import ContractError, TokenError
 from recsys.evaluation.source import Source
 from recsys.history import Histories, ItemIndex, histories
-
-
-class SubjectState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One line of a state file: a subject, and everything that guards know of it beside the history."""
-
-    subject: str
-    state: State
 
 
 @dataclass(frozen=True, slots=True)

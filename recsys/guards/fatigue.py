@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.contracts.state import State
+from recsys.contracts.state import ResponseKind, State
 from recsys.guards.situation import Situation
 from recsys.history import EPOCH
 from recsys.policy.document import Fatigue
@@ -70,7 +70,11 @@ def _often_shown(state: State, after: int, situation: Situation) -> list[tuple[i
 
 
 def _responses(state: State, offer_id: str, now: dt.datetime) -> list[dt.datetime]:
-    own = [response.at for response in state.responses if response.offer_id == offer_id and response.at <= now]
+    own = [
+        response.at
+        for response in state.responses
+        if response.offer_id == offer_id and response.at <= now and response.kind is not ResponseKind.IGNORED
+    ]
     return [moment.astimezone(dt.UTC) for moment in own]
 
 

@@ -13,8 +13,8 @@ import polars as pl
 from recsys.contracts.event import Event, EventType
 from recsys.contracts.state import State
 from recsys.history import day_number
-from serving.stores.interface import People
 from serving.stores.packed import ROW, Rows, pack, rows_of
+from serving.stores.records import People
 
 BATCH: Final = 10_000  # subjects written at once
 

@@ -24,8 +24,9 @@ from recsys.contracts.token import Lineage
 from recsys.history import ItemIndex
 from serving.stores import schema
 from serving.stores.bulk import event_rows, state_of, subject_rows
-from serving.stores.interface import Known, People, Recorded, StoreError
+from serving.stores.interface import StoreError
 from serving.stores.packed import Rows, add, to_histories, unpack
+from serving.stores.records import Known, People, Recorded
 from serving.stores.rekeying import apply_map, receipt_for
 from serving.stores.sqlite_files import LOAD_FIRST, answering, decoding, engine_of, is_missing, make_file, recognise
 
