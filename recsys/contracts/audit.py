@@ -80,6 +80,9 @@ DECISIONS: Final = TableContract(
         Column("model_version", pl.String(), "The bundle that scored"),
         Column("policy_version", pl.String(), "The policy that guarded"),
         Column("arm", pl.String(), "empty, popular or personal"),
+        Column(
+            "arm_share", pl.Float64(), "With which probability the policy assigns it", required=False, nullable=True
+        ),
         Column("fill", pl.String(), "Where the list came from, or that it fell short"),
         Column("offers", pl.List(pl.String()), "The list, best first"),
         Column("scores", pl.List(pl.Float64()), "Of the offers, in their order"),
