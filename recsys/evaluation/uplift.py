@@ -105,12 +105,12 @@ def measure_uplift(decisions: pl.DataFrame, events: pl.DataFrame, *, days: int |
         )
     rng = np.random.default_rng(seed)
     resampled = {arm: resampled_means(values, rng) for arm, values in arms.values.items()}
-    several = decisions.group_by("subject").agg(pl.col("arm").n_unique() > 1)["arm"].sum()
+    several = decisions.group_by("subject").agg(pl.col("arm").n_unique()).filter(pl.col("arm") > 1)
     return UpliftResult(
-        since=decisions["at"].min(),
-        until=max(decisions["at"].max(), events["at"].max() or decisions["at"].max()),
+        since=decisions.select(pl.col("at").min()).item(),
+        until=pl.concat([decisions.select("at"), events.select("at")]).select(pl.col("at").max()).item(),
         subjects=len(first),
-        switched=int(several),
+        switched=len(several),
         ratio=sample_ratio(first),
         arms=tuple(_figures(arms, resampled)),
         uplifts=tuple(_uplifts(arms, resampled)),
@@ -133,7 +133,7 @@ def sample_ratio(first: pl.DataFrame) -> SampleRatio:
         for arm, share in shares.items():
             wanted = share * len(part)
             expected[arm] += wanted
-            statistic += ((part["arm"] == arm).sum() - wanted) ** 2 / wanted
+            statistic += (len(part.filter(pl.col("arm") == arm)) - wanted) ** 2 / wanted
         freedom += len(shares) - 1
     p = float(chi2.sf(statistic, freedom)) if freedom else None
     return SampleRatio(observed=counts, expected=expected, p=p, suspicious=p is not None and p < SUSPICIOUS)
