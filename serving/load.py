@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +26,7 @@ class Loaded:
         days: What became of them: one row a subject, item and day.
         dropped_never: Lines of items that are offered to nobody.
         dropped_unknown: Lines of items that the catalogue does not know: nobody can say that they are harmless.
+        erased: People who were left out because they were erased.
     """
 
     subjects: int
@@ -32,6 +35,7 @@ class Loaded:
     days: int
     dropped_never: int
     dropped_unknown: int
+    erased: int = 0
 
 
 def people_of(
@@ -72,20 +76,17 @@ def people_of(
         dropped_never=int(sensitive.sum()),
         dropped_unknown=int((~placed & ~sensitive).sum()),
     )
-    return People(lineage, subjects, daily), counts
+    last = purchases["day"].max()
+    return People(lineage, subjects, daily, until=last if isinstance(last, dt.date) else None), counts
 
 
-def load_people(store: Store, people: People, *, progress: Callable[[int], None]) -> None:
-    """Put `people` in place of everybody of their epoch who was there.
+def load_people(
+    store: Store, people: People, counts: Loaded, *, now: dt.datetime, progress: Callable[[int], None]
+) -> Loaded:
+    """Put `people` in place of everybody of their epoch who was loaded before, but for those who were erased.
 
     Raises:
         TokenError: The store holds tokens of another domain.
     """
-    held = {lineage.domain for lineage in store.lineages()}
-    if held and people.lineage.domain not in held:
-        raise TokenError(
-            f"the state holds people of domain {' '.join(held)!r}, these are of {people.lineage.domain!r}",
-            where="--state",
-            mend="Keep the people of each domain in a state of their own",
-        )
-    store.load(people, progress=progress)
+    erased = store.load(people, now=now, progress=progress)
+    return dataclasses.replace(counts, subjects=counts.subjects - erased, erased=erased)

@@ -35,6 +35,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     names the `channel`. A dismissal names an `offer_id` or an `item`, and may say why and until when.
     """
 
+    contract: Annotated[str, msgspec.Meta(pattern=r"^event/1$")] = "event/1"
     event_id: Name
     type: EventType
     subject: Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)]

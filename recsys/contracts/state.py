@@ -104,7 +104,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class SubjectState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One line of a state file: a subject, and everything that guards know of it beside the history."""
 
-    subject: str
+    contract: Annotated[str, msgspec.Meta(pattern=r"^state/1$")] = "state/1"
+    subject: str  # a token; `parse_token` checks it against the domain in use
     state: State
 
 

@@ -1,7 +1,7 @@
 """Where serving remembers people: one interface, and the databases that implement it."""
 
 from serving.stores.interface import ApiKeys, AuditLog, Claim, ErasedError, Exports, Idempotency, Store, StoreError
-from serving.stores.opening import create_store, open_store
+from serving.stores.opening import create_store, discard_unused, open_store
 from serving.stores.records import (
     ApiKey,
     Changes,
@@ -35,5 +35,6 @@ __all__ = [
     "StoreError",
     "Wanted",
     "create_store",
+    "discard_unused",
     "open_store",
 ]

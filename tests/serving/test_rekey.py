@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from support.commands import assert_clear_failure, no_leftovers, run
 from support.killed import Scenario, kill_everywhere
-from support.lines import ANNA, BELA, CARA, Line, event, people, silent
+from support.lines import ANNA, BELA, CARA, Line, event, load, people, record
 from support.releases import one_time_map
 from support.server import Server
 from support.shop import DRINKER, Shop
@@ -51,8 +51,8 @@ def facts(store: Store, *names: str) -> list[object]:
 @pytest.fixture
 def filled(store: Store) -> Store:
     """Anna and Bela were loaded, Cara came by an event."""
-    store.load(people(LINES), progress=silent)
-    store.record([event(1, (ANNA, "wine", 2, 1)), event(2, (CARA, "bread", 2, 1))])
+    load(store, people(LINES))
+    record(store, event(1, (ANNA, "wine", 2, 1)), event(2, (CARA, "bread", 2, 1)))
     return store
 
 
@@ -62,17 +62,18 @@ def test_everything_goes_with_the_person(filled: Store, tmp_path: Path) -> None:
     assert facts(filled, *map(anew, EVERYBODY)) == before
     assert facts(filled, *EVERYBODY) == [(EMPTY_STATE,) * 3, []]
     assert filled.lineages() == {Lineage("rec", "02")}
-    assert (receipt.replaced, receipt.unmapped) == ({"subjects": 3, "events": 2}, {"subjects": 0, "events": 0})
+    replaced = {"subjects": 3, "activity": 0, "events": 2, "audit_persons": 0, "baskets": 0}
+    assert (receipt.replaced, receipt.unmapped) == (replaced, dict.fromkeys(replaced, 0))
     assert (receipt.recipient, receipt.applied_at, receipt.destroyed) == ("serving", NOW, False)
     assert filled.rekeyed(receipt.map_id) == receipt
     assert filled.rekeyed("f" * 32) is None
-    assert filled.record([event(1, (anew(ANNA), "wine", 2, 1))]) == Recorded(accepted=0, duplicates=1)
+    assert record(filled, event(1, (anew(ANNA), "wine", 2, 1))) == Recorded(accepted=0, duplicates=1)
 
 
 def test_both_epochs_are_known_until_the_map_comes(filled: Store, tmp_path: Path) -> None:
     before = facts(filled, *EVERYBODY)
     later = people([(anew(ANNA), "bread", 5, 4)], {anew(ANNA): ["training"]}, epoch="02")
-    filled.load(later, progress=silent)
+    load(filled, later)
     assert filled.lineages() == {Lineage("rec", "01"), Lineage("rec", "02")}
     assert facts(filled, *EVERYBODY) == before
     anna = facts(filled, anew(ANNA))
@@ -81,7 +82,7 @@ def test_both_epochs_are_known_until_the_map_comes(filled: Store, tmp_path: Path
     assert facts(filled, anew(ANNA)) == anna  # what was loaded under the new token holds
     assert facts(filled, anew(BELA), anew(CARA))[1] != []
     assert filled.lineages() == {Lineage("rec", "02")}
-    assert filled.record([event(1, (anew(ANNA), "wine", 2, 1))]) == Recorded(accepted=0, duplicates=1)
+    assert record(filled, event(1, (anew(ANNA), "wine", 2, 1))) == Recorded(accepted=0, duplicates=1)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +107,8 @@ def test_a_map_that_does_not_fit_changes_nothing(filled: Store, tmp_path: Path, 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     with closing(create_store(f"sqlite:///{tmp_path / 'state.db'}")) as store:
-        store.load(people(LINES), progress=silent)
-        store.record([event(1, (ANNA, "wine", 2, 1))])
+        load(store, people(LINES))
+        record(store, event(1, (ANNA, "wine", 2, 1)))
     a_map(tmp_path, [ANNA, BELA])
     return tmp_path
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.lines import ANNA, BELA, event, people, silent
+from support.lines import ANNA, BELA, event, load, people, record
 from support.tokens import token
 
 from recsys.errors import OutputError, UsageError
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "state.db"
     with closing(create_store(f"sqlite:///{path}")) as store:
         crowd = [(token(number), "milk", 0, 1.0) for number in range(2000)]
-        store.load(people([(ANNA, "beer", 0, 2), *crowd]), progress=silent)
+        load(store, people([(ANNA, "beer", 0, 2), *crowd]))
     return path
 
 
@@ -156,9 +156,9 @@ def test_a_locked_file_is_read_but_not_written(path: Path, store: Store) -> None
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="locked"):
-            store.record([event(1, (ANNA, "milk", 1, 1))])
+            record(store, event(1, (ANNA, "milk", 1, 1)))
         assert len(store.read([ANNA], INDEX).histories.item) == 1
-    assert store.record([event(1, (ANNA, "milk", 1, 1))]) == Recorded(1, 0)
+    assert record(store, event(1, (ANNA, "milk", 1, 1))) == Recorded(1, 0)
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
@@ -170,9 +170,9 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_who_is_replaced_leaves_no_bytes(path: Path) -> None:
     """Also in pages that SQLite has freed and not yet used again; the control is the search before."""
     with closing(opened(path)) as store:
-        store.record([event(1, (ANNA, "milk", 1, 1))])
+        record(store, event(1, (ANNA, "milk", 1, 1)))
     assert ANNA.encode() in path.read_bytes()
     with closing(opened(path)) as store:
-        store.load(people([(BELA, "milk", 0, 1)], {BELA: ["profiling"]}), progress=silent)
+        load(store, people([(BELA, "milk", 0, 1)], {BELA: ["profiling"]}))
     assert ANNA.encode() not in path.read_bytes()
     assert BELA.encode() in path.read_bytes()
