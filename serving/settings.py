@@ -46,9 +46,6 @@ class Settings(BaseSettings):
     grace_seconds: int = Field(
         default=10, ge=1, le=600, description="Time for requests under way when the server is told to stop."
     )
-    idempotency_hours: int = Field(
-        default=24, ge=1, le=720, description="How long an answer is kept for a repeated Idempotency-Key."
-    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged; `debug` has a line for every request."
     )

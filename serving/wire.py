@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, TypeVar
 
 import msgspec
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from recsys.contracts.document import explain
 from recsys.contracts.token import TOKEN_PATTERN
-from serving.problems import BROKEN_CONTRACT, NOT_JSON, TOO_LARGE, FieldError, ProblemError, not_a_token
+from serving.problems import NOT_JSON, SECURITY_HEADERS, TOO_LARGE, ProblemError, misfit, not_a_token
 
 MAX_BODY: Final = 1 << 20  # bytes
 _READ_ON: Final = 8 * MAX_BODY  # read on that far before answering: a client that still sends may miss the answer
-_MEND: Final = "See the field's description in /openapi.json"
+_MISSHAPEN: Final = "not a token (what was sent is not repeated here)"
 
 T = TypeVar("T")
 
@@ -42,24 +44,29 @@ def decode(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
         return decoder.decode(raw)
     except msgspec.DecodeError as error:
         what, _, place = explain(error).partition(" at $")
-        raise _misfit(what, f"${place}") from None
+        raise _refused(what, f"${place}") from None
     except UnicodeDecodeError:
-        raise _misfit("not UTF-8", "$") from None
+        raise _refused("not UTF-8", "$") from None
     except RecursionError:
-        raise _misfit("nested too deeply", "$") from None
+        raise _refused("nested too deeply", "$") from None
 
 
 def answer(document: object) -> Response:
-    """`document` as JSON. No cache may keep it: it may be about a person."""
+    """`document` as JSON."""
+    return sent(msgspec.json.encode(document))
+
+
+def sent(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """A body that is JSON already."""
     return Response(
-        msgspec.json.encode(document),
+        body,
         status_code=HTTPStatus.OK,
         media_type="application/json",
-        headers={"Cache-Control": "no-store"},
+        headers={**SECURITY_HEADERS, **(headers or {})},
     )
 
 
-def _misfit(what: str, field: str) -> ProblemError:
-    if repr(TOKEN_PATTERN) in what:
-        return not_a_token("not a token (what was sent is not repeated here)", field)
-    return ProblemError(BROKEN_CONTRACT.problem(f"{field}: {what}", FieldError(field=field, what=what, mend=_MEND)))
+def _refused(what: str, field: str) -> ProblemError:
+    if repr(TOKEN_PATTERN) in what or what == _MISSHAPEN:
+        return not_a_token(_MISSHAPEN, field)
+    return misfit(what, field)

@@ -58,7 +58,7 @@ def traces(
     """All responses, all that the server printed, and the folder with its database as it lay there while it ran."""
     folder = tmp_path_factory.mktemp("privacy")
     (folder / "state.db").write_bytes(loaded.read_bytes())
-    with Server(*shop.serve_options(f"sqlite:///{folder / 'state.db'}"), "--explain") as server:
+    with Server(*shop.serve_options(f"sqlite:///{folder / 'state.db'}")) as server:
         responses = [server.http.request(method, path, **more) for method, path, more in requests()]
         server.tell({**BOUGHT, "event_id": "control-event"})
         (folder / "seen").mkdir()
