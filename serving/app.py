@@ -69,7 +69,7 @@ def create_app(service: Service, *, follow_seconds: float) -> Starlette:
         task.cancel()
         service.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *(route_of(operation, service.callers, service.metrics) for operation in operations),
             Route("/openapi.json", openapi),
@@ -77,6 +77,8 @@ def create_app(service: Service, *, follow_seconds: float) -> Starlette:
         exception_handlers={HTTPException: _answer(service), Exception: _answer(service)},
         lifespan=following,
     )
+    app.router.redirect_slashes = False  # a redirect would repeat the path
+    return app
 
 
 def operations_of(service: Service) -> tuple[Operation, ...]:

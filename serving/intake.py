@@ -44,12 +44,12 @@ class RejectedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reason: str
 
 
-class EventsReply(msgspec.Struct, frozen=True, kw_only=True):
+class EventsReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of the events: `accepted` + `duplicates` + the rejected ones are all that were sent.
 
     `dropped` counts those of the accepted of which nothing was kept: they were about what is offered to nobody. Sent
     again they are accepted and dropped again. Exposures are facts: those that arrived `late`, or went `over_cap`, count
-    all the same.
+    all the same; both are left out where they are 0.
     """
 
     accepted: int

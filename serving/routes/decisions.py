@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -9,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recsys.contracts.decision import Decision
+from recsys.contracts.decision import Decision, Fill, RankedOffer, Reason
 from serving.asking import DecisionAsk, relays_opt_out
 from serving.callers import Caller, Scope
 from serving.idempotency import PROBLEMS, needed
@@ -27,28 +28,28 @@ _BODY: Final = msgspec.json.Decoder(DecisionAsk | _Many)
 _ASKED: Final = {"subject": EXAMPLE_TOKEN, "channel": "email", "count": 1}
 _PUSHED: Final = {**_ASKED, "channel": "push", "reserve_seconds": 3600}
 _VISITING: Final = {**_ASKED, "channel": "app", "session_consents": ["profiling", "channel:app"], "gpc": False}
-ANSWERED: Final[dict[str, Any]] = {
-    "contract": "decision/1",
-    "decision_id": "0f8fad5bd9cb469fa16570867728950e",
-    "subject": EXAMPLE_TOKEN,
-    "at": "2017-11-27T09:00:12Z",
-    "model_version": "grocery/20171127-3f9c",
-    "policy_version": "grocery@a1b2c3d4e5f6",
-    "arm": "personal",
-    "fill": "personal",
-    "items": [
-        {
-            "offer_id": "26-51800000050",
-            "rank": 1,
-            "score": 1.5,
-            "propensity": 1.0,
-            "reasons": [
-                {"code": "bought", "text": "because you buy what this offer covers", "contribution": 1.0},
-                {"code": "other", "text": "because of everything else you buy", "contribution": 0.5},
-            ],
-        }
-    ],
-}
+_MADE: Final = Decision(
+    decision_id="0f8fad5bd9cb469fa16570867728950e",
+    subject=EXAMPLE_TOKEN,
+    at=dt.datetime(2017, 11, 27, 9, 0, 12, tzinfo=dt.UTC),
+    model_version="grocery/20171127-3f9c",
+    policy_version="grocery@a1b2c3d4e5f6",
+    arm="personal",
+    fill=Fill.PERSONAL,
+    items=(
+        RankedOffer(
+            offer_id="26-51800000050",
+            rank=1,
+            score=1.5,
+            propensity=1.0,
+            reasons=(
+                Reason(code="bought", text="because you buy what this offer covers", contribution=1.0),
+                Reason(code="other", text="because of everything else you buy", contribution=0.5),
+            ),
+        ),
+    ),
+)
+ANSWERED: Final[dict[str, Any]] = msgspec.to_builtins(_MADE)
 
 
 def decisions(service: Service) -> Operation:

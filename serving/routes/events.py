@@ -58,8 +58,6 @@ _REPLY: Final = {
     "accepted": 1,
     "duplicates": 0,
     "dropped": 0,
-    "late": 0,
-    "over_cap": 0,
     "rejected": [{"index": 1, "event_id": "till-7.20171127.000124.1", "reason": "$.item: not in the catalogue"}],
 }
 
