@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from recsys.console import new_app
+from serving.commands import audit, keys
+from serving.commands.export import export
+from serving.commands.forget import forget
 from serving.commands.load import load
 from serving.commands.rekey import rekey
 from serving.starting import HELP, serve
@@ -14,3 +17,7 @@ app: Final = new_app(HELP)
 app.callback(invoke_without_command=True)(serve)
 app.command()(load)
 app.command()(rekey)
+app.command()(forget)
+app.command()(export)
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")

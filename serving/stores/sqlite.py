@@ -84,14 +84,18 @@ class SqliteDatabase:
 
     def scrub(self) -> None:
         """Empty the write-ahead log, unless somebody reads from it: deleted pages stand in it until then."""
-        with answering(self._path), contextlib.closing(self._durable.raw_connection()) as raw:
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with answering(self._path), connected(self._durable) as connection:
+            connection.execute("PRAGMA busy_timeout = 200")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute("PRAGMA busy_timeout = 5")
 
     def vacuum(self) -> None:
         """Write the file anew."""
-        with answering(self._path), contextlib.closing(self._alone.raw_connection()) as raw:
-            raw.cursor().execute("VACUUM")
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with answering(self._path), connected(self._alone) as connection:
+            connection.execute(f"PRAGMA busy_timeout = {_LONG * 1000:.0f}")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute("PRAGMA busy_timeout = 5")
 
     def migrate(self) -> None:
         """Make the tables, or bring them to this version."""

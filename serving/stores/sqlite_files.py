@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -55,9 +56,10 @@ def engine_of(path: Path, *, synchronous: str, writes: bool, patience: float) ->
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA secure_delete = ON")  # what is deleted leaves no bytes behind
         connection.execute("PRAGMA temp_store = MEMORY")  # nor does a map between epochs
+        connection.execute("PRAGMA busy_timeout = 5")
 
     if writes:
-        event.listen(engine, "begin", _take_the_write_lock)
+        event.listen(engine, "begin", lambda connection: _take_the_write_lock(connection, patience))
     return engine
 
 
@@ -144,5 +146,18 @@ def _meaning(name: str, path: Path) -> StoreError:
     return StoreError(f"the state {what}", where=str(path), mend=mend)
 
 
-def _take_the_write_lock(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _take_the_write_lock(connection: Connection, patience: float) -> None:
+    """Begin, or give up after `patience` seconds.
+
+    SQLite itself waits longer and longer between its tries, up to 100 ms: among many writers, some would never have
+    their turn. Here none waits for more than 2 ms before it tries again.
+    """
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        else:
+            return

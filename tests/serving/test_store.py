@@ -119,7 +119,9 @@ def test_an_event_counts_once(store: Store) -> None:
     first, second = event(1, (ANNA, "milk", 1, 1)), event(2, (ANNA, "milk", 1, 1))
     assert record(store, first, first) == Recorded(accepted=1, duplicates=1)
     assert record(store, first, second, first) == Recorded(accepted=1, duplicates=2)
-    assert record(store, ) == Recorded(accepted=0, duplicates=0)
+    assert record(
+        store,
+    ) == Recorded(accepted=0, duplicates=0)
     assert read(store, ANNA)[1] == (ANNA, "milk", 1, 2, 2)
 
 
@@ -170,7 +172,7 @@ def test_the_order_of_arrival_does_not_matter(store: Store) -> None:
     load(store, people([], {CARA: []}))
     examples = itertools.count()
 
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     @given(lines=LINES, data=st.data())
     def check(lines: list[Line], data: st.DataObject) -> None:
         example = next(examples)  # of people of its own
@@ -189,7 +191,7 @@ def test_the_order_of_arrival_does_not_matter(store: Store) -> None:
 
 
 def test_a_load_knows_what_offline_evaluation_knows(store: Store) -> None:
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     @given(lines=LINES)
     def check(lines: list[Line]) -> None:
         load(store, people(lines))

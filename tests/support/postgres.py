@@ -49,6 +49,12 @@ class Postgres:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def ask(self, query: str) -> str:
+        """The first value that a query answers with."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return str(row[0]) if row else ""
+
     def stop(self) -> None:
         """End it."""
         self._server.cleanup()
