@@ -172,7 +172,7 @@ class Client:
 
 
 def _pause(attempt: int) -> float:
-    longest = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
+    longest = min(_FIRST_PAUSE * 2.0**attempt, _LONGEST_PAUSE)
     return longest * random.uniform(0.5, 1)  # noqa: S311 - so that many clients do not come back at once
 
 

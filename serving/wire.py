@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -16,6 +17,7 @@ from serving.problems import NOT_JSON, SECURITY_HEADERS, TOO_LARGE, ProblemError
 
 MAX_BODY: Final = 1 << 20  # bytes
 _READ_ON: Final = 8 * MAX_BODY  # read on that far before answering: a client that still sends may miss the answer
+_A_KEY: Final = re.compile(rb"rk1\.[0-9a-f]{12}\.[A-Za-z0-9_-]{43}")
 _MISSHAPEN: Final = "not a token (what was sent is not repeated here)"
 
 T = TypeVar("T")
@@ -35,6 +37,8 @@ async def read_body(request: Request) -> bytes:
             break
     if size > MAX_BODY:
         raise ProblemError(TOO_LARGE.problem(f"A body may have {MAX_BODY} bytes; send fewer at a time"))
+    if _A_KEY.search(body):  # it would pass for a name, and be kept
+        raise misfit("holds an API key; it belongs into the header only, and should be revoked now", "$")
     return bytes(body)
 
 

@@ -66,6 +66,11 @@ class Server:
         return self
 
     @property
+    def url(self) -> str:
+        """Where it is, without a slash at the end."""
+        return str(self.http.base_url).rstrip("/")
+
+    @property
     def state(self) -> str:
         """The URL of its store."""
         return self._words[self._words.index("--state") + 1]
