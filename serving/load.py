@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recsys.contracts.token import MEND, column_lineage
+from recsys.contracts.token import column_lineage
 from recsys.errors import ContractError, TokenError
 from recsys.history import purchase_days
 from serving.stores import People, Store
@@ -21,7 +21,7 @@ class Loaded:
 
     Args:
         subjects: People in the store now.
-        without_consents: Those of them who are not in the subjects file.
+        without_consents: Those of them who are not in the subjects file, or agreed to nothing there.
         purchases: Lines that were kept.
         days: What became of them: one row a subject, item and day.
         dropped_never: Lines of items that are offered to nobody.
@@ -39,7 +39,12 @@ class Loaded:
 
 
 def people_of(
-    purchases: pl.DataFrame, subjects: pl.DataFrame, *, sold: pl.Series, never: frozenset[str]
+    purchases: pl.DataFrame,
+    subjects: pl.DataFrame,
+    *,
+    sold: pl.Series,
+    never: frozenset[str],
+    where: tuple[str, str] = ("--purchases", "--subjects"),
 ) -> tuple[People, Loaded]:
     """What is to be loaded, and what was left out.
 
@@ -48,21 +53,25 @@ def people_of(
         subjects: In the subjects contract.
         sold: The catalogue's items.
         never: Items that are offered to nobody: their purchases are not kept.
+        where: What errors call the two tables.
 
     Raises:
         TokenError: The tokens are not all of one domain and epoch.
         ContractError: The catalogue knows none of the items.
     """
-    lineage = column_lineage(purchases["subject"], where="--purchases, column 'subject'")
-    if column_lineage(subjects["subject"], where="--subjects, column 'subject'") != lineage:
-        raise TokenError("are of another domain or epoch than the purchases", where="--subjects, the tokens", mend=MEND)
+    lineage = column_lineage(purchases["subject"], where=f"{where[0]}, column 'subject'")
+    if column_lineage(subjects["subject"], where=f"{where[1]}, column 'subject'") != lineage:
+        mend = "Give the subjects of the same release"
+        raise TokenError(
+            "are of another domain or epoch than the purchases", where=f"{where[1]}, the tokens", mend=mend
+        )
     sensitive = purchases["item"].is_in(list(never))
     placed = purchases["item"].is_in(sold.implode())
     kept = purchases.filter(placed & ~sensitive)
     if kept.is_empty():
         raise ContractError(
             "none of the items stands in the catalogue",
-            where="--purchases, column 'item'",
+            where=f"{where[0]}, column 'item'",
             mend="Name the catalogue that these purchases were sold from",
         )
     daily = purchase_days(kept)
@@ -70,7 +79,7 @@ def people_of(
     strangers = int((~buyers.is_in(subjects["subject"].implode())).sum())
     counts = Loaded(
         subjects=len(subjects) + strangers,
-        without_consents=strangers,
+        without_consents=strangers + int((subjects["consents"].list.len() == 0).sum()),
         purchases=len(kept),
         days=len(daily),
         dropped_never=int(sensitive.sum()),

@@ -13,10 +13,10 @@ from recsys.console import print_json, say, step
 from recsys.contracts.document import decode_document, encode_document
 from recsys.contracts.erasure import ErasureOrder
 from recsys.contracts.recipient import SERVING
-from recsys.contracts.token import Lineage, lineage_of, parse_token
-from recsys.errors import ContractError, TokenError
+from recsys.errors import ContractError
 from recsys.files import write_text
 from serving.commands.options import Json, Receipt, State
+from serving.orders import check_order
 from serving.stores import open_store
 
 
@@ -42,7 +42,7 @@ def forget(
     if order.recipient != SERVING:
         raise ContractError("is for another recipient", where=str(order_file), mend=f"This is {SERVING!r}")
     with contextlib.closing(open_store(state)) as store:
-        _check_tokens(order, store.lineages())
+        check_order(order.subjects, store.lineages(), where="the order, $.subjects")
         with step("Erasing"):
             receipt = store.erase(order.subjects, order_id=order.order_id, now=this_instant())
         if vacuum:
@@ -53,21 +53,3 @@ def forget(
     say(f"Deleted: {rows}. Receipt: {out}")
     if json:
         print_json(receipt)
-
-
-def _check_tokens(order: ErasureOrder, accepted: frozenset[Lineage]) -> None:
-    """Refuse an order that would leave the person under another token, with a receipt that says otherwise."""
-    named = {lineage_of(parse_token(token, where="the order, $.subjects")) for token in order.subjects}
-    if {lineage.domain for lineage in named} != {lineage.domain for lineage in accepted}:
-        raise TokenError(
-            "holds tokens of another domain than the state's",
-            where="the order, $.subjects",
-            mend="Ask the custodian for the order that is meant for this state",
-        )
-    missing = sorted(lineage.epoch for lineage in accepted - named)
-    if missing:
-        raise TokenError(
-            f"holds no token of epoch {' and '.join(missing)}, which the state accepts",
-            where="the order, $.subjects",
-            mend="Ask the custodian for a new order, with a token for each epoch in use",
-        )

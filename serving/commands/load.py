@@ -56,6 +56,7 @@ def load(
             SUBJECTS.read(subjects),
             sold=sold["item"],
             never=placement.items_of(policy.never),
+            where=(str(purchases), str(subjects)),
         )
         files = [*purchase_files(purchases), subjects, catalogue, guards]
         people = dataclasses.replace(people, fingerprint=_fingerprint(files))

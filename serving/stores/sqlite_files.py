@@ -59,7 +59,7 @@ def engine_of(path: Path, *, synchronous: str, writes: bool, patience: float) ->
         connection.execute("PRAGMA busy_timeout = 5")
 
     if writes:
-        event.listen(engine, "begin", lambda connection: _take_the_write_lock(connection, patience))
+        event.listen(engine, "begin", lambda connection: take_the_write_lock(connection, patience))
     return engine
 
 
@@ -146,7 +146,7 @@ def _meaning(name: str, path: Path) -> StoreError:
     return StoreError(f"the state {what}", where=str(path), mend=mend)
 
 
-def _take_the_write_lock(connection: Connection, patience: float) -> None:
+def take_the_write_lock(connection: Connection, patience: float) -> None:
     """Begin, or give up after `patience` seconds.
 
     SQLite itself waits longer and longer between its tries, up to 100 ms: among many writers, some would never have

@@ -55,6 +55,14 @@ class Postgres:
             row = connection.execute(query.encode()).fetchone()
         return str(row[0]) if row else ""
 
+    def pause(self) -> None:
+        """Stop it, to start it again later."""
+        self._server.stop()
+
+    def go_on(self) -> None:
+        """Start it again."""
+        self._server.ensure_postgres_running()
+
     def stop(self) -> None:
         """End it."""
         self._server.cleanup()
