@@ -35,8 +35,20 @@ CAP_RULE: Final = "frequency_cap"
 class Decider:
     """Reads the store, asks the recommender, writes the answer down."""
 
-    def __init__(self, standing: Standing, store: Store, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, standing: Standing, store: Store, clock: Clock, metrics: Metrics, *, at_once: int = AT_ONCE
+    ) -> None:
+        """Take over the parts.
+
+        Args:
+            standing: What decides.
+            store: What is known of people.
+            clock: Now.
+            metrics: Counts.
+            at_once: So many are decided in the event loop; 0 where reading waits for a network.
+        """
         self._standing, self._store, self._clock, self._metrics = standing, store, clock, metrics
+        self._at_once = at_once
         self._rng = np.random.default_rng()  # seeded by the system; names the decisions
         self._settler = Settler(store, clock)
         self._shadow = Shadow(metrics)
@@ -55,7 +67,7 @@ class Decider:
             if rounds > ROUNDS:
                 for draft in left:
                     draft.cut()
-            elif len(left) <= AT_ONCE:
+            elif len(left) <= self._at_once:
                 self._make(left, active, now)
             else:  # beside the loop: a long batch keeps nobody waiting
                 await asyncio.to_thread(self._make, left, active, now)

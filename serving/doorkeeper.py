@@ -33,6 +33,11 @@ class Doorkeeper:
         except TokenError as error:
             raise not_a_token(error.what, field) from None
 
+    def accepted(self) -> frozenset[Lineage]:
+        """The domains and epochs that are accepted now."""
+        self.refresh()
+        return self._accepted
+
     def refresh(self) -> None:
         """Ask the store what is accepted, if that was changed: a rekeying gives an epoch up."""
         changed = self._store.changes().lineages

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from serving.callers import Callers
 from serving.clock import Clock
-from serving.deciding import Decider
+from serving.deciding import AT_ONCE, Decider
 from serving.doorkeeper import Doorkeeper
 from serving.idempotency import Idempotency
 from serving.metrics import Metrics
@@ -66,13 +66,14 @@ def create_service(
         RecsysError: Bundle, policy, offers or catalogue cannot be used.
     """
     metrics = Metrics()
+    local = settings.state.get_secret_value().startswith("sqlite:")
     standing = Standing(settings, store, clock, metrics)
     callers = Callers(store)
     callers.refresh()
     return Service(
         store=store,
         standing=standing,
-        decider=Decider(standing, store, clock, metrics),
+        decider=Decider(standing, store, clock, metrics, at_once=AT_ONCE if local else 0),
         doorkeeper=Doorkeeper(store),
         callers=callers,
         idempotency=Idempotency(store, clock),

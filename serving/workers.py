@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -34,6 +35,7 @@ from serving.settings import Settings
 from serving.stores import open_store
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
+_PAUSE: Final = 5  # seconds before a worker that could not start is tried again
 _PATIENCE: Final = 300  # seconds for a worker to read everything and be ready
 
 
@@ -124,15 +126,23 @@ class _Crew:
         return False
 
     def keep(self, stop: _Stop, figures: str) -> int:
-        """Start anew whatever ends; the status once a signal came, or a new one does not answer."""
+        """Start anew whatever ends, as long as anything serves; the status to end with."""
+        wanted = len(self._processes)
         while not stop.asked:
-            wait([*(process.sentinel for process in self._processes), stop.woken])
-            for process in [process for process in self._processes if not process.is_alive()]:
-                self._processes.remove(process)
-                multiprocess.mark_process_dead(process.pid, figures)  # type: ignore[no-untyped-call] # has no types
-                if not stop.asked and not self.start(stop):
-                    return 0 if stop.asked else 1
+            whole = len(self._processes) == wanted
+            wait([*(process.sentinel for process in self._processes), stop.woken], None if whole else _PAUSE)
+            self._forget_dead(figures)
+            while not stop.asked and len(self._processes) < wanted and self.start(stop):
+                pass
+            self._forget_dead(figures)  # one that could not start said why, and is tried again after a pause
+            if not self._processes and not stop.asked:
+                return 1
         return 0
+
+    def _forget_dead(self, figures: str) -> None:
+        for process in [process for process in self._processes if not process.is_alive()]:
+            self._processes.remove(process)
+            multiprocess.mark_process_dead(process.pid, figures)  # type: ignore[no-untyped-call] # has no types
 
     def end(self) -> None:
         """Tell all to finish, and wait."""
@@ -145,9 +155,18 @@ class _Crew:
 
 def _work(settings: Settings, listening: socket.socket, clockwork: Clockwork, ready: Connection) -> None:
     """One worker, from its first line to its last."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         with opened(settings, clockwork) as service:
             app = application(service, settings)
             listen(app, listening, grace=settings.grace_seconds, ready=lambda: ready.send(True))  # noqa: FBT003
     except RecsysError as error:
         fail(str(error), error.exit_status)
+
+
+def _end_with_parent() -> None:
+    """Finish when the process that started this one was killed: nobody else would."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -18,6 +18,7 @@ from recsys.contracts.recipient import SERVING
 from serving.callers import Caller, Scope
 from serving.idempotency import PROBLEMS
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, json_body, reference, reply
+from serving.orders import check_order
 from serving.problems import BROKEN_CONTRACT, NOT_A_TOKEN, NOT_JSON, TOO_LARGE, UNAVAILABLE
 from serving.routes.preferences import Subject, Whose
 from serving.routing import Operation
@@ -88,11 +89,13 @@ def erasure(service: Service) -> Operation:
     async def erase_subject(request: Request, caller: Caller) -> Response:
         """Forget a person: history, consents, exposures, events, stored answers and what the audit log says of them.
 
-        Takes the custodian's order as it is. The same order again gets the same receipt. Late events about the person
-        are refused while tokens of their epoch may come. The receipt holds no token.
+        Takes the custodian's order as it is; it needs a token of each epoch that is accepted. The same order again gets
+        the same receipt. Late events about the person are refused while tokens of their epoch may come. The receipt
+        holds no token.
         """
         raw = await read_body(request)
         asked = decode(raw, _ERASE)
+        check_order(asked.subjects, service.doorkeeper.accepted(), where="$.subjects")
 
         async def work() -> tuple[object, Sequence[str]]:
             order_id = asked.order_id or secrets.token_hex(16)

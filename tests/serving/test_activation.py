@@ -18,6 +18,7 @@ import pytest
 from support.commands import assert_clear_failure, run
 from support.server import Server, problem
 from support.shop import ABSTAINER, DRINKER, Shop
+from support.tokens import token
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +128,26 @@ def test_policy_offers_and_catalogue_are_taken_together_or_not_at_all(bench: Ben
         assert not {"offer-wine-1", "offer-milk-1"} & {item["offer_id"] for item in decision["items"]}
         gone = {"event_id": "late.1", "type": "exposure", "subject": DRINKER, "at": "2017-11-27T09:00:00Z"}
         assert server.tell({**gone, "offer_id": "offer-milk-1", "channel": "email"})["accepted"] == 1
+
+
+def test_whoever_has_an_arm_keeps_it_under_another_salt(bench: Bench) -> None:
+    """Everybody was asked once; then salt and shares change. Only who comes later falls under the new ones."""
+    guards, plain = bench.shop.guards, bench.shop.guards.read_text()
+    holdout = '\n[holdout]\nsalt = "{}"\nempty = {}\npopular = {}\n'
+    guards.write_text(plain + holdout.format("the first salt", 0.3, 0.3))
+    early, late = [token(number) for number in range(40)], [token(number) for number in range(40, 80)]
+    with Server(*bench.options) as server:
+
+        def arms(people: list[str]) -> list[str]:
+            body = [{"subject": subject, "channel": "email"} for subject in people]
+            return [decision["arm"] for decision in server.http.post("/v1/decisions", json=body).json()]
+
+        before = arms(early)
+        assert set(before) == {"empty", "popular", "personal"}
+        guards.write_text(plain + holdout.format("another salt", 1.0, 0.0))
+        assert server.http.post("/v1/reload").status_code == httpx.codes.OK
+        assert arms(early) == before
+        assert set(arms(late)) == {"empty"}
 
 
 def test_a_reload_reaches_every_worker(bench: Bench) -> None:

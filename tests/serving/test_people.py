@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.search import contents, found
 from support.server import Server, problem
-from support.shop import DRINKER, FRESH, MILK, NOW, STRANGER, UNPROFILED, UNREACHABLE, Shop
+from support.shop import DRINKER, FOREIGN, FRESH, MILK, NOW, STRANGER, UNPROFILED, UNREACHABLE, Shop
 from support.tokens import token
 
 pytestmark = pytest.mark.slow
@@ -179,6 +179,13 @@ def test_forgetting_from_end_to_end(server: Server) -> None:
     assert not access(server, subject)["held"]
     again = server.http.post("/v1/subjects/erase", json=order).json()
     assert again == receipt
+
+
+def test_an_order_that_names_the_person_incompletely_or_somebody_elses_is_refused(server: Server) -> None:
+    for subjects in ([FOREIGN], [token(23), FOREIGN], [token(23, epoch="02")]):
+        document = problem(server.http.post("/v1/subjects/erase", json={"subjects": subjects}), 422)
+        assert "token" in str(document["detail"])
+    assert access(server, token(23))["held"]
 
 
 def test_after_a_vacuum_no_byte_of_the_person_is_left(shop: Shop, loaded: Path, tmp_path: Path) -> None:

@@ -90,6 +90,16 @@ def test_told_to_stop_all_end_with_status_0(server: Server) -> None:
             os.kill(pid, 0)
 
 
+def test_without_the_process_that_started_them_they_end(shop: Shop, state: str) -> None:
+    with Server(*shop.serve_options(state), "--workers", 2) as server:
+        workers = children(server)
+        server.stop(signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
 def test_what_cannot_be_used_is_said_once(shop: Shop, state: str) -> None:
     options = shop.serve_options(state)
     options[options.index("--trust") + 1] = shop.guards
