@@ -7,6 +7,7 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 from support.commands import assert_clear_failure, no_leftovers, run
@@ -16,15 +17,17 @@ from support.releases import one_time_map
 from support.server import Server
 from support.shop import DRINKER, Shop
 from support.tokens import token
+from support.told import settle, settling, told, yes
 
 from recsys.contracts.document import decode_document
+from recsys.contracts.preferences import PreferencesChange
 from recsys.contracts.rekey import RekeyReceipt, read_map
 from recsys.contracts.state import EMPTY_STATE, State
 from recsys.contracts.token import Lineage
 from recsys.errors import RecsysError
 from recsys.history import ItemIndex
 from serving.cli import rekey
-from serving.stores import Recorded, Store, create_store, open_store
+from serving.stores import Recorded, Replay, Store, create_store, open_store
 
 INDEX = ItemIndex.of(["beer", "milk", "bread", "wine"])
 NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
@@ -102,6 +105,65 @@ def test_a_map_that_does_not_fit_changes_nothing(filled: Store, tmp_path: Path, 
     assert filled.rekeyed(f"{1:032x}") is None
     filled.rekey(read_map(a_map(tmp_path, EVERYBODY)), now=NOW)  # nothing of the failed one is in the way
     assert facts(filled, *map(anew, EVERYBODY)) == before
+
+
+def busy(store: Store, name: str, arm: str = "popular") -> None:
+    """The person was shown something, said something, and was decided for."""
+    key = name[10:14]
+    store.record(
+        [
+            told(f"x{key}", "exposure", subject=name),
+            told(f"c{key}", "click", subject=name),
+            told(f"n{key}", "dismissal", subject=name, item=f"i{key}"),
+        ],
+        now=NOW,
+    )
+    settle(store, settling(f"d{key}", f"o{key}", subject=name, arm=arm, remember_arm=True))
+    change = PreferencesChange(consents={"training": yes()}, interests=(key,))
+    store.change_preferences(name, change, now=NOW)
+
+
+def test_what_came_through_the_service_goes_with_the_person(filled: Store, url: str, tmp_path: Path) -> None:
+    busy(filled, ANNA)
+    filled.idempotency.begin(b"k" * 32, b"f" * 32, now=NOW)
+    filled.idempotency.finish(b"k" * 32, Replay(200, ANNA.encode()), [ANNA], now=NOW)
+    before = filled.access(ANNA)
+    filled.rekey(read_map(a_map(tmp_path, EVERYBODY)), now=NOW)
+    after = filled.access(anew(ANNA))
+    renamed = msgspec.json.decode(msgspec.json.encode(before).replace(ANNA.encode(), anew(ANNA).encode()))
+    assert msgspec.json.decode(msgspec.json.encode(after)) == {**renamed, "stored_answers": 0}
+    assert not filled.access(ANNA).held
+    assert filled.decision(before.decisions[0].decision.decision_id) == after.decisions[0]
+    assert filled.audit.verify().faults == ()
+    if url.startswith("sqlite"):
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        bytes_left = b"".join(file.read_bytes() for file in folder.glob("state.db*"))
+        assert anew(ANNA).encode() in bytes_left
+        assert ANNA.encode() not in bytes_left
+
+
+def test_of_a_person_under_both_tokens_one_remains_with_all_that_was_said(filled: Store, tmp_path: Path) -> None:
+    later = people([(anew(ANNA), "bread", 5, 4)], {anew(ANNA): ["profiling"]}, epoch="02")
+    load(filled, later)
+    busy(filled, ANNA, arm="popular")
+    filled.record([told("new", "exposure", subject=anew(ANNA)), told("no", "dismissal", subject=anew(ANNA))], now=NOW)
+    settle(filled, settling("dn", "on", subject=anew(ANNA), arm="personal", remember_arm=True))
+    filled.rekey(read_map(a_map(tmp_path, EVERYBODY)), now=NOW)
+    one = filled.access(anew(ANNA))
+    assert one.arm == "popular"  # that of the first assignment
+    assert len(one.exposures) == len(one.reservations) == len(one.decisions) == len(one.preferences.dismissals) == 2
+    assert len(one.events) == 6
+    assert filled.audit.verify().faults == ()
+    deleted = filled.erase([anew(ANNA)], order_id="0" * 32, now=NOW).deleted
+    assert deleted["audit_payloads"] == 4
+    assert not filled.access(anew(ANNA)).held
+    assert filled.audit.verify().faults == ()
+
+
+def test_a_tombstone_lasts_as_long_as_its_epoch(filled: Store, tmp_path: Path) -> None:
+    filled.erase([CARA, anew(CARA)], order_id="0" * 32, now=NOW)
+    filled.rekey(read_map(a_map(tmp_path, EVERYBODY)), now=NOW)
+    assert filled.erased([CARA, anew(CARA)]) == {anew(CARA)}
 
 
 @pytest.fixture
