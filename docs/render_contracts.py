@@ -11,27 +11,45 @@ from pathlib import Path
 import msgspec
 
 from recsys import contracts
+from recsys.contracts.access import HeldEvent, PreferenceRecord, PurchaseDay, SubjectAccess
+from recsys.contracts.audit import DECISIONS, AuditReport, Checkpoint, DecisionRecord
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.dataset import Dataset, DatasetRelease, DatasetState, Tombstone
 from recsys.contracts.decision import Decision, DecisionRequest, RankedOffer, Reason
 from recsys.contracts.erasure import AffectedBundle, ErasureOrder, ErasureReceipt
 from recsys.contracts.evaluation_sets import AS_OF, DEMOGRAPHICS, REDEMPTIONS
-from recsys.contracts.event import Event
+from recsys.contracts.event import EVENTS, Event
 from recsys.contracts.manifest import Manifest, TrainingData
 from recsys.contracts.offers import OFFERS
+from recsys.contracts.preferences import Consent, NewDismissal, Preferences, PreferencesChange, StandingDismissal
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.rekey import REKEY_MAP, MapHeader, RekeyReceipt
 from recsys.contracts.release import Release
-from recsys.contracts.state import Dismissal, Exposure, Reservation, Response, SensitivePurchase, State
+from recsys.contracts.state import Dismissal, Exposure, Reservation, Response, SensitivePurchase, State, SubjectState
 from recsys.contracts.statistics import ITEM_STATISTICS
 from recsys.contracts.subjects import SUBJECTS
 from recsys.contracts.table import TableContract
 from recsys.history import Histories
 
-TABLES = (PURCHASES, SUBJECTS, CATALOGUE, OFFERS, REDEMPTIONS, DEMOGRAPHICS, AS_OF, ITEM_STATISTICS, REKEY_MAP)
+TABLES = (
+    PURCHASES,
+    SUBJECTS,
+    CATALOGUE,
+    OFFERS,
+    REDEMPTIONS,
+    DEMOGRAPHICS,
+    AS_OF,
+    ITEM_STATISTICS,
+    REKEY_MAP,
+    EVENTS,
+    DECISIONS,
+)
 DOCUMENTS = (
     *(DecisionRequest, Decision, RankedOffer, Reason, Event),
-    *(State, Exposure, Reservation, Response, Dismissal, SensitivePurchase),
+    *(SubjectState, State, Exposure, Reservation, Response, Dismissal, SensitivePurchase),
+    *(Preferences, Consent, StandingDismissal, PreferencesChange, NewDismissal),
+    *(SubjectAccess, PurchaseDay, HeldEvent, PreferenceRecord),
+    *(DecisionRecord, Checkpoint, AuditReport),
     *(Release, Dataset, DatasetRelease, DatasetState, Tombstone),
     *(Manifest, TrainingData),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),
