@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, Select, delete, func, insert, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 
 from recsys.contracts.audit import DECISIONS, AuditKind, AuditReport, Checkpoint, DecisionRecord
 from recsys.contracts.document import decode_document, encode_document
@@ -22,6 +22,20 @@ from serving.stores.times import instant, micros
 from serving.stores.writing import remember, remembered
 
 _AT_ONCE: Final = 10_000
+# Statements of every decision, made once.
+_NEWEST: Final = (
+    select(schema.audit_chain.c.sequence, schema.audit_chain.c.hash)
+    .order_by(schema.audit_chain.c.sequence.desc())
+    .limit(1)
+)
+_PERSONS: Final = (
+    select(schema.audit_persons.c.subject, func.max(schema.audit_persons.c.person))
+    .where(schema.audit_persons.c.subject.in_(bindparam("wanted", expanding=True)))
+    .group_by(schema.audit_persons.c.subject)
+)
+_ADD_LINKS: Final = insert(schema.audit_chain)
+_ADD_PAYLOADS: Final = insert(schema.audit_payloads)
+_ADD_PERSONS: Final = insert(schema.audit_persons)
 _BASE: Final = "audit.base"  # in `meta`: the checkpoint up to which records were pruned
 
 
@@ -64,8 +78,8 @@ class SqlAuditLog:
                     "payload": payload,
                 }
             )
-        connection.execute(insert(schema.audit_chain), links)
-        connection.execute(insert(schema.audit_payloads), payloads)
+        connection.execute(_ADD_LINKS, links)
+        connection.execute(_ADD_PAYLOADS, payloads)
 
     def forget(self, connection: Connection, subjects: Sequence[str], order_id: str, now: dt.datetime) -> int:
         """Delete every payload about these persons, and write down which."""
@@ -163,8 +177,7 @@ class SqlAuditLog:
 
 
 def _head(connection: Connection) -> _Head:
-    chain = schema.audit_chain.c
-    found = connection.execute(select(chain.sequence, chain.hash).order_by(chain.sequence.desc()).limit(1)).first()
+    found = connection.execute(_NEWEST).first()
     if found is not None:
         return _Head(found.sequence, found.hash)
     base = _base(connection)
@@ -178,13 +191,11 @@ def _base(connection: Connection) -> Checkpoint | None:
 
 def _persons(connection: Connection, subjects: set[str]) -> dict[str, int]:
     """The number of each subject; a new random one for who has none."""
-    person = schema.audit_persons.c
-    query = select(person.subject, func.max(person.person)).where(person.subject.in_(subjects)).group_by(person.subject)
-    known = dict(connection.execute(query).all()) if subjects else {}
+    known: dict[str, int] = dict(connection.execute(_PERSONS, {"wanted": list(subjects)}).all()) if subjects else {}
     new = {subject: secrets.randbits(62) for subject in sorted(subjects - known.keys())}
     if new:
         rows = [{"person": number, "subject": subject} for subject, number in new.items()]
-        connection.execute(insert(schema.audit_persons), rows)
+        connection.execute(_ADD_PERSONS, rows)
     return known | new
 
 

@@ -25,6 +25,7 @@ from serving.stores.records import Recorded, Reported
 from serving.stores.times import micros, utc
 from serving.stores.writing import (
     activities,
+    check_epochs,
     count_up,
     erased_among,
     item_codes,
@@ -66,6 +67,7 @@ def record(
     """Record within a transaction; see `Store.record`."""
     named = {name for one in events for name in (one.event.subject, one.event.event_id)}
     database.lock(connection, named)
+    check_epochs(connection, {one.event.subject for one in events})
     gone = erased_among(connection, [one.event.subject for one in events])
     erased = tuple(position for position, one in enumerate(events) if one.event.subject in gone)
     alive = [one for one in events if one.event.subject not in gone]

@@ -26,7 +26,7 @@ from serving.stores.database import Database
 from serving.stores.feedback import dismiss
 from serving.stores.interface import ErasedError
 from serving.stores.times import utc
-from serving.stores.writing import activities, count_up, erased_among, write_activities
+from serving.stores.writing import activities, check_epochs, count_up, erased_among, write_activities
 
 
 def change(
@@ -39,6 +39,7 @@ def change(
     """Apply a change within a transaction; see `Store.change_preferences`."""
     subject, wanted = asked
     database.lock(connection, [subject])
+    check_epochs(connection, [subject])
     if erased_among(connection, [subject]):
         raise ErasedError("the person was erased; nothing may be written about them", mend="Ask for a token anew")
     person = activities(connection, [subject])[subject]

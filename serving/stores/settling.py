@@ -15,7 +15,7 @@ from serving.stores.caps import Place, without_room
 from serving.stores.database import Database
 from serving.stores.records import Settled, Settling
 from serving.stores.times import utc
-from serving.stores.writing import activities, erased_among, write_activities
+from serving.stores.writing import activities, check_epochs, erased_among, write_activities
 
 
 def settle(
@@ -24,6 +24,7 @@ def settle(
     """Settle within a transaction; see `Store.settle`."""
     subjects = {one.decision.subject for one in decisions}
     database.lock(connection, subjects)
+    check_epochs(connection, subjects)
     gone = erased_among(connection, subjects)
     touching = {one.decision.subject for one in decisions if one.wanted or one.remember_arm} - gone
     people = activities(connection, touching) if touching else {}

@@ -27,7 +27,7 @@ from recsys.contracts.token import Lineage
 from recsys.errors import RecsysError
 from recsys.history import ItemIndex
 from serving.cli import rekey
-from serving.stores import Recorded, Replay, Store, create_store, open_store
+from serving.stores import Recorded, Replay, Store, StoreError, create_store, open_store
 
 INDEX = ItemIndex.of(["beer", "milk", "bread", "wine"])
 NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
@@ -158,6 +158,19 @@ def test_of_a_person_under_both_tokens_one_remains_with_all_that_was_said(filled
     assert deleted["audit_payloads"] == 4
     assert not filled.access(anew(ANNA)).held
     assert filled.audit.verify().faults == ()
+
+
+def test_who_still_speaks_of_the_old_epoch_is_told_to_ask_again(filled: Store, tmp_path: Path) -> None:
+    filled.rekey(read_map(a_map(tmp_path, EVERYBODY)), now=NOW)
+    for write in (
+        lambda: record(filled, event(9, (ANNA, "wine", 2, 1))),
+        lambda: filled.record([told(9, "click")], now=NOW),
+        lambda: settle(filled, settling("d9")),
+        lambda: filled.change_preferences(ANNA, PreferencesChange(), now=NOW),
+    ):
+        with pytest.raises(StoreError, match="rekeyed meanwhile"):
+            write()
+    assert not filled.access(ANNA).held
 
 
 def test_a_tombstone_lasts_as_long_as_its_epoch(filled: Store, tmp_path: Path) -> None:
