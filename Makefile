@@ -37,8 +37,10 @@ format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-prove: $(READY) ## every guard against plain loops: ten million verdicts, then every real household; goes on where it stopped
+prove: $(READY) ## caps under 8 processes; every guard against plain loops: ten million verdicts, every real household
+	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_caps.py
 	PYTHONPATH=tests $(BIN)/python tests/prove/prove_guards.py --work build/prove
+	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_service.py --work build/prove-service
 
 bench: $(READY) ## the speed claims, as ratios from one run on this machine
 	$(BIN)/python -m benchmarks

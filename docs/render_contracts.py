@@ -11,14 +11,17 @@ from pathlib import Path
 import msgspec
 
 from recsys import contracts
+from recsys.contracts.access import HeldEvent, PreferenceRecord, PurchaseDay, SubjectAccess
+from recsys.contracts.audit import DECISIONS, AuditReport, Checkpoint, DecisionRecord
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.dataset import Dataset, DatasetRelease, DatasetState, Tombstone
 from recsys.contracts.decision import Decision, DecisionRequest, RankedOffer, Reason
 from recsys.contracts.erasure import AffectedBundle, ErasureOrder, ErasureReceipt
 from recsys.contracts.evaluation_sets import AS_OF, DEMOGRAPHICS, REDEMPTIONS
-from recsys.contracts.event import Event
+from recsys.contracts.event import EVENTS, Event
 from recsys.contracts.manifest import Manifest, TrainingData
 from recsys.contracts.offers import OFFERS
+from recsys.contracts.preferences import Consent, NewDismissal, Preferences, PreferencesChange, StandingDismissal
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.rekey import REKEY_MAP, MapHeader, RekeyReceipt
 from recsys.contracts.release import Release
@@ -41,10 +44,15 @@ TABLES = (
     VOCABULARY,
     ITEM_MAP,
     REKEY_MAP,
+    EVENTS,
+    DECISIONS,
 )
 DOCUMENTS = (
     *(DecisionRequest, Decision, RankedOffer, Reason, Event),
     *(SubjectState, State, Exposure, Reservation, Response, Dismissal, SensitivePurchase),
+    *(Preferences, Consent, StandingDismissal, PreferencesChange, NewDismissal),
+    *(SubjectAccess, PurchaseDay, HeldEvent, PreferenceRecord),
+    *(DecisionRecord, Checkpoint, AuditReport),
     *(Release, Dataset, DatasetRelease, DatasetState, Tombstone),
     *(Manifest, TrainingData),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),

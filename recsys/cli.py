@@ -25,11 +25,13 @@ from recsys.evaluation.report.tables import ranking_tables
 from recsys.evaluation.source import read_source
 from recsys.evaluation.splits import Window
 from recsys.evaluation.topk import list_top
+from recsys.evaluation.uplift_cli import uplift
 from recsys.files import replacing
 from recsys.scorer import Scorer
 
 app: Final = new_app("Judge bundles on purchases that they have not seen. Tokens only; nothing here trains.")
 app.command()(decide)
+app.command()(uplift)
 app.add_typer(policy_app, name="policy")
 
 _Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION.")]

@@ -1,56 +1,120 @@
-"""The application: routes around a recommender and a store. Made by a function; nothing stands in the module."""
+"""The application: every operation as a route, and the document that describes them. Nothing stands in the module."""
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
 
-from fastapi import FastAPI
+import msgspec
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from recsys.contracts.decision import Decision, DecisionRequest
+from recsys.contracts.access import SubjectAccess
+from recsys.contracts.decision import Decision
+from recsys.contracts.erasure import ErasureReceipt
 from recsys.contracts.event import Event
-from serving.clock import Clock
-from serving.deciding import Decider
-from serving.doorkeeper import Doorkeeper
-from serving.intake import EventsReply, Intake
-from serving.openapi import components
-from serving.problems import Problem, answer_with_problems
-from serving.routes.decisions import decisions_router
-from serving.routes.events import events_router
-from serving.routes.health import Liveness, Readiness, health_router
+from recsys.contracts.preferences import Preferences
+from serving.asking import DecisionAsk
+from serving.explaining import Explanation
+from serving.intake import EventsReply
+from serving.openapi import document
+from serving.problems import answer_to
+from serving.routes.decisions import decisions
+from serving.routes.events import events
+from serving.routes.explanations import explanation
+from serving.routes.health import Liveness, Readiness, figures, liveness, readiness
+from serving.routes.models import Models, models, reload
+from serving.routes.preferences import PreferencesAsk, Whose, changing, reading
+from serving.routes.simulations import simulation
+from serving.routes.subjects import ErasureAsk, access, erasure
+from serving.routing import Operation, route_of
+from serving.service import Service
+from serving.simulating import Simulation, SimulationAsk
+from serving.stores import StoreError
+from serving.wire import sent
 
-_TYPES = (Decision, DecisionRequest, Event, EventsReply, Liveness, Problem, Readiness)
+_log: Final = structlog.stdlib.get_logger(__name__)
+
+TITLE: Final = "recsys-serve"
+SUMMARY: Final = "Guarded offers for people whom the service knows by token only."
+_TYPES: Final = (
+    *(Decision, DecisionAsk, Event, EventsReply, Explanation, Preferences, PreferencesAsk, Whose),
+    *(SubjectAccess, ErasureAsk, ErasureReceipt, Simulation, SimulationAsk, Models, Liveness, Readiness),
+)
 
 
-class _Documented(FastAPI):
-    """Adds to the document the schemas that its routes refer to."""
-
-    def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        document.setdefault("components", {})["schemas"] = components(*_TYPES)
-        return document
-
-
-def create_app(decider: Decider, clock: Clock, *, clock_started_at: dt.datetime | None = None) -> FastAPI:
+def create_app(service: Service, *, follow_seconds: float) -> Starlette:
     """The whole service.
 
     Args:
-        decider: What decides, and the store that it reads and that events are written to.
-        clock: Now, in UTC.
-        clock_started_at: Where the clock began, if it does not show the real time.
+        service: All that answers.
+        follow_seconds: How often to look whether something was changed.
     """
-    app = _Documented(
-        title="recsys-serve",
-        version="1",
-        summary="Guarded offers for people whom the service knows by token only.",
-        docs_url=None,  # the pages would load scripts from elsewhere
-        redoc_url=None,
-        redirect_slashes=False,  # a redirect would repeat the path
+    operations = operations_of(service)
+    described = msgspec.json.encode(document(TITLE, SUMMARY, operations, _TYPES))
+
+    async def openapi(_: Request) -> Response:
+        return sent(described)
+
+    @contextlib.asynccontextmanager
+    async def following(_: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(_follow(service, follow_seconds))
+        yield
+        task.cancel()
+        service.close()
+
+    app = Starlette(
+        routes=[
+            *(route_of(operation, service.callers, service.metrics) for operation in operations),
+            Route("/openapi.json", openapi),
+        ],
+        exception_handlers={HTTPException: _answer(service), Exception: _answer(service)},
+        lifespan=following,
     )
-    answer_with_problems(app)
-    store, recommender = decider.store, decider.recommender
-    doorkeeper = Doorkeeper(store)
-    app.include_router(decisions_router(decider, doorkeeper, clock))
-    app.include_router(events_router(Intake(recommender.book, doorkeeper), store, clock))
-    app.include_router(health_router(recommender, store, clock, clock_started_at))
+    app.router.redirect_slashes = False  # a redirect would repeat the path
     return app
+
+
+def operations_of(service: Service) -> tuple[Operation, ...]:
+    """All operations, in the order of the document."""
+    return (
+        decisions(service),
+        explanation(service),
+        events(service),
+        reading(service),
+        changing(service),
+        access(service),
+        erasure(service),
+        simulation(service),
+        models(service),
+        reload(service),
+        liveness(),
+        readiness(service),
+        figures(service),
+    )
+
+
+def _answer(service: Service) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer_error(_: Request, error: Exception) -> Response:
+        response = answer_to(error)
+        if isinstance(error, HTTPException):  # a path or method that is not there; the others were counted
+            service.metrics.requests.labels("none", "none", str(response.status_code)).inc()
+        return response
+
+    return answer_error
+
+
+async def _follow(service: Service, seconds: float) -> None:
+    """Take up changes until the end. A store that does not answer is looked at again."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await asyncio.to_thread(service.follow)
+        except StoreError as error:
+            _log.warning("store_unavailable", what=str(error))

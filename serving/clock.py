@@ -16,9 +16,11 @@ def utc_clock() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def clock_from(start: dt.datetime) -> Clock:
-    """A clock that shows `start` now and goes on from there, whatever the machine's clock does."""
-    began = time.monotonic()
+def clock_from(start: dt.datetime, began: float) -> Clock:
+    """A clock that showed `start` when `time.monotonic` showed `began`, and goes on whatever the machine's clock does.
+
+    `time.monotonic` is the same in all processes of a machine, and so is this clock.
+    """
     return lambda: start + dt.timedelta(seconds=time.monotonic() - began)
 
 

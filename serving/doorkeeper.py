@@ -15,6 +15,7 @@ class Doorkeeper:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._changed = store.changes().lineages
         self._accepted: frozenset[Lineage] = store.lineages()
 
     def check(self, token: str, field: str) -> None:
@@ -26,8 +27,20 @@ class Doorkeeper:
         with contextlib.suppress(TokenError):
             parse_token(token, where=field, accepted=self._accepted)
             return
-        self._accepted = self._store.lineages()
+        self.refresh()
         try:
             parse_token(token, where=field, accepted=self._accepted)
         except TokenError as error:
             raise not_a_token(error.what, field) from None
+
+    def accepted(self) -> frozenset[Lineage]:
+        """The domains and epochs that are accepted now."""
+        self.refresh()
+        return self._accepted
+
+    def refresh(self) -> None:
+        """Ask the store what is accepted, if that was changed: a rekeying gives an epoch up."""
+        changed = self._store.changes().lineages
+        if changed != self._changed:
+            self._accepted = self._store.lineages()
+            self._changed = changed

@@ -1,8 +1,9 @@
-"""The door for events: which purchases and returns are kept, which are dropped, and which are refused and why."""
+"""The door for events: which are kept, which are dropped, and which are refused and why."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -11,17 +12,18 @@ import msgspec
 
 from recsys.contracts.event import Event, EventType
 from recsys.contracts.names import Name
-from recsys.offer_book import OfferBook
-from recsys.policy import never_items
+from serving.active import Active
 from serving.doorkeeper import Doorkeeper
 from serving.problems import ProblemError
-from serving.stores import Recorded
+from serving.stores import Recorded, Reported
 from serving.wire import decode
 
-ACCEPTED_TYPES: Final = frozenset({EventType.PURCHASE, EventType.RETURN})
+SOLD: Final = frozenset({EventType.PURCHASE, EventType.RETURN})
 TOLERANCE: Final = dt.timedelta(minutes=5)  # by which a sender's clock may be ahead of ours
 FIRST_INSTANT: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+ERASED_REASON: Final = "$.subject: was erased; nothing is kept of the person"
 
+_OURS: Final = re.compile(r"[0-9a-f]{32}\Z")  # a decision's id: a name of another kind may be anything
 _EVENT: Final = msgspec.json.Decoder(Event)
 
 
@@ -42,46 +44,61 @@ class RejectedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reason: str
 
 
-class EventsReply(msgspec.Struct, frozen=True, kw_only=True):
+class EventsReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of the events: `accepted` + `duplicates` + the rejected ones are all that were sent.
 
-    `dropped` counts those of the accepted of which nothing was kept: purchases of what is offered to nobody. Sent
-    again they are accepted and dropped again.
+    `dropped` counts those of the accepted of which nothing was kept: they were about what is offered to nobody. Sent
+    again they are accepted and dropped again. Exposures are facts: those that arrived `late`, or went `over_cap`, count
+    all the same; both are left out where they are 0.
     """
 
     accepted: int
     duplicates: int
     dropped: int
+    late: int = 0
+    over_cap: int = 0
     rejected: tuple[RejectedEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request's events, sorted at the door."""
+    """A request's events, sorted at the door.
 
-    kept: tuple[Event, ...]
+    Args:
+        kept: What the store is to take.
+        places: The place in the request of each of them.
+        dropped: How many were accepted and are not kept.
+        rejected: Those that are not taken.
+    """
+
+    kept: tuple[Reported, ...]
+    places: tuple[int, ...]
     dropped: int
     rejected: tuple[RejectedEvent, ...]
 
     def reply(self, recorded: Recorded) -> EventsReply:
         """The reply, once the store has recorded what was kept."""
+        erased = [
+            RejectedEvent(index=self.places[place], event_id=self.kept[place].event.event_id, reason=ERASED_REASON)
+            for place in recorded.erased
+        ]
         return EventsReply(
             accepted=recorded.accepted + self.dropped,
             duplicates=recorded.duplicates,
             dropped=self.dropped,
-            rejected=self.rejected,
+            late=recorded.late,
+            over_cap=recorded.over_cap,
+            rejected=tuple(sorted([*self.rejected, *erased], key=lambda event: event.index)),
         )
 
 
 class Intake:
-    """Knows what is sold and what is never offered; asks the doorkeeper about tokens."""
+    """Sorts events by what is sold and offered now; asks the doorkeeper about tokens."""
 
-    def __init__(self, book: OfferBook, doorkeeper: Doorkeeper) -> None:
-        self._sold = frozenset(book.catalogue["item"])
-        self._never = never_items(book.policy, book.catalogue)
-        self._doorkeeper = doorkeeper
+    def __init__(self, active: Active, doorkeeper: Doorkeeper, now: dt.datetime) -> None:
+        self._active, self._doorkeeper, self._now = active, doorkeeper, now
 
-    def admit(self, body: Event | Sequence[msgspec.Raw], now: dt.datetime) -> Admitted:
+    def admit(self, body: Event | Sequence[msgspec.Raw]) -> Admitted:
         """Sort what was sent. The events of an array are judged one by one; a single event has to fit its contract.
 
         Raises:
@@ -89,7 +106,7 @@ class Intake:
         """
         if isinstance(body, Event):
             self._check_tokens(body)
-            return self._sorted([(0, body)], [], now)
+            return self._sorted([(0, body)], [])
         fitting: list[tuple[int, Event]] = []
         broken: list[RejectedEvent] = []
         for index, raw in enumerate(body):
@@ -99,38 +116,57 @@ class Intake:
                 fitting.append((index, event))
             except ProblemError as error:
                 broken.append(RejectedEvent(index=index, event_id=_event_id(raw), reason=error.problem.detail))
-        return self._sorted(fitting, broken, now)
+        return self._sorted(fitting, broken)
 
-    def _sorted(self, events: list[tuple[int, Event]], broken: list[RejectedEvent], now: dt.datetime) -> Admitted:
-        reasons = {index: self._refusal(event, now) for index, event in events}
-        taken = [event for index, event in events if reasons[index] is None]
-        kept = tuple(event for event in taken if event.item not in self._never)
-        refused = [
-            RejectedEvent(index=index, event_id=event.event_id, reason=reason)
-            for index, event in events
-            if (reason := reasons[index]) is not None
-        ]
-        rejected = tuple(sorted([*broken, *refused], key=lambda event: event.index))
-        return Admitted(kept, len(taken) - len(kept), rejected)
+    def _sorted(self, events: list[tuple[int, Event]], broken: list[RejectedEvent]) -> Admitted:
+        kept: list[tuple[int, Reported]] = []
+        dropped, rejected = 0, broken
+        for index, event in events:
+            reason = _misfit(event) or self._refusal(event)
+            if reason is not None:
+                rejected.append(RejectedEvent(index=index, event_id=event.event_id, reason=reason))
+            elif event.item in self._active.never or event.offer_id in self._active.unspoken:
+                dropped += 1
+            else:
+                kept.append((index, self._reported(event)))
+        ordered = tuple(sorted(rejected, key=lambda event: event.index))
+        return Admitted(tuple(one for _, one in kept), tuple(index for index, _ in kept), dropped, ordered)
+
+    def _reported(self, event: Event) -> Reported:
+        shown = event.type is EventType.EXPOSURE
+        return Reported(event, self._active.categories.get(event.offer_id or "", ()) if shown else ())
 
     def _check_tokens(self, event: Event) -> None:
         self._doorkeeper.check(event.subject, "$.subject")
         if event.basket is not None:
             self._doorkeeper.check(event.basket, "$.basket")
 
-    def _refusal(self, event: Event, now: dt.datetime) -> str | None:
-        """Why a well-formed event is not taken; None where it is."""
-        if event.type not in ACCEPTED_TYPES:
-            return "$.type: not yet accepted by this server, which takes purchase and return"
-        if event.item is None or event.quantity is None:
-            return "$: a purchase or return names an item and a quantity"
-        if event.at > now + TOLERANCE:
+    def _refusal(self, event: Event) -> str | None:
+        """Why an event that is complete is not taken now; None where it is."""
+        if event.at > self._now + TOLERANCE:
             return "$.at: lies in the future; check the sender's clock"
         if event.at < FIRST_INSTANT:
             return "$.at: lies before 1970; check the sender's clock"
-        if event.item not in self._sold and event.item not in self._never:
+        if event.item is not None and event.item not in self._active.sold and event.item not in self._active.never:
             return "$.item: not in the catalogue"
+        if event.offer_id is not None and event.offer_id not in self._active.categories:
+            return "$.offer_id: not among the offers"
         return None
+
+
+def _misfit(event: Event) -> str | None:
+    """What its type asks for and it lacks, or has and should not."""
+    if event.type in SOLD:
+        return None if event.item and event.quantity else "$: a purchase or return names an item and a quantity"
+    if event.decision_id is not None and not _OURS.match(event.decision_id):
+        return "$.decision_id: not the id of a decision"
+    if event.type is EventType.DISMISSAL:
+        return None if event.offer_id or event.item else "$: a dismissal names an offer_id or an item"
+    if event.offer_id is None:
+        return f"$: what is of type {event.type.value} names an offer_id"
+    if event.type is EventType.EXPOSURE and event.channel is None:
+        return "$: an exposure names the channel"
+    return None
 
 
 def _event_id(raw: msgspec.Raw) -> str | None:

@@ -11,13 +11,11 @@ from types import FrameType
 from typing import Final, NoReturn
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from recsys.errors import RecsysError, UsageError
-from serving.logs import log_to_standard_error
 
 _BACKLOG: Final = 2048
-_GRACE: Final = 10  # seconds for requests that are under way when the server is told to stop
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -49,22 +47,22 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def listen(app: FastAPI, listening: socket.socket, *, ready: Callable[[], None]) -> None:
+def listen(app: Starlette, listening: socket.socket, *, grace: int, ready: Callable[[], None]) -> None:
     """Serve until a signal comes, then finish what is under way and exit with status 0.
 
     Args:
         app: What to serve.
         listening: From `bind`.
+        grace: Seconds for requests that are under way.
         ready: Called once requests are answered.
     """
-    log_to_standard_error()
     config = uvicorn.Config(
         app,
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_GRACE,
+        timeout_graceful_shutdown=grace,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)

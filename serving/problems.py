@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from recsys.contracts.token import MEND
-from serving.stores import StoreError
+from recsys.errors import ContractError
+from serving.stores import ErasedError, StoreError
 
-_log: Final = logging.getLogger(__name__)
+_log: Final = structlog.stdlib.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",  # it may be about a person
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class FieldError(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,17 @@ class Kind:
 
 BROKEN_CONTRACT: Final = Kind("contract", "The body does not fit its contract", HTTPStatus.UNPROCESSABLE_ENTITY)
 NOT_A_TOKEN: Final = Kind("token", "Not a token that is accepted here", HTTPStatus.UNPROCESSABLE_ENTITY)
+REUSED_KEY: Final = Kind(
+    "idempotency-reused", "The Idempotency-Key was used for something else", HTTPStatus.UNPROCESSABLE_ENTITY
+)
+BAD_KEY: Final = Kind("idempotency-key", "The Idempotency-Key is missing or misshapen", HTTPStatus.BAD_REQUEST)
+BAD_QUERY: Final = Kind("query", "The query is not one that is known here", HTTPStatus.BAD_REQUEST)
+UNAUTHORIZED: Final = Kind("unauthorized", "No key that holds", HTTPStatus.UNAUTHORIZED)
+FORBIDDEN: Final = Kind("forbidden", "The key may not do this", HTTPStatus.FORBIDDEN)
+NO_DECISION: Final = Kind("no-decision", "There is no such decision", HTTPStatus.NOT_FOUND)
+IN_FLIGHT: Final = Kind("idempotency-in-flight", "The same request is being carried out", HTTPStatus.CONFLICT)
+REFUSED_RELOAD: Final = Kind("reload-refused", "What is new cannot be used", HTTPStatus.CONFLICT)
+ERASED: Final = Kind("erased", "The person was erased", HTTPStatus.GONE)
 TOO_LARGE: Final = Kind("too-large", "The body is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 NOT_JSON: Final = Kind("media-type", "The body is not declared as JSON", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 UNAVAILABLE: Final = Kind("store-unavailable", "The store does not answer", HTTPStatus.SERVICE_UNAVAILABLE)
@@ -70,14 +87,23 @@ INTERNAL: Final = Kind("internal", "Something went wrong here", HTTPStatus.INTER
 class ProblemError(Exception):
     """Ends a request with a problem."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(problem.type)
         self.problem = problem
+        self.headers = headers
+
+
+EXPECTED: Final = (ProblemError, StoreError, ErasedError, ContractError, HTTPException, ClientDisconnect)
 
 
 def not_a_token(what: str, field: str) -> ProblemError:
     """For a field where a token belongs."""
     return ProblemError(NOT_A_TOKEN.problem(f"{field}: {what}", FieldError(field=field, what=what, mend=MEND)))
+
+
+def misfit(what: str, field: str, mend: str = "See the field's description in /openapi.json") -> ProblemError:
+    """For a field that does not fit its contract."""
+    return ProblemError(BROKEN_CONTRACT.problem(f"{field}: {what}", FieldError(field=field, what=what, mend=mend)))
 
 
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -86,35 +112,41 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
         msgspec.json.encode(problem),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
-        headers={"Cache-Control": "no-store", **(headers or {})},
+        headers={**SECURITY_HEADERS, **(headers or {})},
     )
 
 
-def answer_with_problems(app: FastAPI) -> None:
-    """Make every error of `app` a problem document."""
-    for kind in (ProblemError, StoreError, HTTPException, RequestValidationError, ClientDisconnect, Exception):
-        app.add_exception_handler(kind, _answer)
-
-
-async def _answer(_: Request, error: Exception) -> Response:
-    """Answer an error.
+def answer_to(error: Exception) -> Response:
+    """The answer to an error.
 
     What is unexpected the framework raises again, so that it is logged (by its type: `serving.logs`) and the connection
     closed; the caller is told, and does not use it again.
     """
+    if isinstance(error, StoreError):
+        _log.warning("store_unavailable", what=str(error))
+    problem, headers = _told(error)
+    return problem_response(problem, headers)
+
+
+def _told(error: Exception) -> tuple[Problem, Mapping[str, str] | None]:
+    told: tuple[Problem, Mapping[str, str] | None]
     match error:
         case ProblemError():
-            return problem_response(error.problem)
+            told = error.problem, error.headers
         case StoreError():
-            _log.warning("%s", error)
-            return problem_response(UNAVAILABLE.problem(f"Nothing was decided or recorded: {error.what}"))
+            told = UNAVAILABLE.problem(f"Nothing was decided or recorded: {error.what}"), {"Retry-After": "1"}
+        case ErasedError():
+            told = ERASED.problem("Nothing may be written about the person while the epoch lasts"), None
+        case ContractError():
+            told = BROKEN_CONTRACT.problem(error.what), None
         case HTTPException():
-            return problem_response(_of_status(HTTPStatus(error.status_code)), error.headers)
-        case RequestValidationError() | ClientDisconnect():
-            return problem_response(BROKEN_CONTRACT.problem("The request is incomplete or misshapen"))
+            told = _of_status(HTTPStatus(error.status_code)), error.headers
+        case ClientDisconnect():
+            told = BROKEN_CONTRACT.problem("The request is incomplete"), None
         case _:
-            problem = INTERNAL.problem("Nothing is wrong with the request; tell whoever runs this server")
-            return problem_response(problem, {"Connection": "close"})
+            unexpected = INTERNAL.problem("Nothing is wrong with the request; tell whoever runs this server")
+            told = unexpected, {"Connection": "close"}
+    return told
 
 
 def _of_status(status: HTTPStatus) -> Problem:

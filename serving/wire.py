@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, TypeVar
 
 import msgspec
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from recsys.contracts.document import explain
 from recsys.contracts.token import WRONG_FORM
-from serving.problems import BROKEN_CONTRACT, NOT_JSON, TOO_LARGE, FieldError, ProblemError, not_a_token
+from serving.problems import NOT_JSON, SECURITY_HEADERS, TOO_LARGE, ProblemError, misfit, not_a_token
 
 MAX_BODY: Final = 1 << 20  # bytes
 _READ_ON: Final = 8 * MAX_BODY  # read on that far before answering: a client that still sends may miss the answer
-_MEND: Final = "See the field's description in /openapi.json"
+_A_KEY: Final = re.compile(rb"rk1\.[0-9a-f]{12}\.[A-Za-z0-9_-]{43}")
 
 T = TypeVar("T")
 
@@ -33,6 +36,8 @@ async def read_body(request: Request) -> bytes:
             break
     if size > MAX_BODY:
         raise ProblemError(TOO_LARGE.problem(f"A body may have {MAX_BODY} bytes; send fewer at a time"))
+    if _A_KEY.search(body):  # it would pass for a name, and be kept
+        raise misfit("holds an API key; it belongs into the header only, and should be revoked now", "$")
     return bytes(body)
 
 
@@ -42,24 +47,29 @@ def decode(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
         return decoder.decode(raw)
     except msgspec.DecodeError as error:
         what, _, place = explain(error).partition(" at $")
-        raise _misfit(what, f"${place}") from None
+        raise _refused(what, f"${place}") from None
     except UnicodeDecodeError:
-        raise _misfit("not UTF-8", "$") from None
+        raise _refused("not UTF-8", "$") from None
     except RecursionError:
-        raise _misfit("nested too deeply", "$") from None
+        raise _refused("nested too deeply", "$") from None
 
 
 def answer(document: object) -> Response:
-    """`document` as JSON. No cache may keep it: it may be about a person."""
+    """`document` as JSON."""
+    return sent(msgspec.json.encode(document))
+
+
+def sent(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """A body that is JSON already."""
     return Response(
-        msgspec.json.encode(document),
+        body,
         status_code=HTTPStatus.OK,
         media_type="application/json",
-        headers={"Cache-Control": "no-store"},
+        headers={**SECURITY_HEADERS, **(headers or {})},
     )
 
 
-def _misfit(what: str, field: str) -> ProblemError:
+def _refused(what: str, field: str) -> ProblemError:
     if what == WRONG_FORM:
         return not_a_token(what, field)
-    return ProblemError(BROKEN_CONTRACT.problem(f"{field}: {what}", FieldError(field=field, what=what, mend=_MEND)))
+    return misfit(what, field)

@@ -35,14 +35,15 @@ class Reservation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class ResponseKind(StrEnum):
-    """What a shopper did with an offer."""
+    """What a shopper did with an offer, or that nothing came of it."""
 
     CLICK = "click"
     REDEMPTION = "redemption"
+    IGNORED = "ignored"
 
 
 class Response(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A click or a redemption: whoever responds is not tired of an offer."""
+    """A click or a redemption: whoever responds is not tired of an offer. Or the report that it was ignored."""
 
     offer_id: str
     at: Instant

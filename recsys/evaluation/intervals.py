@@ -34,6 +34,12 @@ def bootstrap_means(values: NDArray[np.float64], rng: np.random.Generator) -> li
     Raises:
         ValueError: There is no subject.
     """
+    resampled = resampled_means(values, rng)
+    return estimates(values.mean(axis=0), resampled)
+
+
+def resampled_means(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """float64 [RESAMPLES, M]: the means of the resamples that `bootstrap_means` draws."""
     subjects = len(values)
     if subjects == 0:
         raise ValueError("no subject to draw")
@@ -42,10 +48,19 @@ def bootstrap_means(values: NDArray[np.float64], rng: np.random.Generator) -> li
     for start in range(0, RESAMPLES, block):
         drawn = _times_drawn(min(block, RESAMPLES - start), subjects, rng)
         means[start : start + len(drawn)] = drawn @ values / subjects
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return means
+
+
+def estimates(observed: NDArray[np.float64], resampled: NDArray[np.float64]) -> list[Estimate]:
+    """Figures with their percentile intervals.
+
+    Args:
+        observed: float64 [M].
+        resampled: float64 [RESAMPLES, M], the same figures of the resamples.
+    """
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return [
-        Estimate(float(mean), float(least), float(most))
-        for mean, least, most in zip(values.mean(axis=0), low, high, strict=True)
+        Estimate(float(mean), float(least), float(most)) for mean, least, most in zip(observed, low, high, strict=True)
     ]
 
 

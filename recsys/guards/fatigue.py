@@ -9,12 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.contracts.state import State
+from recsys.contracts.state import Exposure, ResponseKind, State
 from recsys.guards.situation import Situation
 from recsys.history import EPOCH
 from recsys.policy.document import Fatigue
 
 _DAY: Final = dt.timedelta(days=1)
+_HOUR: Final = dt.timedelta(hours=1)
 _LAST: Final = _DAY - dt.timedelta(microseconds=1)  # a day's last instant
 
 
@@ -26,6 +27,8 @@ def fatigue(situation: Situation) -> NDArray[np.bool_]:
     end counts one again. A click or redemption sets the count to zero and ends a rest; an exposure at the same instant
     comes before it. With consent to profiling, so does a purchase of any of the offer's items, at the end of its day in
     UTC: whatever was shown on that day is forgiven. What is dated after the decision has not happened.
+
+    An exposure counts once `answer_hours` have gone by without a response, or once it is reported as ignored.
     """
     rule = situation.book.policy.fatigue
     if rule is None or not any(len(state.exposures) >= rule.after for state in situation.states):
@@ -33,7 +36,7 @@ def fatigue(situation: Situation) -> NDArray[np.bool_]:
     withheld = np.zeros(situation.shape, np.bool_)
     for row, state in enumerate(situation.states):
         last = _last_purchase(situation, row) if state.may_profile else None
-        for offer, shown in _often_shown(state, rule.after, situation):
+        for offer, shown in _often_ignored(state, rule, situation):
             resets = _responses(state, situation.book.ids[offer], situation.utc)
             if last is not None and last >= min(shown).date():  # an earlier purchase resets nothing
                 resets += _bought(situation, row, offer)
@@ -57,21 +60,38 @@ def rests(shown: Iterable[dt.datetime], resets: Iterable[dt.datetime], rule: Fat
     return rested_until is not None and now < rested_until
 
 
-def _often_shown(state: State, after: int, situation: Situation) -> list[tuple[int, list[dt.datetime]]]:
-    """The offers of the book that were shown often enough to rest at all, with when."""
+def _often_ignored(state: State, rule: Fatigue, situation: Situation) -> list[tuple[int, list[dt.datetime]]]:
+    """The offers of the book that were ignored often enough to rest at all, with when they were shown."""
     ids = [exposure.offer_id for exposure in state.exposures]
-    if len(ids) - len(set(ids)) + 1 < after:
+    if len(ids) - len(set(ids)) + 1 < rule.after:
         return []  # no offer stands there so often
+    over = situation.utc - rule.answer_hours * _HOUR  # up to here, whoever wanted to respond has had the time
     shown: dict[int, list[dt.datetime]] = {}
     for exposure in state.exposures:
         offer = situation.book.positions.get(exposure.offer_id)
-        if offer is not None and exposure.at <= situation.utc:
+        if offer is None or exposure.at > situation.utc:
+            continue
+        if exposure.at <= over or _reported(state, exposure, situation):
             shown.setdefault(offer, []).append(exposure.at.astimezone(dt.UTC))
-    return [(offer, moments) for offer, moments in shown.items() if len(moments) >= after]
+    return [(offer, moments) for offer, moments in shown.items() if len(moments) >= rule.after]
+
+
+def _reported(state: State, exposure: Exposure, situation: Situation) -> bool:
+    """Whether somebody told that nothing came of this exposure, or of a later one of the same offer."""
+    return any(
+        response.kind is ResponseKind.IGNORED
+        and response.offer_id == exposure.offer_id
+        and exposure.at <= response.at <= situation.utc
+        for response in state.responses
+    )
 
 
 def _responses(state: State, offer_id: str, now: dt.datetime) -> list[dt.datetime]:
-    own = [response.at for response in state.responses if response.offer_id == offer_id and response.at <= now]
+    own = [
+        response.at
+        for response in state.responses
+        if response.offer_id == offer_id and response.at <= now and response.kind is not ResponseKind.IGNORED
+    ]
     return [moment.astimezone(dt.UTC) for moment in own]
 
 

@@ -99,10 +99,14 @@ class CoolDown(_Table, frozen=True, kw_only=True):
 
 
 class Fatigue(_Table, frozen=True, kw_only=True):
-    """Let an offer rest for `rest_days` once it was shown `after` times in a row without a response."""
+    """Let an offer rest for `rest_days` once it was shown `after` times in a row without a response.
+
+    An exposure counts as ignored `answer_hours` after it happened, or as soon as it is reported to be.
+    """
 
     after: Count = 3
     rest_days: Days = 30
+    answer_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 0
 
 
 class Cap(_Table, frozen=True, kw_only=True):

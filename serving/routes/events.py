@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from recsys.contracts.event import Event
-from serving.clock import Clock
-from serving.intake import EventsReply, Intake
-from serving.openapi import EXAMPLE_TOKEN, json_body, operation, reference
+from serving.callers import Caller, Scope
+from serving.idempotency import PROBLEMS
+from serving.intake import Admitted, EventsReply, Intake
+from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, json_body, reference, reply
 from serving.problems import BROKEN_CONTRACT, NOT_A_TOKEN, NOT_JSON, TOO_LARGE, UNAVAILABLE
-from serving.stores import Store
-from serving.wire import answer, decode, read_body
+from serving.routing import Operation
+from serving.service import Service
+from serving.wire import decode, read_body
 
 MAX_EVENTS: Final = 1000
 
@@ -29,6 +33,15 @@ _BOUGHT: Final = {
     "item": "1029743",
     "quantity": 2.0,
 }
+_SHOWN: Final = {
+    "event_id": "mail-4711.1",
+    "type": "exposure",
+    "subject": EXAMPLE_TOKEN,
+    "at": "2017-11-27T08:59:30Z",
+    "offer_id": "26-51800000050",
+    "decision_id": "0f8fad5bd9cb469fa16570867728950e",
+    "channel": "email",
+}
 _SCHEMA: Final = {
     "anyOf": [
         reference(Event),
@@ -41,35 +54,62 @@ _SCHEMA: Final = {
         },
     ]
 }
-_DOCUMENTED: Final = operation(
-    body=json_body(_SCHEMA, one=_BOUGHT, many=[_BOUGHT, {**_BOUGHT, "event_id": "till-7.20171127.000124.1"}]),
-    reply=EventsReply,
-    example={
-        "accepted": 1,
-        "duplicates": 0,
-        "dropped": 0,
-        "rejected": [{"index": 1, "event_id": "till-7.20171127.000124.1", "reason": "$.item: not in the catalogue"}],
-    },
-    problems=(TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
-)
+_REPLY: Final = {
+    "accepted": 1,
+    "duplicates": 0,
+    "dropped": 0,
+    "rejected": [{"index": 1, "event_id": "till-7.20171127.000124.1", "reason": "$.item: not in the catalogue"}],
+}
 
 
-def events_router(intake: Intake, store: Store, clock: Clock) -> APIRouter:
-    """The resource."""
-    router = APIRouter(tags=["events"])
-    one_writer = asyncio.Lock()
+def events(service: Service) -> Operation:
+    """The operation."""
 
-    @router.post("/v1/events", **_DOCUMENTED)
-    async def record(request: Request) -> Response:
-        """Report one event, or up to 1,000 at once. This server takes purchases and returns.
+    async def record(request: Request, caller: Caller) -> Response:
+        """Report one event, or up to 1,000 at once.
 
-        The events of an array are judged one by one: what cannot be taken is in `rejected` with a reason, the rest is
-        recorded, all of it before the answer comes, and the very next decision knows it. The order of arrival does not
-        matter; sending again what was recorded changes nothing.
+        Exposures, clicks, redemptions, `ignored`, purchases, returns and dismissals. The events of an array are judged
+        one by one: what cannot be taken is in `rejected` with a reason, the rest is recorded, all of it before the
+        answer comes, and the very next decision knows it. The order of arrival does not matter; sending again what was
+        recorded changes nothing. Of what is offered to nobody, nothing is kept.
         """
-        admitted = intake.admit(decode(await read_body(request), _BODY), clock())
-        async with one_writer:  # beside the loop: whoever waits for the disk keeps nobody from a decision
-            recorded = await asyncio.to_thread(store.record, admitted.kept)
-        return answer(admitted.reply(recorded))
+        raw = await read_body(request)
+        active, now = service.standing.active, service.clock()
+        admitted = Intake(active, service.doorkeeper, now).admit(decode(raw, _BODY))
 
-    return router
+        async def work() -> tuple[object, Sequence[str]]:  # beside the loop: it waits for the disk
+            recorded = await asyncio.to_thread(
+                service.store.record, admitted.kept, now=service.clock(), caps=active.policy.cap
+            )
+            answered = admitted.reply(recorded)
+            _count(service, answered, admitted, erased=len(recorded.erased))
+            return answered, sorted({one.event.subject for one in admitted.kept})
+
+        return await service.idempotency.once(request, caller, raw, work)
+
+    return Operation(
+        method="POST",
+        path="/v1/events",
+        tag="events",
+        handler=record,
+        scope=Scope.EVENTS,
+        body=json_body(_SCHEMA, one=_BOUGHT, many=[_SHOWN, {**_BOUGHT, "event_id": "till-7.20171127.000124.1"}]),
+        parameters=(IDEMPOTENCY_KEY,),
+        replies=reply(EventsReply, _REPLY),
+        problems=(*PROBLEMS, TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
+    )
+
+
+def _count(service: Service, answered: EventsReply, admitted: Admitted, *, erased: int) -> None:
+    outcomes = {
+        "accepted": answered.accepted,
+        "duplicate": answered.duplicates,
+        "dropped": answered.dropped,
+        "rejected": len(admitted.rejected),
+        "erased": erased,
+        "late": answered.late,
+        "over_cap": answered.over_cap,
+    }
+    for outcome, count in outcomes.items():
+        if count:
+            service.metrics.events.labels(outcome).inc(count)

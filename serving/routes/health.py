@@ -1,18 +1,22 @@
-"""GET /health/live and /health/ready: whether the process runs, and whether it can decide."""
+"""GET /health/live, /health/ready and /metrics: whether the process runs, whether it can decide, and its figures."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import secrets
 from typing import Annotated, Final, Literal
 
 import msgspec
-from fastapi import APIRouter, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
-from recsys.recommender import Recommender
-from serving.clock import Clock
-from serving.openapi import operation
-from serving.problems import UNAVAILABLE
-from serving.stores import Store
+from serving.callers import Caller
+from serving.metrics import CONTENT_TYPE
+from serving.openapi import reply
+from serving.problems import SECURITY_HEADERS, UNAVAILABLE
+from serving.routing import Operation
+from serving.service import Service
 from serving.wire import answer
 
 _Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
@@ -27,8 +31,9 @@ class Liveness(msgspec.Struct, frozen=True, kw_only=True):
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """What decides here.
 
-    `tokens` are the domains and epochs that are accepted. `clock_started_at` is there when the clock does not show the
-    real time but began at that instant.
+    `tokens` are the domains and epochs that are accepted. `refused` is there when something newer could not be used and
+    what stands serves on. `clock_started_at` is there when the clock does not show the real time but began at that
+    instant.
     """
 
     status: Literal["ready"] = "ready"
@@ -36,45 +41,99 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     policy_version: str
     offers: int
     tokens: tuple[str, ...]
+    refused: str | None
     now: _Instant
     clock_started_at: _Instant | None
 
 
-_READY_EXAMPLE: Final = {
+_READY: Final = {
     "status": "ready",
     "model_version": "grocery/20171127-3f9c",
     "policy_version": "grocery@a1b2c3d4e5f6",
     "offers": 312,
     "tokens": ["rec.01"],
+    "refused": None,
     "now": "2017-11-27T09:00:12Z",
     "clock_started_at": "2017-11-27T09:00:00Z",
 }
+_FIGURES: Final = 'recsys_decisions_total{arm="personal",fill="personal"} 128.0\n'
 
 
-def health_router(
-    recommender: Recommender, store: Store, clock: Clock, clock_started_at: dt.datetime | None
-) -> APIRouter:
-    """The resource."""
-    router = APIRouter(tags=["health"])
+def liveness() -> Operation:
+    """Whether the process runs."""
 
-    @router.get("/health/live", **operation(reply=Liveness, example={"status": "live"}, problems=()))
-    async def live() -> Response:
+    async def live(_: Request, __: Caller) -> Response:
         """Say that the process runs."""
         return answer(Liveness())
 
-    @router.get("/health/ready", **operation(reply=Readiness, example=_READY_EXAMPLE, problems=(UNAVAILABLE,)))
-    async def ready() -> Response:
-        """Say whether decisions can be made: the bundle was verified at the start, and the store answers now."""
-        store.check()
+    return Operation(
+        method="GET",
+        path="/health/live",
+        tag="health",
+        handler=live,
+        scope=None,
+        replies=reply(Liveness, {"status": "live"}),
+    )
+
+
+def readiness(service: Service) -> Operation:
+    """Whether it can decide."""
+
+    async def ready(_: Request, __: Caller) -> Response:
+        """Say whether decisions can be made now: the store answers, people can be read, and something can be written.
+
+        The bundle was verified when it was put in place.
+        """
+        tokens = await asyncio.to_thread(_tried, service)
+        active, refusal = service.standing.active, service.standing.refusal
         return answer(
             Readiness(
-                model_version=recommender.scorer.bundle.model_version,
-                policy_version=recommender.book.policy.policy_version,
-                offers=len(recommender.book),
-                tokens=tuple(sorted(map(str, store.lineages()))),
-                now=clock(),
-                clock_started_at=clock_started_at,
+                model_version=active.model_version,
+                policy_version=active.policy.policy_version,
+                offers=len(active.book),
+                tokens=tokens,
+                refused=None if refusal is None else refusal.what,
+                now=service.clock(),
+                clock_started_at=service.clock_started_at,
             )
         )
 
-    return router
+    return Operation(
+        method="GET",
+        path="/health/ready",
+        tag="health",
+        handler=ready,
+        scope=None,
+        replies=reply(Readiness, _READY),
+        problems=(UNAVAILABLE,),
+    )
+
+
+def figures(service: Service) -> Operation:
+    """What the process counts."""
+
+    async def metrics(_: Request, __: Caller) -> Response:
+        """Figures for Prometheus, summed over everyone and over all workers of this machine."""
+        return Response(service.metrics.exposition(), headers={**SECURITY_HEADERS, "Content-Type": CONTENT_TYPE})
+
+    return Operation(
+        method="GET",
+        path="/metrics",
+        tag="health",
+        handler=metrics,
+        scope=None,
+        replies={CONTENT_TYPE: {"schema": {"type": "string"}, "example": _FIGURES}},
+    )
+
+
+def _tried(service: Service) -> tuple[str, ...]:
+    """Read and write something that is about nobody.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    store, probe = service.store, secrets.token_bytes(32)
+    store.check()
+    store.idempotency.begin(probe, probe, now=service.clock())
+    store.idempotency.abandon(probe)
+    return tuple(sorted(map(str, store.lineages())))

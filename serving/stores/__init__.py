@@ -1,6 +1,40 @@
 """Where serving remembers people: one interface, and the databases that implement it."""
 
-from serving.stores.interface import Known, People, Recorded, Store, StoreError
-from serving.stores.opening import create_store, open_store
+from serving.stores.interface import ApiKeys, AuditLog, Claim, ErasedError, Exports, Idempotency, Store, StoreError
+from serving.stores.opening import create_store, discard_unused, open_store
+from serving.stores.records import (
+    ApiKey,
+    Changes,
+    Known,
+    People,
+    Recorded,
+    Replay,
+    Reported,
+    Settled,
+    Settling,
+    Wanted,
+)
 
-__all__ = ["Known", "People", "Recorded", "Store", "StoreError", "create_store", "open_store"]
+__all__ = [
+    "ApiKey",
+    "ApiKeys",
+    "AuditLog",
+    "Changes",
+    "Claim",
+    "ErasedError",
+    "Exports",
+    "Idempotency",
+    "Known",
+    "People",
+    "Recorded",
+    "Replay",
+    "Reported",
+    "Settled",
+    "Settling",
+    "Store",
+    "StoreError",
+    "Wanted",
+    "create_store",
+    "discard_unused",
+    "open_store",
+]

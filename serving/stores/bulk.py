@@ -13,14 +13,14 @@ import polars as pl
 from recsys.contracts.event import Event, EventType
 from recsys.contracts.state import State
 from recsys.history import day_number
-from serving.stores.interface import People
 from serving.stores.packed import ROW, Rows, pack, rows_of
+from serving.stores.records import People
 
 BATCH: Final = 10_000  # subjects written at once
 
 
 def subject_rows(people: People, codes: Mapping[str, int]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of `subjects`, in batches.
+    """The rows of `subjects`, in batches; of the same people always the same ones, so that a load can go on.
 
     Args:
         people: Those who have purchases, or stand in the subjects file, or both.
@@ -30,7 +30,7 @@ def subject_rows(people: People, codes: Mapping[str, int]) -> Iterator[list[dict
     rows = rows_of(numbered)
     spans = numbered.group_by("subject", maintain_order=True).agg(pl.len().alias("rows"))
     spans = spans.with_columns((pl.col("rows").cum_sum() - pl.col("rows")).alias("start"))
-    known = people.subjects.join(spans, on="subject", how="full", coalesce=True)
+    known = people.subjects.join(spans, on="subject", how="full", coalesce=True).sort("subject")
     for part in known.iter_slices(BATCH):
         yield [_subject_row(person, rows) for person in part.iter_rows(named=True)]
 

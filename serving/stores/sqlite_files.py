@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from recsys.errors import OutputError
 from serving.stores import schema
 from serving.stores.interface import StoreError
+from serving.stores.migrating import HEAD, version_of
 
 APPLICATION_ID: Final = 0x72656373  # "recs": stands in the file's header and tells our files from others
 LOAD_FIRST: Final = "Load first: recsys-serve load --state … --purchases … --subjects … --catalogue … --guards …"
@@ -54,53 +56,70 @@ def engine_of(path: Path, *, synchronous: str, writes: bool, patience: float) ->
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA secure_delete = ON")  # what is deleted leaves no bytes behind
         connection.execute("PRAGMA temp_store = MEMORY")  # nor does a map between epochs
+        connection.execute("PRAGMA busy_timeout = 5")
 
     if writes:
-        event.listen(engine, "begin", _take_the_write_lock)
+        event.listen(engine, "begin", lambda connection: take_the_write_lock(connection, patience))
     return engine
 
 
 def make_file(path: Path) -> None:
-    """Make an empty store, readable by its owner only.
+    """Make an empty file, readable by its owner only.
 
     Raises:
         OutputError: The place cannot be written.
-        StoreError: SQLite cannot work there.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror})", where=str(path), mend="Name another place") from None
+
+
+def mark_file(path: Path) -> None:
+    """Write into an empty file whose it is."""
     engine = engine_of(path, synchronous="FULL", writes=True, patience=5.0)
     with contextlib.ExitStack() as stack, answering(path):
         stack.callback(engine.dispose)
-        connection = stack.enter_context(engine.begin())
-        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-        schema.metadata.create_all(connection)
-        connection.execute(insert(schema.meta), {"key": "schema_version", "value": str(schema.SCHEMA_VERSION)})
+        stack.enter_context(engine.begin()).exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def recognise(connection: Connection, path: Path) -> None:
-    """Return when the file is a store of this program's version.
+def remove_file(path: Path) -> None:
+    """Remove a file that was just made, and what SQLite made beside it."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def recognise(path: Path) -> str | None:
+    """The version of the file's tables; None where there are none yet.
+
+    The connection is a new one, which has nothing of the file in memory.
 
     Raises:
-        StoreError: It is not.
+        StoreError: It is no file of ours, or does not answer.
     """
-    if connection.exec_driver_sql("PRAGMA application_id").scalar() != APPLICATION_ID:
-        raise StoreError(
-            "the state is a database of another program",
-            where=str(path),
-            mend="Name the file that `recsys-serve load` wrote",
-        )
-    query = select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")
-    version = connection.execute(query).scalar()
-    if version != str(schema.SCHEMA_VERSION):
-        raise StoreError(
-            f"the state is of another version than {schema.SCHEMA_VERSION}, which this program knows",
-            where=str(path),
-            mend="Use the program that wrote it, or load again into a new file",
-        )
+    engine = engine_of(path, synchronous="NORMAL", writes=False, patience=0.2)
+    with contextlib.ExitStack() as stack, answering(path):
+        stack.callback(engine.dispose)
+        connection = stack.enter_context(engine.connect())
+        if connection.exec_driver_sql("PRAGMA application_id").scalar() != APPLICATION_ID:
+            raise StoreError(
+                "the state is a database of another program",
+                where=str(path),
+                mend="Name the file that `recsys-serve load` wrote",
+            )
+        version = version_of(connection)
+        if version == HEAD:
+            connection.execute(select(schema.subjects.c.subject).limit(1)).first()
+        return version
+
+
+@contextlib.contextmanager
+def connected(engine: Engine) -> Iterator[sqlite3.Connection]:
+    """The driver's own connection, without what SQLAlchemy does around a statement."""
+    with contextlib.closing(engine.raw_connection()) as raw:
+        connection: Any = raw.driver_connection
+        yield connection
 
 
 def is_missing(path: Path) -> bool:
@@ -117,15 +136,8 @@ def answering(path: Path) -> Iterator[None]:
         if type(error) not in {DatabaseError, OperationalError}:
             raise  # a broken constraint, a wrong statement: no fault of the database but ours
         raise _meaning(getattr(error.orig, "sqlite_errorname", ""), path) from None
-
-
-@contextlib.contextmanager
-def decoding(path: Path) -> Iterator[None]:
-    """Turn what cannot be decoded into `StoreError`: it is not what was written."""
-    try:
-        yield
-    except (msgspec.DecodeError, ValueError):
-        raise _meaning("SQLITE_CORRUPT", path) from None
+    except sqlite3.DatabaseError as error:
+        raise _meaning(getattr(error, "sqlite_errorname", ""), path) from None
 
 
 def _meaning(name: str, path: Path) -> StoreError:
@@ -134,5 +146,18 @@ def _meaning(name: str, path: Path) -> StoreError:
     return StoreError(f"the state {what}", where=str(path), mend=mend)
 
 
-def _take_the_write_lock(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def take_the_write_lock(connection: Connection, patience: float) -> None:
+    """Begin, or give up after `patience` seconds.
+
+    SQLite itself waits longer and longer between its tries, up to 100 ms: among many writers, some would never have
+    their turn. Here none waits for more than 2 ms before it tries again.
+    """
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        else:
+            return

@@ -14,6 +14,7 @@ import pytest
 from support.chain import AS_OF, EXAMPLE, POLICY, ROOT, Chain
 from support.commands import run
 from support.server import Server
+from support.tokens import token
 
 pytestmark = pytest.mark.slow  # the whole chain
 
@@ -115,6 +116,17 @@ def commands(chain: Chain, out: Path) -> dict[str, list[object]]:
 @pytest.mark.parametrize("module", FORBIDDEN)
 def test_a_started_command_loads_nothing_it_must_not(module: str, chain: Chain, tmp_path: Path) -> None:
     assert not loaded(tmp_path, module, *commands(chain, tmp_path)[module]) & FORBIDDEN[module]
+
+
+def test_the_running_server_has_loaded_nothing_it_must_not(chain: Chain, tmp_path: Path) -> None:
+    target = tmp_path / "modules.json"
+    watched = ("-c", WATCHED, str(target), "serving")
+    with Server(*chain.serve_options(), "--port", 0, command=watched, cwd=ROOT) as server:
+        assert server.ask(token("nobody"))["fill"] == "none"
+        assert server.stop() == 0
+    names = {name.partition(".")[0] for name in json.loads(target.read_text())}
+    assert "starlette" in names
+    assert not names & FORBIDDEN["serving"]
 
 
 def test_a_hidden_import_is_noticed_at_run_time(chain: Chain, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def tokens(chain: Chain) -> list[str]:
 
 @pytest.fixture(scope="module")
 def server(chain: Chain) -> Iterator[Server]:
-    with Server(*chain.serve_options(), "--port", 0, "--explain") as started:
+    with Server(*chain.serve_options(), "--port", 0) as started:
         yield started
 
 

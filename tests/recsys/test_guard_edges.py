@@ -184,6 +184,27 @@ def test_fatigue(case: Case) -> None:
     check("fatigue", case, fatigue=Fatigue(after=2, rest_days=7))
 
 
+def ignored(*ago: dt.timedelta, offer_id: str = "o") -> tuple[Response, ...]:
+    return tuple(Response(offer_id=offer_id, at=NOW - age, kind=ResponseKind.IGNORED) for age in ago)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(withheld=True, state=state(3 * DAY, 2 * DAY)),  # whoever wanted to respond has had two days
+        Case(withheld=False, state=state(3 * DAY, 2 * DAY - STEP)),
+        Case(withheld=True, state=state(3 * DAY, DAY, responses=ignored(DAY))),  # reported at once
+        Case(withheld=True, state=state(3 * DAY, DAY, responses=ignored(DAY * 0))),
+        Case(withheld=False, state=state(3 * DAY, DAY, responses=ignored(DAY + STEP))),  # of one before it
+        Case(withheld=False, state=state(3 * DAY, DAY, responses=ignored(-STEP))),  # not yet reported
+        Case(withheld=False, state=state(3 * DAY, DAY, responses=ignored(DAY, offer_id="other"))),
+        Case(withheld=False, state=state(3 * DAY, 2 * DAY, responses=(*ignored(DAY), *click(DAY)))),
+    ],
+)
+def test_an_exposure_is_ignored_after_a_while_or_when_it_is_said(case: Case) -> None:
+    check("fatigue", case, fatigue=Fatigue(after=2, rest_days=7, answer_hours=48))
+
+
 def no(scope: str, value: str, at: dt.timedelta = DAY, expires: dt.timedelta | None = None) -> State:
     until = None if expires is None else NOW - expires
     return State(

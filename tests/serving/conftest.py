@@ -8,18 +8,47 @@ from pathlib import Path
 
 import pytest
 from support.commands import run
+from support.postgres import Postgres
 from support.server import Server
 from support.shop import Shop, build
 
 from serving.stores import Store, create_store
 
-# Every implementation of `Store`: the URL of one that nobody used before.
-STORES = {"sqlite": lambda folder: f"sqlite:///{folder / 'state.db'}"}
+# Every implementation of `Store`. PostgreSQL is started by the first test that asks for it.
+STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL."""
+    server = Postgres()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with empty tables, for copies."""
+    path = tmp_path_factory.mktemp("empty") / "state.db"
+    create_store(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def empty_database(postgres: Postgres) -> str:
+    """A PostgreSQL database with empty tables, for copies."""
+    url = postgres.database()
+    create_store(url).close()
+    return url
 
 
 @pytest.fixture(params=STORES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(STORES[request.param](tmp_path))
+    """A store that nobody used before."""
+    if request.param == "sqlite":
+        return f"sqlite:///{shutil.copy(request.getfixturevalue('empty_file'), tmp_path / 'state.db')}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.copy(request.getfixturevalue("empty_database"))
 
 
 @pytest.fixture
@@ -55,5 +84,5 @@ def state(loaded: Path, tmp_path: Path) -> str:
 def server(shop: Shop, loaded: Path) -> Iterator[Server]:
     """A server that explains. Many tests ask it; whoever reports events to it does so of people of their own."""
     state = shutil.copy(loaded, shop.folder / "shared.db")
-    with Server(*shop.serve_options(f"sqlite:///{state}"), "--explain") as running:
+    with Server(*shop.serve_options(f"sqlite:///{state}")) as running:
         yield running

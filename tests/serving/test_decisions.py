@@ -141,7 +141,7 @@ def offline(shop: Shop) -> tuple[Recommender, pl.DataFrame, dict[str, State]]:
 def test_the_answer_is_that_of_the_core_on_the_same_values(size: int, state: str, shop: Shop) -> None:
     requests = generated(40 if size == 1 else 400)
     batches = [requests[start : start + size] for start in range(0, len(requests), size)]
-    with Server(*shop.serve_options(state), "--explain") as server:  # one that nobody else reports events to
+    with Server(*shop.serve_options(state)) as server:  # one that nobody else reports events to
         compare_with_core(server, shop, batches)
 
 

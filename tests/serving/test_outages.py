@@ -29,14 +29,18 @@ def server(shop: Shop, path: Path) -> Iterator[Server]:
         yield running
 
 
-def test_a_store_that_is_locked_takes_no_events_and_still_decides(server: Server, path: Path) -> None:
+def test_a_store_that_is_locked_takes_no_events_and_lets_no_decision_out(server: Server, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         document = problem(server.http.post("/v1/events", json=BOUGHT), 503)
         assert document["type"] == "urn:recsys:problem:store-unavailable"
         assert document["detail"] == "Nothing was decided or recorded: the state is locked by another process"
-        assert server.ask(DRINKER)["fill"] == "personal"
+        refused = problem(server.http.post("/v1/decisions", json=ASKED), 503)  # it could not be written down
+        assert refused["detail"] == document["detail"]
+        problem(server.http.get("/health/ready"), 503)
+    assert server.ask(DRINKER)["fill"] == "personal"
     assert server.tell(BOUGHT)["accepted"] == 1
+    assert server.http.get("/health/ready").status_code == 200
 
 
 def test_the_unexpected_is_a_problem_without_details(server: Server, path: Path) -> None:

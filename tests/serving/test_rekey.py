@@ -7,24 +7,27 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 from support.commands import assert_clear_failure, no_leftovers, run
 from support.killed import Scenario, kill_everywhere
-from support.lines import ANNA, BELA, CARA, Line, event, people, silent
+from support.lines import ANNA, BELA, CARA, Line, event, load, people, record
 from support.releases import one_time_map
 from support.server import Server
 from support.shop import DRINKER, Shop
 from support.tokens import token
+from support.told import settle, settling, told, yes
 
 from recsys.contracts.document import decode_document
+from recsys.contracts.preferences import PreferencesChange
 from recsys.contracts.rekey import RekeyReceipt, read_map
 from recsys.contracts.state import EMPTY_STATE, State
 from recsys.contracts.token import Lineage
 from recsys.errors import RecsysError
 from recsys.history import ItemIndex
 from serving.cli import rekey
-from serving.stores import Recorded, Store, create_store, open_store
+from serving.stores import Recorded, Replay, Store, StoreError, create_store, open_store
 
 INDEX = ItemIndex.of(["beer", "milk", "bread", "wine"])
 NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
@@ -51,8 +54,8 @@ def facts(store: Store, *names: str) -> list[object]:
 @pytest.fixture
 def filled(store: Store) -> Store:
     """Anna and Bela were loaded, Cara came by an event."""
-    store.load(people(LINES), progress=silent)
-    store.record([event(1, (ANNA, "wine", 2, 1)), event(2, (CARA, "bread", 2, 1))])
+    load(store, people(LINES))
+    record(store, event(1, (ANNA, "wine", 2, 1)), event(2, (CARA, "bread", 2, 1)))
     return store
 
 
@@ -62,17 +65,18 @@ def test_everything_goes_with_the_person(filled: Store, tmp_path: Path) -> None:
     assert facts(filled, *map(anew, EVERYBODY)) == before
     assert facts(filled, *EVERYBODY) == [(EMPTY_STATE,) * 3, []]
     assert filled.lineages() == {Lineage("rec", "02")}
-    assert (receipt.replaced, receipt.unmapped) == ({"subjects": 3, "events": 2}, {"subjects": 0, "events": 0})
+    replaced = {"subjects": 3, "activity": 0, "events": 2, "audit_persons": 0, "baskets": 0}
+    assert (receipt.replaced, receipt.unmapped) == (replaced, dict.fromkeys(replaced, 0))
     assert (receipt.recipient, receipt.applied_at, receipt.destroyed) == ("serving", NOW, False)
     assert filled.rekeyed(receipt.map_id) == receipt
     assert filled.rekeyed("f" * 32) is None
-    assert filled.record([event(1, (anew(ANNA), "wine", 2, 1))]) == Recorded(accepted=0, duplicates=1)
+    assert record(filled, event(1, (anew(ANNA), "wine", 2, 1))) == Recorded(accepted=0, duplicates=1)
 
 
 def test_both_epochs_are_known_until_the_map_comes(filled: Store, tmp_path: Path) -> None:
     before = facts(filled, *EVERYBODY)
     later = people([(anew(ANNA), "bread", 5, 4)], {anew(ANNA): ["training"]}, epoch="02")
-    filled.load(later, progress=silent)
+    load(filled, later)
     assert filled.lineages() == {Lineage("rec", "01"), Lineage("rec", "02")}
     assert facts(filled, *EVERYBODY) == before
     anna = facts(filled, anew(ANNA))
@@ -81,7 +85,7 @@ def test_both_epochs_are_known_until_the_map_comes(filled: Store, tmp_path: Path
     assert facts(filled, anew(ANNA)) == anna  # what was loaded under the new token holds
     assert facts(filled, anew(BELA), anew(CARA))[1] != []
     assert filled.lineages() == {Lineage("rec", "02")}
-    assert filled.record([event(1, (anew(ANNA), "wine", 2, 1))]) == Recorded(accepted=0, duplicates=1)
+    assert record(filled, event(1, (anew(ANNA), "wine", 2, 1))) == Recorded(accepted=0, duplicates=1)
 
 
 @pytest.mark.parametrize(
@@ -103,11 +107,83 @@ def test_a_map_that_does_not_fit_changes_nothing(filled: Store, tmp_path: Path, 
     assert facts(filled, *map(anew, EVERYBODY)) == before
 
 
+def busy(store: Store, name: str, arm: str = "popular") -> None:
+    """The person was shown something, said something, and was decided for."""
+    key = name[10:14]
+    store.record(
+        [
+            told(f"x{key}", "exposure", subject=name),
+            told(f"c{key}", "click", subject=name),
+            told(f"n{key}", "dismissal", subject=name, item=f"i{key}"),
+        ],
+        now=NOW,
+    )
+    settle(store, settling(f"d{key}", f"o{key}", subject=name, arm=arm, remember_arm=True))
+    change = PreferencesChange(consents={"training": yes()}, interests=(key,))
+    store.change_preferences(name, change, now=NOW)
+
+
+def test_what_came_through_the_service_goes_with_the_person(filled: Store, url: str, tmp_path: Path) -> None:
+    busy(filled, ANNA)
+    filled.idempotency.begin(b"k" * 32, b"f" * 32, now=NOW)
+    filled.idempotency.finish(b"k" * 32, Replay(200, ANNA.encode()), [ANNA], now=NOW)
+    before = filled.access(ANNA)
+    filled.rekey(read_map(a_map(tmp_path, EVERYBODY)), now=NOW)
+    after = filled.access(anew(ANNA))
+    renamed = msgspec.json.decode(msgspec.json.encode(before).replace(ANNA.encode(), anew(ANNA).encode()))
+    assert msgspec.json.decode(msgspec.json.encode(after)) == {**renamed, "stored_answers": 0}
+    assert not filled.access(ANNA).held
+    assert filled.decision(before.decisions[0].decision.decision_id) == after.decisions[0]
+    assert filled.audit.verify().faults == ()
+    if url.startswith("sqlite"):
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        bytes_left = b"".join(file.read_bytes() for file in folder.glob("state.db*"))
+        assert anew(ANNA).encode() in bytes_left
+        assert ANNA.encode() not in bytes_left
+
+
+def test_of_a_person_under_both_tokens_one_remains_with_all_that_was_said(filled: Store, tmp_path: Path) -> None:
+    later = people([(anew(ANNA), "bread", 5, 4)], {anew(ANNA): ["profiling"]}, epoch="02")
+    load(filled, later)
+    busy(filled, ANNA, arm="popular")
+    filled.record([told("new", "exposure", subject=anew(ANNA)), told("no", "dismissal", subject=anew(ANNA))], now=NOW)
+    settle(filled, settling("dn", "on", subject=anew(ANNA), arm="personal", remember_arm=True))
+    filled.rekey(read_map(a_map(tmp_path, EVERYBODY)), now=NOW)
+    one = filled.access(anew(ANNA))
+    assert one.arm == "popular"  # that of the first assignment
+    assert len(one.exposures) == len(one.reservations) == len(one.decisions) == len(one.preferences.dismissals) == 2
+    assert len(one.events) == 6
+    assert filled.audit.verify().faults == ()
+    deleted = filled.erase([anew(ANNA)], order_id="0" * 32, now=NOW).deleted
+    assert deleted["audit_payloads"] == 4
+    assert not filled.access(anew(ANNA)).held
+    assert filled.audit.verify().faults == ()
+
+
+def test_who_still_speaks_of_the_old_epoch_is_told_to_ask_again(filled: Store, tmp_path: Path) -> None:
+    filled.rekey(read_map(a_map(tmp_path, EVERYBODY)), now=NOW)
+    for write in (
+        lambda: record(filled, event(9, (ANNA, "wine", 2, 1))),
+        lambda: filled.record([told(9, "click")], now=NOW),
+        lambda: settle(filled, settling("d9")),
+        lambda: filled.change_preferences(ANNA, PreferencesChange(), now=NOW),
+    ):
+        with pytest.raises(StoreError, match="rekeyed meanwhile"):
+            write()
+    assert not filled.access(ANNA).held
+
+
+def test_a_tombstone_lasts_as_long_as_its_epoch(filled: Store, tmp_path: Path) -> None:
+    filled.erase([CARA, anew(CARA)], order_id="0" * 32, now=NOW)
+    filled.rekey(read_map(a_map(tmp_path, EVERYBODY)), now=NOW)
+    assert filled.erased([CARA, anew(CARA)]) == {anew(CARA)}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     with closing(create_store(f"sqlite:///{tmp_path / 'state.db'}")) as store:
-        store.load(people(LINES), progress=silent)
-        store.record([event(1, (ANNA, "wine", 2, 1))])
+        load(store, people(LINES))
+        record(store, event(1, (ANNA, "wine", 2, 1)))
     a_map(tmp_path, [ANNA, BELA])
     return tmp_path
 

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.lines import ANNA, BELA, event, people, silent
+from sqlalchemy import Connection
+from support.lines import ANNA, BELA, NOW, event, load, people, record
 from support.tokens import token
+from support.told import settle, settling, told, yes
 
+from recsys.contracts.preferences import PreferencesChange
 from recsys.errors import OutputError, UsageError
 from recsys.history import ItemIndex
-from serving.stores import Recorded, Store, StoreError, create_store, open_store
+from serving.stores import ErasedError, Recorded, Store, StoreError, create_store, open_store, sqlite_files
+from serving.stores.group_commit import GroupCommit, Work
 
 INDEX = ItemIndex.of(["beer", "milk"])
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with Anna and 2,000 others in it."""
-    path = tmp_path / "state.db"
+    path = tmp_path_factory.mktemp("filled") / "state.db"
     with closing(create_store(f"sqlite:///{path}")) as store:
         crowd = [(token(number), "milk", 0, 1.0) for number in range(2000)]
-        store.load(people([(ANNA, "beer", 0, 2), *crowd]), progress=silent)
+        load(store, people([(ANNA, "beer", 0, 2), *crowd]))
     return path
+
+
+@pytest.fixture
+def path(filled: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(filled, tmp_path / "state.db"))
 
 
 @pytest.fixture
@@ -58,7 +72,7 @@ def test_nothing_but_the_file_is_left_when_it_is_closed(path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://user:hunter2@db/state",
+        "mysql://user:hunter2@db/state",
         "sqlite://",
         "sqlite:///",
         "sqlite:///state.db?mode=memory",
@@ -94,14 +108,6 @@ def test_a_database_of_another_program_is_left_alone(open_it: object, tmp_path: 
         open_it(f"sqlite:///{path}")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("version", ["0", "2", "17"])
-def test_a_store_of_another_version_is_refused(version: str, path: Path) -> None:
-    with closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (version,))
-    with pytest.raises(StoreError, match="of another version than 1"):
-        opened(path)
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -156,9 +162,9 @@ def test_a_locked_file_is_read_but_not_written(path: Path, store: Store) -> None
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="locked"):
-            store.record([event(1, (ANNA, "milk", 1, 1))])
+            record(store, event(1, (ANNA, "milk", 1, 1)))
         assert len(store.read([ANNA], INDEX).histories.item) == 1
-    assert store.record([event(1, (ANNA, "milk", 1, 1))]) == Recorded(1, 0)
+    assert record(store, event(1, (ANNA, "milk", 1, 1))) == Recorded(1, 0)
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
@@ -169,10 +175,70 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_who_is_replaced_leaves_no_bytes(path: Path) -> None:
     """Also in pages that SQLite has freed and not yet used again; the control is the search before."""
-    with closing(opened(path)) as store:
-        store.record([event(1, (ANNA, "milk", 1, 1))])
     assert ANNA.encode() in path.read_bytes()
     with closing(opened(path)) as store:
-        store.load(people([(BELA, "milk", 0, 1)], {BELA: ["profiling"]}), progress=silent)
+        load(store, people([(BELA, "milk", 0, 1)], {BELA: ["profiling"]}))
     assert ANNA.encode() not in path.read_bytes()
     assert BELA.encode() in path.read_bytes()
+
+
+def test_which_writes_wait_for_the_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Observed where transactions begin: FULL (2) for what a person says and for an erasure, else NORMAL."""
+    used: list[tuple[str, int]] = []
+    real = sqlite_files.take_the_write_lock
+
+    def watched(connection: Connection, patience: float) -> None:
+        used.append(("write", connection.exec_driver_sql("PRAGMA synchronous").scalar_one()))
+        real(connection, patience)
+
+    monkeypatch.setattr(sqlite_files, "take_the_write_lock", watched)
+    with closing(opened(path)) as store:
+        store.record([told(1, "exposure")], now=NOW)
+        settle(store, settling("d1", "o1"))
+        assert [level for _, level in used] == [1, 1]
+        store.record([told(2, "exposure"), told(3, "dismissal")], now=NOW)
+        store.change_preferences(ANNA, PreferencesChange(consents={"training": yes()}), now=NOW)
+        store.erase([ANNA], order_id="0" * 32, now=NOW)
+        store.audit.checkpoint(now=NOW)
+        assert [level for _, level in used[2:]] == [2, 2, 2, 2]
+
+
+def test_writers_that_wait_for_each_other_share_a_transaction() -> None:
+    """Twelve works, of which the first is slow: the others wait for it, and are then run together."""
+    groups: list[int] = []
+    started = threading.Event()
+
+    def transaction(works: Sequence[Work], durable: bool) -> list[object]:  # noqa: FBT001 - as the class has it
+        groups.append(len(works))
+        if len(groups) == 1:
+            started.set()
+            time.sleep(0.3)
+        return [durable for _ in works]
+
+    together = GroupCommit(transaction)
+    with ThreadPoolExecutor(12) as pool:
+        first = pool.submit(together.write, noop, durable=False)
+        started.wait(5)
+        rest = [pool.submit(together.write, noop, durable=number == 5) for number in range(11)]
+    assert groups == [1, 11]
+    assert first.result() is False
+    assert [one.result() for one in rest] == [True] * 11  # one that has to wait for the disk makes all of them wait
+
+
+def noop(_: Connection) -> None:
+    """A work."""
+
+
+def test_an_error_reaches_the_one_whom_it_concerns(path: Path) -> None:
+    """Of those who share a transaction, one writes about somebody who was erased."""
+    with closing(opened(path)) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        store.erase([ANNA], order_id="0" * 32, now=NOW)
+        other.execute("BEGIN IMMEDIATE")
+        change = PreferencesChange(consents={"training": yes()})
+        with ThreadPoolExecutor(8) as pool:
+            names = [*(token(number) for number in range(7)), ANNA]
+            waiting = [pool.submit(store.change_preferences, name, change, now=NOW) for name in names]
+            time.sleep(0.3)
+            other.execute("COMMIT")
+        assert [type(one.exception()) for one in waiting] == [type(None)] * 7 + [ErasedError]
+        assert all("training" in store.preferences(name).consents for name in names[:7])

@@ -10,10 +10,11 @@ import polars as pl
 from recsys.contracts.event import Event, EventType
 from recsys.contracts.token import Lineage
 from recsys.history import purchase_days
-from serving.stores import People
+from serving.stores import People, Recorded, Reported, Store
 from support.tokens import token
 
 DAY = dt.date(2017, 11, 1)
+NOW = dt.datetime(2017, 11, 27, 9, tzinfo=dt.UTC)
 ANNA, BELA, CARA = token("anna"), token("bela"), token("cara")
 
 Line = tuple[str, str, int, float]  # subject, item, days after DAY, quantity; negative for a return
@@ -51,3 +52,13 @@ def event(name: object, line: Line, *, basket: str | None = None) -> Event:
 
 def silent(_: int) -> None:
     """Progress that nobody watches."""
+
+
+def load(store: Store, who: People) -> int:
+    """Load, now."""
+    return store.load(who, now=NOW, progress=silent)
+
+
+def record(store: Store, *events: Event) -> Recorded:
+    """Record, now."""
+    return store.record([Reported(one) for one in events], now=NOW)

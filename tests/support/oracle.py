@@ -268,7 +268,7 @@ class Oracle:
         rest = dt.timedelta(hours=24 * rule.rest_days)
         count, rests_until = 0, None
         for at in sorted(utc(row.at) for row in person.state.exposures if row.offer_id == offer["offer_id"]):
-            if at > self.now or self._taken_up(person, offer, at):
+            if at > self.now or self._taken_up(person, offer, at) or self._may_yet_answer(person, offer, at):
                 continue
             if rests_until is not None and at < rests_until:
                 continue
@@ -277,10 +277,20 @@ class Oracle:
                 count, rests_until = 0, at + rest
         return rests_until is not None and self.now < rests_until
 
+    def _may_yet_answer(self, person: Person, offer: Offer, at: dt.datetime) -> bool:
+        """Whether an exposure is too young to have been ignored, and nobody has said that it was."""
+        if self.policy.fatigue is None or at + dt.timedelta(hours=self.policy.fatigue.answer_hours) <= self.now:
+            return False
+        return not any(
+            row.kind == "ignored" and row.offer_id == offer["offer_id"] and at <= utc(row.at) <= self.now
+            for row in person.state.responses
+        )
+
     def _taken_up(self, person: Person, offer: Offer, at: dt.datetime) -> bool:
         """Whether the offer was clicked, redeemed or bought from after (or on the day of) an exposure."""
         clicked = any(
-            row.offer_id == offer["offer_id"] and at <= utc(row.at) <= self.now for row in person.state.responses
+            row.kind != "ignored" and row.offer_id == offer["offer_id"] and at <= utc(row.at) <= self.now
+            for row in person.state.responses
         )
         shown_on = at.date()
         bought = self.bought(person) if "profiling" in person.state.consents else {}  # else a history opens nothing

@@ -48,7 +48,9 @@ def make_policy(dice: Dice, items: Sequence[str], offer_ids: Sequence[str]) -> P
         only_if_purchased=tuple(_only_if(dice) for _ in range(_few(dice))),
         past_purchase_trap=tuple(_trap(dice) for _ in range(_few(dice))),
         cool_down=tuple(_cool_down(dice, items) for _ in range(_few(dice))),
-        fatigue=Fatigue(after=1 + dice.below(3), rest_days=pick(dice, DAYS)) if chance(dice, 7) else None,
+        fatigue=Fatigue(after=1 + dice.below(3), rest_days=pick(dice, DAYS), answer_hours=pick(dice, (0, 0, 30)))
+        if chance(dice, 7)
+        else None,
         cap=tuple(_cap(dice) for _ in range(pick(dice, (0, 1, 1, 2)))),
         diversity=tuple(Diversity(max=1 + dice.below(3), depth=1 + dice.below(3)) for _ in range(_few(dice))),
         holdout=pick(dice, (None, None, None, Holdout(salt="a salt of some length", empty=0.125, popular=0.25))),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 import msgspec
+
+from serving.keys import SCOPES, new_key
+from serving.stores import open_store
 
 
 class Server:
@@ -23,11 +28,20 @@ class Server:
         options: Its options, with `--port 0`.
         command: Another way to start it.
         cwd: Where to start it.
+        scopes: Of the key that `http` sends; none: it sends no key.
+        environment: Beside this process's own.
     """
 
-    def __init__(self, *options: object, command: Sequence[str] = ("-m", "serving"), cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        *options: object,
+        command: Sequence[str] = ("-m", "serving"),
+        cwd: Path | None = None,
+        scopes: Collection[str] = SCOPES,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._words = [sys.executable, *command, *map(str, options)]
-        self._cwd = cwd
+        self._cwd, self._scopes, self._environment = cwd, scopes, environment or {}
         self.output = ""
 
     def __enter__(self) -> Self:
@@ -39,15 +53,32 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
-            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **self._environment},
         )
         self.first_line = self._process.stdout.readline() if self._process.stdout else ""
         if not self.first_line:
             self._end()
             raise RuntimeError(self.output)
         url = msgspec.json.decode(self.first_line)["url"] if self.first_line.startswith("{") else self.first_line
-        self.http = httpx.Client(base_url=url.strip(), timeout=30)
+        self.key = key_for(self.state, self._scopes) if self._scopes else ""
+        headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
+        self.http = httpx.Client(base_url=url.strip(), timeout=30, headers=headers)
         return self
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a slash at the end."""
+        return str(self.http.base_url).rstrip("/")
+
+    @property
+    def state(self) -> str:
+        """The URL of its store."""
+        return self._words[self._words.index("--state") + 1]
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """The process."""
+        return self._process
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -89,11 +120,19 @@ class Server:
         return answer
 
 
+def key_for(state: str, scopes: Collection[str]) -> str:
+    """A new key, put into the store as `recsys-serve keys create` does."""
+    key, stored = new_key("test", scopes, now=dt.datetime.now(dt.UTC))
+    with contextlib.closing(open_store(state)) as store:
+        store.keys.add(stored)
+    return key
+
+
 def problem(response: httpx.Response, status: int) -> dict[str, object]:
     """The problem document, checked for what all of them have in common."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "no-store", response.headers
     document = response.json()
     assert document["status"] == status
     assert document.keys() - {"errors"} == {"type", "title", "status", "detail"}

@@ -1,0 +1,86 @@
+"""Who asks: API keys and what they may do. Nothing of what was sent instead of a key is ever repeated."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from serving.keys import digest_of, split
+from serving.problems import FORBIDDEN, UNAUTHORIZED, ProblemError
+from serving.stores import ApiKey, Store
+
+_SCHEME: Final = "bearer"
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="recsys-serve"'}
+_NOBODY: Final = bytes(32)  # compared with where there is no such key, so that this takes as long
+
+
+class Scope(StrEnum):
+    """What a key may do; none of them includes another."""
+
+    DECIDE = "decide"
+    EVENTS = "events"
+    SUBJECT = "subject"
+    EXPLAIN = "explain"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sent a request. `key_id` is the public part of the key; empty where no key is needed."""
+
+    key_id: str
+    scopes: frozenset[str]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the key has a scope."""
+        return scope in self.scopes
+
+
+ANYBODY: Final = Caller("", frozenset())
+
+
+class Callers:
+    """The keys that hold. Kept in memory; `refresh` is called where the store says that they were changed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys: dict[str, ApiKey] = {}
+        self._changed = -1
+
+    def refresh(self) -> None:
+        """Read the keys again if any was created or revoked."""
+        changed = self._store.changes().keys
+        if changed != self._changed:
+            self._keys = {key.key_id: key for key in self._store.keys.all() if key.revoked is None}
+            self._changed = changed
+
+    def identify(self, authorization: str | None, scope: Scope) -> Caller:
+        """The caller, from the header `Authorization: Bearer rk1.…`.
+
+        Raises:
+            ProblemError: There is no key (401), it does not hold (401), or it has not the scope (403).
+        """
+        scheme, _, sent = (authorization or "").partition(" ")
+        parts = split(sent.strip()) if scheme.lower() == _SCHEME else None
+        if parts is None:
+            raise _unauthorized("Send a key with the header Authorization: Bearer rk1.…")
+        key = self._holding(*parts)
+        if key is None:
+            self.refresh()  # it may have been made just now
+            key = self._holding(*parts)
+        if key is None:
+            raise _unauthorized("The key does not hold: it is unknown here, or was revoked")
+        if scope not in key.scopes:
+            raise ProblemError(FORBIDDEN.problem(f"The key lacks the scope {scope.value}"))
+        return Caller(key.key_id, key.scopes)
+
+    def _holding(self, key_id: str, secret: str) -> ApiKey | None:
+        key = self._keys.get(key_id)
+        same = hmac.compare_digest(digest_of(secret), _NOBODY if key is None else key.digest)
+        return key if same else None
+
+
+def _unauthorized(detail: str) -> ProblemError:
+    return ProblemError(UNAUTHORIZED.problem(detail), _CHALLENGE)

@@ -1,0 +1,1 @@
+"""The commands of `recsys-serve` beside serving, one file each."""

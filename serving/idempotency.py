@@ -1,0 +1,96 @@
+"""Idempotency-Key, as draft-ietf-httpapi-idempotency-key-header-07 has it: a request sent again is not done again.
+
+The store keeps hashes of the key and of the content, and the answer; erasing a person deletes the answers about them.
+Only what went well is kept: after an error the same key may be tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.callers import Caller
+from serving.clock import Clock
+from serving.problems import BAD_KEY, IN_FLIGHT, REUSED_KEY, ProblemError
+from serving.stores import Claim, Replay, Store
+from serving.wire import sent
+
+HEADER: Final = "idempotency-key"
+REPLAYED: Final = {"Idempotency-Replayed": "true"}
+PROBLEMS: Final = (BAD_KEY, IN_FLIGHT, REUSED_KEY)
+_STRING: Final = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"\Z')  # RFC 8941, 3.3.3
+
+Work = Callable[[], Awaitable[tuple[object, Sequence[str]]]]
+
+
+class Idempotency:
+    """Carries requests out once."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store.idempotency, clock
+
+    async def once(self, request: Request, caller: Caller, content: bytes, work: Work) -> Response:
+        """The answer of `work`, or the one that the same request was given before.
+
+        Args:
+            request: Whose header counts; without one the work is simply done.
+            caller: Whose key it is: two callers may use the same one.
+            content: What names the request's content beside method and path.
+            work: Does it; returns a document and the people whom it is about.
+
+        Raises:
+            ProblemError: The header is misshapen (400), was used for something else (422), or the request is being
+                carried out (409).
+        """
+        header = request.headers.get(HEADER)
+        if header is None:
+            document, _ = await work()
+            return sent(msgspec.json.encode(document))
+        key, fingerprint = _key(request, caller, header), hashlib.sha256(content).digest()
+        claim = await asyncio.to_thread(self._store.begin, key, fingerprint, now=self._clock())
+        if isinstance(claim, Replay):
+            return sent(claim.body, REPLAYED)
+        if claim is Claim.MISMATCH:
+            raise ProblemError(REUSED_KEY.problem("Use another Idempotency-Key for another request"))
+        if claim is Claim.IN_FLIGHT:
+            raise ProblemError(IN_FLIGHT.problem("Wait for its answer, or ask again"), {"Retry-After": "1"})
+        return await self._carried_out(key, work)
+
+    async def _carried_out(self, key: bytes, work: Work) -> Response:
+        done = False
+        try:
+            document, subjects = await work()
+            body = msgspec.json.encode(document)
+            answer = Replay(HTTPStatus.OK, body)
+            await asyncio.to_thread(self._store.finish, key, answer, subjects, now=self._clock())
+            done = True
+        finally:
+            if not done:
+                await asyncio.to_thread(self._store.abandon, key)
+        return sent(body)
+
+
+def needed(request: Request, why: str) -> None:
+    """Return when there is an Idempotency-Key.
+
+    Raises:
+        ProblemError: There is none (400).
+    """
+    if HEADER not in request.headers:
+        raise ProblemError(BAD_KEY.problem(f"{why} needs the header Idempotency-Key"))
+
+
+def _key(request: Request, caller: Caller, header: str) -> bytes:
+    found = _STRING.match(header)
+    if found is None:
+        raise ProblemError(BAD_KEY.problem('Write a quoted string of 1 to 255 characters: Idempotency-Key: "…"'))
+    parts = (caller.key_id, request.method, request.url.path, found[1])
+    return hashlib.sha256(b"\0".join(part.encode() for part in parts)).digest()

@@ -1,0 +1,70 @@
+"""Metrics for Prometheus: sums over everyone. Every label comes from a closed set; none from what was sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from recsys.contracts.decision import Decision
+
+SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"  # where several workers keep their figures; the library's name
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 0.999)
+
+
+class Metrics:
+    """What one process counts; with several workers, `exposition` adds up those of all."""
+
+    def __init__(self) -> None:
+        own = CollectorRegistry()
+        self._registry = own
+        self.requests = Counter(
+            "recsys_requests", "Requests by route and status", ["route", "method", "status"], registry=own
+        )
+        self.seconds = Histogram(
+            "recsys_request_seconds", "Time from headers to answer", ["route"], buckets=_SECONDS, registry=own
+        )
+        self.stage = Histogram(
+            "recsys_stage_seconds", "Time of a decision by stage", ["stage"], buckets=_SECONDS, registry=own
+        )
+        self.decisions = Counter("recsys_decisions", "Decisions by fill and arm", ["fill", "arm"], registry=own)
+        self.withheld = Counter("recsys_withheld", "Offers withheld by the first rule that did", ["rule"], registry=own)
+        self.cap_refusals = Counter(
+            "recsys_cap_refusals", "Offers that the store refused to reserve: a cap was full", registry=own
+        )
+        self.events = Counter(
+            "recsys_events", "Events: accepted, duplicate, dropped, rejected, erased, late", ["outcome"], registry=own
+        )
+        self.store_errors = Counter("recsys_store_errors", "Requests that the store did not answer", registry=own)
+        self.reloads = Counter("recsys_reloads", "Attempts to load anew: activated, refused", ["outcome"], registry=own)
+        self.versions = Gauge(
+            "recsys_version",
+            "1 for what decides, and for the shadow",
+            ["role", "model", "policy"],
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self.shadow = Histogram(
+            "recsys_shadow_overlap", "Share of a list that the shadow lists too", buckets=_SHARES, registry=own
+        )
+
+    def count_decisions(self, decisions: Iterable[Decision]) -> None:
+        """Count lists and what was withheld from them."""
+        for decision in decisions:
+            self.decisions.labels(decision.fill.value, decision.arm).inc()
+            for rule, offers in (decision.withheld or {}).items():
+                self.withheld.labels(rule).inc(offers)
+
+    def exposition(self) -> bytes:
+        """All figures as text, of every worker where there are several."""
+        if SHARED_FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        everyone = CollectorRegistry()
+        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call] # the library's constructor has no types
+        return generate_latest(everyone)

@@ -1,0 +1,146 @@
+"""POST /v1/preferences/read and PUT /v1/preferences: what a person agreed to, likes, and said no to."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from recsys.contracts.preferences import Consent, Preferences, PreferencesChange
+from recsys.contracts.token import TOKEN_PATTERN
+from serving.asking import OPTED_OUT, relays_opt_out
+from serving.callers import Caller, Scope
+from serving.idempotency import PROBLEMS
+from serving.intake import FIRST_INSTANT, TOLERANCE
+from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, PRIVACY_CONTROL, json_body, reference, reply
+from serving.problems import BROKEN_CONTRACT, ERASED, NOT_A_TOKEN, NOT_JSON, TOO_LARGE, UNAVAILABLE, misfit
+from serving.routing import Operation
+from serving.service import Service
+from serving.wire import answer, decode, read_body
+
+PRIVACY_CONTROL_SOURCE: Final = "gpc"  # of the consents that the signal takes back
+
+Subject = Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)]
+
+
+class Whose(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A person."""
+
+    subject: Subject
+
+
+class PreferencesAsk(PreferencesChange, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What is to change for one person.
+
+    `gpc`: the Global Privacy Control signal, relayed; it is remembered as a no to profiling and to training, whatever
+    else stands in the request.
+    """
+
+    subject: Subject
+    gpc: bool = False
+
+    def change(self, now: dt.datetime) -> PreferencesChange:
+        """What the store is told."""
+        consents = dict(self.consents)
+        if self.gpc:
+            said = Consent(granted=False, at=now, source=PRIVACY_CONTROL_SOURCE)
+            consents |= dict.fromkeys(OPTED_OUT, said)
+        return PreferencesChange(consents=consents, interests=self.interests, dismiss=self.dismiss, undo=self.undo)
+
+
+_READ: Final = msgspec.json.Decoder(Whose)
+_CHANGE: Final = msgspec.json.Decoder(PreferencesAsk)
+_WHOSE: Final = {"subject": EXAMPLE_TOKEN}
+_YES: Final = {"granted": True, "at": "2017-11-27T08:59:30Z", "source": "app-4.2"}
+_HELD: Final = {
+    "consents": {"profiling": _YES, "channel:email": _YES},
+    "interests": ["coffee"],
+    "dismissals": [
+        {
+            "dismissal_id": "9a0364b9e99bb480",
+            "scope": "category",
+            "value": "GROCERY / BABY FOODS",
+            "at": "2017-11-27T09:00:12Z",
+            "reason": "not-for-me",
+        }
+    ],
+}
+_CHANGED: Final = {
+    **_WHOSE,
+    "consents": {"profiling": _YES},
+    "dismiss": [{"scope": "category", "value": "GROCERY / BABY FOODS", "reason": "not-for-me"}],
+}
+_UNDONE: Final = {**_WHOSE, "undo": ["9a0364b9e99bb480"]}
+
+
+def reading(service: Service) -> Operation:
+    """The operation that reads."""
+
+    async def read_preferences(request: Request, _: Caller) -> Response:
+        """Read what a person agreed to, likes, and said no to.
+
+        Of a stranger, and of somebody who was erased, there is nothing; missing consent means no.
+        """
+        asked = decode(await read_body(request), _READ)
+        service.doorkeeper.check(asked.subject, "$.subject")
+        return answer(await asyncio.to_thread(service.store.preferences, asked.subject))
+
+    return Operation(
+        method="POST",
+        path="/v1/preferences/read",
+        tag="preferences",
+        handler=read_preferences,
+        scope=Scope.SUBJECT,
+        body=json_body(reference(Whose), one=_WHOSE),
+        replies=reply(Preferences, _HELD),
+        problems=(TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
+    )
+
+
+def changing(service: Service) -> Operation:
+    """The operation that changes."""
+
+    async def change_preferences(request: Request, caller: Caller) -> Response:
+        """Change consents, interests and dismissals; answers with what holds then.
+
+        What is not named stays. `undo` takes dismissals back by their `dismissal_id`. A change is on the disk and in
+        the audit log before the answer comes, and the very next decision of every worker obeys it.
+        """
+        raw = await read_body(request)
+        asked = decode(raw, _CHANGE)
+        service.doorkeeper.check(asked.subject, "$.subject")
+        now = service.clock()
+        _check_instants(asked, now)
+        if relays_opt_out(request):
+            asked = msgspec.structs.replace(asked, gpc=True)
+
+        async def work() -> tuple[object, Sequence[str]]:
+            held = await asyncio.to_thread(service.store.change_preferences, asked.subject, asked.change(now), now=now)
+            return held, [asked.subject]
+
+        content = raw + b"\0gpc" if asked.gpc else raw
+        return await service.idempotency.once(request, caller, content, work)
+
+    return Operation(
+        method="PUT",
+        path="/v1/preferences",
+        tag="preferences",
+        handler=change_preferences,
+        scope=Scope.SUBJECT,
+        body=json_body(reference(PreferencesAsk), change=_CHANGED, undo=_UNDONE),
+        parameters=(IDEMPOTENCY_KEY, PRIVACY_CONTROL),
+        replies=reply(Preferences, _HELD),
+        problems=(*PROBLEMS, ERASED, TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
+    )
+
+
+def _check_instants(asked: PreferencesAsk, now: dt.datetime) -> None:
+    """A consent from the future would hold against every later no."""
+    for consent in asked.consents.values():
+        if not FIRST_INSTANT <= consent.at <= now + TOLERANCE:
+            raise misfit("lies in the future or before 1970; check the sender's clock", "$.consents[...].at")

@@ -1,0 +1,98 @@
+"""Operations: what may be asked of the service. Each is a path, who may call it, and a function that answers.
+
+The routes and the OpenAPI document are made from the same list. Around each operation stand the key, the clock of the
+metrics, and the answers to errors; the framework's own layers see only what no operation takes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from serving.callers import ANYBODY, Caller, Callers, Scope
+from serving.metrics import Metrics
+from serving.problems import EXPECTED, FORBIDDEN, UNAUTHORIZED, Kind, answer_to
+from serving.stores import StoreError
+
+_log: Final = structlog.stdlib.get_logger(__name__)
+
+Handler = Callable[[Request, Caller], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path.
+
+    Args:
+        method: GET, POST or PUT.
+        path: With parameters in braces.
+        tag: What the document lists it under.
+        handler: Answers; its docstring is the description.
+        scope: What the caller's key must have; None: no key is needed.
+        replies: Media type to the schema of a 200 and an example.
+        problems: What else it may answer, beside those of keys and the unexpected.
+        body: The request body, from `serving.openapi.json_body`.
+        parameters: Of the path, the query and the headers, as OpenAPI has them.
+    """
+
+    method: str
+    path: str
+    tag: str
+    handler: Handler
+    scope: Scope | None
+    replies: Mapping[str, Mapping[str, Any]]
+    problems: Sequence[Kind] = ()
+    body: Mapping[str, Any] | None = None
+    parameters: Sequence[Mapping[str, Any]] = field(default=())
+
+    @property
+    def all_problems(self) -> tuple[Kind, ...]:
+        """Every problem that it may answer with."""
+        return (*((UNAUTHORIZED, FORBIDDEN) if self.scope else ()), *self.problems)
+
+
+def route_of(operation: Operation, callers: Callers, metrics: Metrics) -> Route:
+    """The operation as a route."""
+
+    async def endpoint(request: Request) -> Response:
+        began = time.perf_counter()
+        status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        try:
+            response = await _answered(operation, callers, metrics, request)
+            status = response.status_code
+            return response
+        finally:
+            taken = time.perf_counter() - began
+            metrics.requests.labels(operation.path, operation.method, str(status)).inc()
+            metrics.seconds.labels(operation.path).observe(taken)
+            _noted(operation, status, taken)
+
+    return Route(operation.path, endpoint, methods=[operation.method])
+
+
+async def _answered(operation: Operation, callers: Callers, metrics: Metrics, request: Request) -> Response:
+    try:
+        caller = ANYBODY
+        if operation.scope is not None:
+            caller = callers.identify(request.headers.get("authorization"), operation.scope)
+        return await operation.handler(request, caller)
+    except EXPECTED as error:
+        if isinstance(error, StoreError):
+            metrics.store_errors.inc()
+        return answer_to(error)
+
+
+def _noted(operation: Operation, status: int, taken: float) -> None:
+    """A line a request: those that went well at DEBUG. The path's parameters are not in it."""
+    note = _log.debug
+    if status >= HTTPStatus.BAD_REQUEST:
+        note = _log.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _log.info
+    note("request", route=operation.path, method=operation.method, status=status, ms=round(taken * 1000, 2))

@@ -1,0 +1,83 @@
+"""The service: all parts that the routes answer with, made once for a process, after it was started."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from serving.callers import Callers
+from serving.clock import Clock
+from serving.deciding import AT_ONCE, Decider
+from serving.doorkeeper import Doorkeeper
+from serving.idempotency import Idempotency
+from serving.metrics import Metrics
+from serving.settings import Settings
+from serving.standing import Standing
+from serving.stores import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process's parts.
+
+    Args:
+        store: What is remembered.
+        standing: What decides.
+        decider: Decides with it.
+        doorkeeper: Knows which tokens are accepted.
+        callers: Knows which keys hold.
+        idempotency: Remembers answers.
+        metrics: Counts.
+        clock: Now, in UTC.
+        clock_started_at: Where the clock began, if it does not show the real time.
+    """
+
+    store: Store
+    standing: Standing
+    decider: Decider
+    doorkeeper: Doorkeeper
+    callers: Callers
+    idempotency: Idempotency
+    metrics: Metrics
+    clock: Clock
+    clock_started_at: dt.datetime | None = None
+
+    def follow(self) -> None:
+        """Take up what was changed: another bundle, a reload elsewhere, keys, accepted epochs.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        self.standing.follow()
+        self.callers.refresh()
+        self.doorkeeper.refresh()
+
+    def close(self) -> None:
+        """End the threads. The store belongs to whoever opened it."""
+        self.decider.close()
+
+
+def create_service(
+    settings: Settings, store: Store, clock: Clock, *, clock_started_at: dt.datetime | None = None
+) -> Service:
+    """Read everything and put it together.
+
+    Raises:
+        RecsysError: Bundle, policy, offers or catalogue cannot be used.
+    """
+    metrics = Metrics()
+    local = settings.state.get_secret_value().startswith("sqlite:")
+    standing = Standing(settings, store, clock, metrics)
+    callers = Callers(store)
+    callers.refresh()
+    return Service(
+        store=store,
+        standing=standing,
+        decider=Decider(standing, store, clock, metrics, at_once=AT_ONCE if local else 0),
+        doorkeeper=Doorkeeper(store),
+        callers=callers,
+        idempotency=Idempotency(store, clock),
+        metrics=metrics,
+        clock=clock,
+        clock_started_at=clock_started_at,
+    )

@@ -1,0 +1,76 @@
+"""Writing decisions down together: those that wait while one transaction runs go into the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from serving.clock import Clock
+from serving.stores import Settled, Settling, Store
+
+_MOST: Final = 200  # decisions in one transaction, unless one request has more
+
+
+class Settler:
+    """One thread that writes; requests wait for the transaction that they are in."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="settle")
+        self._waiting: list[tuple[Sequence[Settling], asyncio.Future[Sequence[Settled]]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def settle(self, decisions: Sequence[Settling]) -> Sequence[Settled]:
+        """What became of each, once they are in the log.
+
+        Raises:
+            StoreError: Nothing was written.
+        """
+        done: asyncio.Future[Sequence[Settled]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((decisions, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        return await done
+
+    def close(self) -> None:
+        """End the thread, after what it is writing."""
+        self._thread.shutdown()
+
+    async def _write(self) -> None:
+        while self._waiting:
+            taken = self._take()
+            together = [decision for decisions, _ in taken for decision in decisions]
+            job = functools.partial(self._store.settle, together, now=self._clock())
+            work = asyncio.get_running_loop().run_in_executor(self._thread, job)
+            await asyncio.wait([work])
+            _hand_out(taken, work)
+        self._writing = None
+
+    def _take(self) -> list[tuple[Sequence[Settling], asyncio.Future[Sequence[Settled]]]]:
+        size, count = 0, 0
+        for decisions, _ in self._waiting:
+            size += len(decisions)
+            if count and size > _MOST:
+                break
+            count += 1
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return taken
+
+
+def _hand_out(
+    taken: Sequence[tuple[Sequence[Settling], asyncio.Future[Sequence[Settled]]]],
+    work: asyncio.Future[tuple[Settled, ...]],
+) -> None:
+    error = work.exception()
+    start = 0
+    for decisions, done in taken:
+        if done.cancelled():
+            pass  # whoever waited has gone
+        elif error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(work.result()[start : start + len(decisions)])
+        start += len(decisions)

@@ -1,0 +1,112 @@
+"""Starting the server: what the bare command `recsys-serve` does."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from recsys.console import print_json, say, step, warn
+from serving.active import Active
+from serving.clock import parse_instant
+from serving.listening import bind, listen, url_of
+from serving.settings import Settings, read_settings
+from serving.workers import Clockwork, application, opened, supervise
+
+HELP: Final = """Guarded offers over HTTP, for people whom the service knows by token only.
+
+Every option can also stand in a file (--config) or in the environment (RECSYS_SERVE_STATE, …); docs/serving.md has all
+of them. --bundle, --trust, --guards, --catalogue, --offers and --state are needed. Callers need keys: see
+`recsys-serve keys --help`.
+
+Example: `recsys-serve --bundle models/grocery --trust signing.key.pub --guards grocery.toml
+--catalogue catalogue.parquet --offers offers.parquet --state sqlite:///state.db --port 8000`
+"""
+
+
+def _option(name: str) -> str:
+    """What is said of a setting."""
+    return Settings.model_fields[name].description or ""
+
+
+def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
+    context: typer.Context,
+    bundle: Annotated[Path | None, typer.Option("--bundle", help=_option("bundle"))] = None,
+    trust: Annotated[Path | None, typer.Option("--trust", help=_option("trust"))] = None,
+    guards: Annotated[Path | None, typer.Option("--guards", help=_option("guards"))] = None,
+    catalogue: Annotated[Path | None, typer.Option("--catalogue", help=_option("catalogue"))] = None,
+    offers: Annotated[Path | None, typer.Option("--offers", help=_option("offers"))] = None,
+    state: Annotated[str | None, typer.Option("--state", help=_option("state"))] = None,
+    shadow: Annotated[Path | None, typer.Option("--shadow", help=_option("shadow"))] = None,
+    host: Annotated[str | None, typer.Option("--host", help=_option("host"))] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help=_option("port"))] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help=_option("workers"))] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")] = None,
+    now: Annotated[str | None, typer.Option("--now", help="Where the clock starts, for replays.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the address as one line of JSON.")] = False,  # noqa: FBT002 - a flag of the command line
+) -> None:
+    """Answer requests until told to stop."""
+    if context.invoked_subcommand is not None:
+        return
+    clockwork = Clockwork() if now is None else Clockwork(parse_instant(now, option="--now"), time.monotonic())
+    files: dict[str, object] = {
+        "bundle": bundle,
+        "trust": trust,
+        "guards": guards,
+        "catalogue": catalogue,
+        "offers": offers,
+    }
+    others: dict[str, object] = {"state": state, "shadow": shadow, "host": host, "port": port, "workers": workers}
+    settings = read_settings(files | others, config)
+    if settings.workers == 1:
+        _serve_alone(settings, clockwork, as_json=json)
+    else:
+        _serve_together(settings, clockwork, as_json=json)
+
+
+def _serve_alone(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> None:
+    with contextlib.ExitStack() as stack:
+        with step("Verifying the bundle; reading policy, catalogue and offers"):
+            service = stack.enter_context(opened(settings, clockwork))
+        listening = stack.enter_context(bind(settings.host, settings.port))
+        url = url_of(listening)
+        _say_what_serves(service.standing.active, clockwork)
+        _say_who_may_come(listening)
+        app = application(service, settings)
+        listen(app, listening, grace=settings.grace_seconds, ready=lambda: _tell(url, as_json=as_json))
+
+
+def _serve_together(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> None:
+    with bind(settings.host, settings.port) as listening:
+        url = url_of(listening)
+        _say_who_may_come(listening)
+        status = supervise(settings, listening, clockwork, lambda: _tell(url, as_json=as_json))
+    sys.exit(status)
+
+
+def _tell(url: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"url": url})
+    else:
+        typer.echo(url)
+
+
+def _say_what_serves(active: Active, clockwork: Clockwork) -> None:
+    for warning in active.book.warnings:
+        warn(warning)
+    if active.book.unplaced.any():
+        warn(f"{active.book.unplaced.sum():,} offers hold an item that the catalogue cannot place; they are withheld.")
+    say(f"Model {active.model_version}, policy {active.policy.policy_version}, {len(active.book):,} offers.")
+    if clockwork.started_at is not None:
+        say(f"The clock starts at {clockwork.started_at:%Y-%m-%d %H:%M:%S} UTC, as --now asks.")
+
+
+def _say_who_may_come(listening: socket.socket) -> None:
+    if not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
+        warn("Other machines can reach this port, and nothing is encrypted: put a proxy with TLS before it.")

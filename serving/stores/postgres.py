@@ -1,0 +1,200 @@
+"""A PostgreSQL database: any number of servers and machines may use it.
+
+Durable writes wait for its disk; the others ask for `synchronous_commit = off`: they survive the end of this process at
+any moment, and a crash of the database except for the last fraction of a second.
+
+Writers of the same subject take turns by advisory locks: a transaction's subjects are hashed onto `_STRIPES` numbers,
+which are taken in their order, so that nobody waits in a circle and the lock table stays small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from recsys.errors import UsageError
+from serving.stores.database import Row
+from serving.stores.interface import StoreError
+from serving.stores.migrating import HEAD, migrate, version_of, wrong_version
+
+T = TypeVar("T")
+
+_PATIENCE: Final = 2_000  # milliseconds that a statement may take, and that it waits for a lock
+_LONG: Final = 30_000  # to wait for a lock, for what takes long
+_CONNECTIONS: Final = 10  # of one worker
+_STRIPES: Final = 512
+_SPACE: Final = 0x72656373  # "recs": the first half of our advisory locks' numbers
+_EVERYTHING: Final = -1
+_LAST: Final = -2
+_ROWS: Final = """
+SELECT wanted.value, s.consents, s.adult, s.interests, s.store, s.region, s.history, a.arm, a.said, a.shown
+FROM unnest(%s::text[]) wanted(value)
+LEFT JOIN activity a ON a.subject = wanted.value
+LEFT JOIN subjects s ON s.subject = wanted.value AND s.generation IN (SELECT generation FROM lineages)
+"""
+_SHARE: Final = text("SELECT pg_advisory_xact_lock_shared(:space, :number)")
+_TAKE: Final = text("SELECT pg_advisory_xact_lock(:space, :number)")
+_TAKE_MANY: Final = text("SELECT pg_advisory_xact_lock(:space, n) FROM unnest(CAST(:numbers AS int[])) n")
+_MEANINGS: Final = {
+    "08": ("does not answer", "Is PostgreSQL running, and may this host reach it?"),
+    "28": ("does not let this user in", "Check user and password in --state, PGPASSWORD or ~/.pgpass"),
+    "3D": ("does not exist", "Create the database first"),
+    "40": ("was changed by somebody else at the same time", "Try again"),
+    "42": ("may not be used by this user, or lacks its tables", "Check what the user was granted"),
+    "53": ("has no space or no connections left", "Free some space; nothing was changed"),
+    "55": ("is locked by another process", "Let it finish, then try again"),
+    "57": ("was stopped, or was too slow", "Try again once it answers"),
+    "58": ("cannot be read from its disk, or written to it", "Check the disk and the space on it"),
+    "XX": ("is damaged", "Restore it from a backup, or load again into a new database"),
+}
+_NO_FAULT_OF_THE_DATABASE: Final = {"22", "23"}  # a value that does not fit, a broken constraint: the fault is ours
+
+
+class PostgresDatabase:
+    """Tables in the database that a URL names. See `serving.stores.database.Database`."""
+
+    where: Final = "the state in PostgreSQL"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._reading = _engine_of(url, patience=_PATIENCE, connections=_CONNECTIONS, ask_first=False)
+        self._writing = _engine_of(url, patience=_PATIENCE, connections=_CONNECTIONS, ask_first=True)
+        self._alone = _engine_of(url, patience=None, connections=2, ask_first=True)
+        self._plain = self._reading.execution_options(isolation_level="AUTOCOMMIT")
+        self._snapshots = self._alone.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on one snapshot."""
+        with answering(), self._snapshots.begin() as connection:
+            return work(connection)
+
+    def write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
+        """Run `work` in a transaction."""
+        with answering(), self._writing.begin() as connection:
+            if not durable:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            return work(connection)
+
+    def write_alone(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction that may take long."""
+        with answering(), self._alone.begin() as connection:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONG}")
+            return work(connection)
+
+    def rows(self, subjects: Sequence[str]) -> list[Row]:
+        """One row for each of `subjects`, in one statement outside of any transaction."""
+        return [tuple(row) for row in self._asked(_ROWS, (list(subjects),))]
+
+    def counters(self) -> dict[str, int]:
+        """All counters."""
+        return {name: value for name, value in self._asked("SELECT name, value FROM counters")}  # noqa: C416 - rows
+
+    def lock(self, connection: Connection, names: Iterable[str]) -> None:
+        """Take the stripes of `names`, lowest first."""
+        connection.execute(_SHARE, {"space": _SPACE, "number": _EVERYTHING})
+        numbers = sorted({zlib.crc32(name.encode()) % _STRIPES for name in names})
+        connection.execute(_TAKE_MANY, {"space": _SPACE, "numbers": numbers})
+
+    def lock_all(self, connection: Connection) -> None:
+        """Wait for everybody, and let nobody begin."""
+        connection.execute(_TAKE, {"space": _SPACE, "number": _EVERYTHING})
+
+    def lock_last(self, connection: Connection) -> None:
+        """Take the lock of the audit log's head and of the items' numbers."""
+        connection.execute(_TAKE, {"space": _SPACE, "number": _LAST})
+
+    def scrub(self) -> None:
+        """Nothing is quickly done: rows are gone for every reader, and PostgreSQL's own vacuum comes by."""
+
+    def vacuum(self) -> None:
+        """Write every table anew. The server's write-ahead log is out of reach: it ages out."""
+        with answering(), self._alone.connect() as connection:
+            plain = connection.execution_options(isolation_level="AUTOCOMMIT")
+            tables = plain.exec_driver_sql("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+            for name in tables.scalars().all():
+                plain.exec_driver_sql(f'VACUUM FULL "{name}"')
+
+    def migrate(self) -> None:
+        """Make the tables, or bring them to this version."""
+
+        def work(connection: Connection) -> None:
+            self.lock_all(connection)
+            migrate(connection, where=self.where)
+
+        if self._version(self._writing) != HEAD:
+            self.write_alone(work)
+
+    def check(self) -> None:
+        """Return when the database answers over a new connection."""
+        engine = _engine_of(self._url, patience=_PATIENCE, connections=1, ask_first=False)
+        with contextlib.ExitStack() as stack:
+            stack.callback(engine.dispose)
+            if self._version(engine) != HEAD:
+                raise wrong_version(self.where)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for engine in (self._reading, self._writing, self._alone):
+            engine.dispose()
+
+    def _asked(self, query: str, parameters: tuple[Any, ...] = ()) -> Sequence[Any]:
+        """The rows of a query; asked again where the connection turns out to have been cut meanwhile."""
+        with answering():
+            try:
+                with self._plain.connect() as connection:
+                    return connection.exec_driver_sql(query, parameters).all()
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            with self._plain.connect() as connection:
+                return connection.exec_driver_sql(query, parameters).all()
+
+    def _version(self, engine: Engine) -> str | None:
+        with answering(), engine.connect() as connection:
+            return version_of(connection)
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Turn what the database says into `StoreError`; its own texts may hold values and are never passed on."""
+    try:
+        yield
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if state[:2] in _NO_FAULT_OF_THE_DATABASE:
+            raise
+        what, mend = _MEANINGS.get(state[:2], _MEANINGS["08"])
+        raise StoreError(f"{PostgresDatabase.where} {what}", mend=mend) from None
+    except PoolTimeout:
+        raise StoreError(f"{PostgresDatabase.where} is too busy", mend="Try again, or start more workers") from None
+
+
+def _engine_of(url: str, *, patience: int | None, connections: int, ask_first: bool) -> Engine:
+    """Connections to the database.
+
+    Args:
+        url: `postgresql://…`, as libpq understands it.
+        patience: Milliseconds that a statement may take; None: as long as it takes.
+        connections: How many at most.
+        ask_first: Whether a connection is tried before it is used, since what follows cannot simply be done again.
+    """
+    try:
+        named = make_url(url).set(drivername="postgresql+psycopg")
+    except ArgumentError:
+        raise UsageError("is no URL", where="--state", mend="Write postgresql://USER@HOST/DATABASE") from None
+    limits = f"-c statement_timeout={patience} -c lock_timeout={patience}" if patience else ""
+    return create_engine(
+        named,
+        connect_args={"connect_timeout": 2, "tcp_user_timeout": 5_000, "options": limits},
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=2,
+        pool_pre_ping=ask_first,
+        hide_parameters=True,
+    )

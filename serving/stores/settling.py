@@ -1,0 +1,85 @@
+"""Settling decisions: caps held, places taken, arms remembered, the log written, in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from recsys.contracts.audit import AuditKind, DecisionRecord
+from serving.audit.records import Entry, without_subject
+from serving.stores.activity import Activity, ReservedOffer
+from serving.stores.audit_log import SqlAuditLog
+from serving.stores.caps import Place, without_room
+from serving.stores.database import Database
+from serving.stores.records import Settled, Settling
+from serving.stores.times import utc
+from serving.stores.writing import activities, check_epochs, erased_among, write_activities
+
+
+def settle(
+    database: Database, log: SqlAuditLog, connection: Connection, decisions: Sequence[Settling], now: dt.datetime
+) -> tuple[Settled, ...]:
+    """Settle within a transaction; see `Store.settle`."""
+    subjects = {one.decision.subject for one in decisions}
+    database.lock(connection, subjects)
+    check_epochs(connection, subjects)
+    gone = erased_among(connection, subjects)
+    touching = {one.decision.subject for one in decisions if one.wanted or one.remember_arm} - gone
+    people = activities(connection, touching) if touching else {}
+    changed: dict[str, Activity] = {}
+    settled = []
+    for one in decisions:
+        subject = one.decision.subject
+        if subject in gone:
+            settled.append(Settled(written=False, erased=True))
+            continue
+        refused = _reserve(one, people[subject], now) if one.wanted else ()
+        if refused:
+            settled.append(Settled(written=False, refused=refused))
+            continue
+        if one.remember_arm and people[subject].arm is None:
+            people[subject].arm = one.decision.arm
+            changed[subject] = people[subject]
+        if one.wanted:
+            changed[subject] = people[subject]
+        settled.append(Settled(written=True))
+    write_activities(connection, changed)
+    entries = [_entry(one) for one, outcome in zip(decisions, settled, strict=True) if outcome.written]
+    log.write(connection, entries, now)
+    return tuple(settled)
+
+
+def _reserve(one: Settling, person: Activity, now: dt.datetime) -> tuple[str, ...]:
+    """Take all places, or none and say which offers have no room."""
+    channel = one.request.channel
+    places = [Place(wanted.offer_id, channel, wanted.categories) for wanted in one.wanted]
+    refused = without_room(person.shown, places, one.caps, now)
+    if not refused:
+        for wanted in one.wanted:
+            taken = ReservedOffer(
+                at=utc(now),
+                offer_id=wanted.offer_id,
+                channel=channel,
+                categories=wanted.categories,
+                decision_id=one.decision.decision_id,
+                expires=utc(wanted.expires),
+            )
+            person.reserve(taken, now)
+    return refused
+
+
+def _entry(one: Settling) -> Entry:
+    record = DecisionRecord(
+        decision=one.decision,
+        request=one.request,
+        reserved=tuple(wanted.offer_id for wanted in one.wanted),
+        details=dict(one.details),
+    )
+    return Entry(
+        AuditKind.DECISION,
+        without_subject(record),
+        subject=one.decision.subject,
+        decision_id=one.decision.decision_id,
+    )

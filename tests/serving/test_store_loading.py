@@ -1,0 +1,97 @@
+"""How every store loads: readers see all of it or nothing, and what was interrupted goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from support.lines import ANNA, BELA, CARA, NOW, event, load, people, record, silent
+from support.tokens import token
+
+from recsys.contracts.token import Lineage
+from recsys.errors import TokenError
+from recsys.history import ItemIndex
+from serving.stores import People, Store, open_store
+from serving.stores.bulk import BATCH
+
+INDEX = ItemIndex.of(["beer", "milk", "wine"])
+
+
+def crowd(fingerprint: str, *, item: str = "milk") -> People:
+    """Two batches and Anna."""
+    lines = [(token(number), item, 0, 1.0) for number in range(2 * BATCH)]
+    return dataclasses.replace(people([*lines, (ANNA, item, 0, 1)]), fingerprint=fingerprint)
+
+
+class Stop(Exception):  # noqa: N818 - not an error
+    """Somebody pulls the plug."""
+
+
+def interrupted(store: Store, who: People) -> None:
+    """A load that ends after its first batch."""
+
+    def pull(_: int) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        store.load(who, now=NOW, progress=pull)
+
+
+def bought(store: Store, *names: str) -> list[int]:
+    return [len(store.read([name], INDEX).histories.item) for name in names]
+
+
+@pytest.mark.slow
+def test_an_interrupted_load_goes_on_where_it_was(store: Store, url: str) -> None:
+    load(store, people([(BELA, "beer", 0, 1)]))
+    interrupted(store, crowd("a"))
+    assert bought(store, BELA, ANNA, token(0)) == [1, 0, 0]  # nothing of it is seen
+    with_events = record(store, event(1, (ANNA, "wine", 5, 1)))
+    assert with_events.accepted == 1
+    gone = min(token(number) for number in range(2 * BATCH))  # stands in the first batch
+    store.erase([gone], order_id="0" * 32, now=NOW)
+    told: list[int] = []
+    other = open_store(url)
+    assert other.load(crowd("a"), now=NOW, progress=told.append) == 0
+    assert sum(told) == 2 * BATCH + 1
+    assert bought(store, BELA, ANNA, gone) == [0, 2, 0]
+    assert sum(len(part) for part in store.exports.purchases()) == 2 * BATCH + 1  # less the erased, more the event
+    other.close()
+
+
+@pytest.mark.slow
+def test_another_load_does_not_go_on_with_what_is_there(store: Store) -> None:
+    load(store, people([(BELA, "beer", 0, 1)]))
+    interrupted(store, crowd("a"))
+    store.load(crowd("b", item="wine"), now=NOW, progress=silent)
+    known = store.read([token(0), ANNA], INDEX).histories
+    assert known.item.tolist() == [2, 2]
+    written = [name for part in store.exports.purchases() for name in part["subject"]]
+    assert len(written) == len(set(written)) == 2 * BATCH + 1
+
+
+def test_two_epochs_are_loaded_side_by_side(store: Store) -> None:
+    load(store, people([(ANNA, "beer", 0, 1)]))
+    new = ANNA.replace(".01.", ".02.")
+    load(store, people([(new, "wine", 0, 1)], {new: ["profiling"]}, epoch="02"))
+    load(store, people([(BELA, "beer", 0, 1)]))
+    assert bought(store, ANNA, BELA, new) == [0, 1, 1]
+    assert store.lineages() == {Lineage("rec", "01"), Lineage("rec", "02")}
+
+
+def test_another_domain_is_refused(store: Store) -> None:
+    load(store, people([(ANNA, "beer", 0, 1)]))
+    other = token("x", domain="partner")
+    who = dataclasses.replace(people([(other, "beer", 0, 1)], {other: []}), lineage=Lineage("partner", "01"))
+    with pytest.raises(TokenError, match="domain 'rec'"):
+        load(store, who)
+    assert bought(store, ANNA) == [1]
+
+
+def test_workers_hear_of_a_load(store: Store) -> None:
+    before = store.changes().lineages
+    load(store, people([(ANNA, "beer", 0, 1)]))
+    assert store.changes().lineages == before + 1
+    store.announce_reload()
+    assert store.changes().reloads == 1
+    assert bought(store, CARA) == [0]

@@ -1,0 +1,106 @@
+"""Several workers: what one is told, all obey at the very next decision; whatever ends is started anew."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from support.commands import assert_clear_failure, run
+from support.server import Server
+from support.shop import DRINKER, Shop
+from support.tokens import token
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(shop: Shop, loaded: Path) -> Iterator[Server]:
+    state = shop.folder / "workers.db"
+    state.write_bytes(loaded.read_bytes())
+    with Server(*shop.serve_options(f"sqlite:///{state}"), "--workers", 2) as running:
+        yield running
+
+
+def children(server: Server) -> set[int]:
+    """The workers, without the process that tracks what they share."""
+    pid = server.process.pid
+    born = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(child) for child in born if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
+def afresh(server: Server, subject: str) -> set[str]:
+    """Asked on a new connection, which any worker may take."""
+    body = {"subject": subject, "channel": "email", "count": 20}
+    response = httpx.post(f"{server.url}/v1/decisions", json=body, headers=server.http.headers, timeout=30)
+    assert response.status_code == httpx.codes.OK, response.text
+    return {item["offer_id"] for item in response.json()["items"]}
+
+
+def test_a_dismissal_acts_in_every_worker_at_once(server: Server) -> None:
+    offers = [f"offer-{kind}-1" for kind in ("wine", "milk", "bread", "tea", "rice", "soap")]
+    for offer in offers:
+        assert all(offer in afresh(server, DRINKER) for _ in range(3))
+        change = {"subject": DRINKER, "dismiss": [{"scope": "offer", "value": offer}]}
+        assert server.http.put("/v1/preferences", json=change).status_code == httpx.codes.OK
+        assert not any(offer in afresh(server, DRINKER) for _ in range(8))
+
+
+def test_an_erasure_acts_in_every_worker_at_once(server: Server) -> None:
+    for number in range(30, 34):
+        subject = token(number)
+        assert all(afresh(server, subject) for _ in range(3))
+        server.http.post("/v1/subjects/erase", json={"subjects": [subject]})
+        assert not any(afresh(server, subject) for _ in range(8))
+
+
+def test_the_figures_are_those_of_all_workers(server: Server) -> None:
+    def counted() -> float:
+        text = httpx.get(f"{server.url}/metrics").text
+        return sum(map(float, re.findall(r"^recsys_decisions_total\{.*\} ([\d.]+)$", text, re.MULTILINE)))
+
+    before = counted()
+    for _ in range(20):
+        afresh(server, DRINKER)
+    assert {counted() for _ in range(6)} == {before + 20}
+
+
+def test_a_worker_that_ends_is_replaced(server: Server) -> None:
+    before = children(server)
+    assert len(before) == 2
+    os.kill(min(before), signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while len(children(server) - {min(before)}) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert all(afresh(server, token(1)) for _ in range(6))
+
+
+def test_told_to_stop_all_end_with_status_0(server: Server) -> None:
+    workers = children(server)
+    assert server.stop() == 0
+    assert "Traceback" not in server.output
+    for pid in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_without_the_process_that_started_them_they_end(shop: Shop, state: str) -> None:
+    with Server(*shop.serve_options(state), "--workers", 2) as server:
+        workers = children(server)
+        server.stop(signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_what_cannot_be_used_is_said_once(shop: Shop, state: str) -> None:
+    options = shop.serve_options(state)
+    options[options.index("--trust") + 1] = shop.guards
+    assert_clear_failure(run("serving", *options, "--workers", 2), "guards.toml")

@@ -1,0 +1,155 @@
+"""Holding what the service answers against deciding offline, on the state that it exports."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from recsys.bundle import load_bundle
+from recsys.contracts.decision import Decision, DecisionRequest
+from recsys.contracts.state import EMPTY_STATE, State
+from recsys.history import histories
+from recsys.offer_book import open_offer_book
+from recsys.policy import load_policy
+from recsys.recommender import Recommender
+from recsys.scorer import Scorer
+from serving.stores import open_store
+from support.server import Server
+from support.shop import (
+    ABSTAINER,
+    BEER,
+    DRINKER,
+    FRESH,
+    MILK,
+    NEWCOMER,
+    NOW,
+    STRANGER,
+    TYPES,
+    UNLISTED,
+    UNPROFILED,
+    UNREACHABLE,
+    Shop,
+)
+from support.tokens import token
+
+PEOPLE = (
+    *(token(number) for number in range(80)),
+    *(DRINKER, ABSTAINER, UNPROFILED, UNREACHABLE, UNLISTED, STRANGER, NEWCOMER, *FRESH),
+)
+OFFERS = [f"offer-{kind}-1" for kind in TYPES]
+BATCH = 100
+RULES = """
+[fatigue]
+after = 2
+rest_days = 14
+
+[[cap]]
+per = "category"
+max = 2
+hours = 500
+depth = 2
+
+[[cap]]
+per = "channel"
+max = 9
+hours = 300
+
+[holdout]
+salt = "a salt of the test"
+empty = 0.1
+popular = 0.1
+"""
+_JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What the store gave away of everybody."""
+
+    states: dict[str, State]
+    purchases: pl.DataFrame
+
+    @classmethod
+    def of(cls, state: str) -> Exported:
+        """Read it all."""
+        with contextlib.closing(open_store(state)) as store:
+            states = {line.subject: line.state for part in store.exports.states() for line in part}
+            return cls(states, pl.concat(store.exports.purchases()))
+
+
+def live(server: Server, seed: int) -> None:
+    """Some weeks of shopping, showing, clicking and saying no, from a generator."""
+    rng = np.random.default_rng(seed)
+    events = [_event(rng, number) for number in range(600)]
+    for start in range(0, len(events), 200):
+        server.tell(*events[start : start + 200])
+    for who in rng.choice(PEOPLE, 20, replace=False).tolist():
+        granted = {"granted": bool(rng.random() < 0.5), "at": NOW, "source": "form"}
+        change = {"subject": who, "interests": ["cheese"], "consents": {"profiling": granted, "channel:app": granted}}
+        response = server.http.put("/v1/preferences", json=change)
+        if response.is_error:
+            raise RuntimeError(response.text)
+
+
+def _event(rng: np.random.Generator, number: int) -> dict[str, object]:
+    kind = str(rng.choice(["purchase", "purchase", "return", "exposure", "exposure", "exposure", "click", "dismissal"]))
+    at = f"2017-11-{int(rng.integers(1, 27)):02}T{int(rng.integers(24)):02}:00:00Z"
+    event: dict[str, object] = {"event_id": f"life.{number}", "type": kind, "at": at}
+    event["subject"] = PEOPLE[int(rng.integers(len(PEOPLE)))]
+    if kind in {"purchase", "return"}:
+        return event | {"item": str(rng.choice([MILK, BEER, "wine-0", "tea-2"])), "quantity": int(rng.integers(1, 4))}
+    return event | {"offer_id": str(rng.choice(OFFERS)), "channel": str(rng.choice(["email", "till"]))}
+
+
+def requests(count: int, seed: int) -> Iterator[list[DecisionRequest]]:
+    """Batches of generated requests."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, count, BATCH):
+        yield [
+            DecisionRequest(
+                subject=PEOPLE[int(rng.integers(len(PEOPLE)))],
+                channel=("email", "till", "app")[int(rng.integers(3))],
+                placement=(None, "top")[int(rng.integers(2))],
+                count=int(rng.integers(1, 15)),
+                exclude=tuple(rng.choice([*OFFERS, "offer-nowhere"], rng.integers(3), replace=False).tolist()),
+            )
+            for _ in range(min(BATCH, count - start))
+        ]
+
+
+def differences(server: Server, shop: Shop, guards: object, *, count: int, seed: int) -> list[str]:
+    """Where the service's answers differ from those of the core on the exported state; empty: nowhere.
+
+    The state is exported after the requests: asking changes nothing that a later decision depends on.
+    """
+    asked = list(requests(count, seed))
+    answered = [server.http.post("/v1/decisions", content=msgspec.json.encode(part), headers=_JSON) for part in asked]
+    exported, found = Exported.of(server.state), []
+    catalogue, offered = pl.read_parquet(shop.file("catalogue")), pl.read_parquet(shop.file("offers"))
+    book = open_offer_book(offered, catalogue, load_policy(guards))
+    recommender = Recommender(Scorer(load_bundle(shop.bundle, trust=shop.trust)), book)
+    for part, answer in zip(asked, answered, strict=True):
+        decisions = msgspec.json.decode(answer.content, type=list[Decision])
+        subjects = [request.subject for request in part]
+        expected = recommender.decide(
+            part,
+            histories(exported.purchases, book.index, subjects=subjects),
+            [exported.states.get(subject, EMPTY_STATE) for subject in subjects],
+            at=decisions[0].at,
+            rng=np.random.default_rng(0),
+        )
+        found += [
+            f"{ours.subject}: {ours} != {theirs}"
+            for ours, theirs in zip(decisions, expected, strict=True)
+            if _nameless(ours) != _nameless(theirs)
+        ]
+    return found
+
+
+def _nameless(decision: Decision) -> Decision:
+    return msgspec.structs.replace(decision, decision_id="")
