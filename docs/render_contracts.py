@@ -22,6 +22,7 @@ from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.rekey import REKEY_MAP, MapHeader, RekeyReceipt
 from recsys.contracts.release import Release
+from recsys.contracts.runs import LISTS, VOCABULARIES, RunModel, Runs, RunWindow
 from recsys.contracts.state import Dismissal, Exposure, Reservation, Response, SensitivePurchase, State, SubjectState
 from recsys.contracts.statistics import ITEM_STATISTICS
 from recsys.contracts.subjects import SUBJECTS
@@ -40,6 +41,8 @@ TABLES = (
     ITEM_STATISTICS,
     VOCABULARY,
     ITEM_MAP,
+    LISTS,
+    VOCABULARIES,
     REKEY_MAP,
 )
 DOCUMENTS = (
@@ -47,6 +50,7 @@ DOCUMENTS = (
     *(SubjectState, State, Exposure, Reservation, Response, Dismissal, SensitivePurchase),
     *(Release, Dataset, DatasetRelease, DatasetState, Tombstone),
     *(Manifest, TrainingData),
+    *(Runs, RunWindow, RunModel),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),
     *(MapHeader, RekeyReceipt),
 )
