@@ -19,6 +19,7 @@ from training.levels import LevelChoice
 from training.profiles import Profile
 from training.purchases.cli import append_command, forget_command, rekey_command
 from training.registry import check_name, serve_if_first, write_bundle
+from training.registry import cli as registry
 from training.signing import create_signing_key, public_half, read_signing_key
 
 app = new_app("Learns bundles from purchases that the identity gate released. Sees no identifier and no token key.")
@@ -27,6 +28,13 @@ app.add_typer(keys, name="keys")
 app.command("append")(append_command)
 app.command("forget")(forget_command)
 app.command("rekey")(rekey_command)
+app.command("list")(registry.list_command)
+app.command("show")(registry.show_command)
+app.command("promote")(registry.promote_command)
+app.command("rollback")(registry.rollback_command)
+app.command("verify")(registry.verify_command)
+app.command("diff")(registry.diff_command)
+app.command("prune")(registry.prune_command)
 
 
 @keys.callback()
