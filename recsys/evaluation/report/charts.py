@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -120,6 +120,18 @@ def segments_charts(result: RankingResult) -> list[str]:
         return [_row(d, words.SEGMENTS[d.segment]) for d in found if d.window is None]
 
     return _drawn(result, rows, _forest)
+
+
+def movers_chart(shares: Sequence[tuple[str, float, float]]) -> str:
+    """Lines from a share before to a share after, one a name."""
+    rows = [{"row": name, "before": 100 * before, "after": 100 * after} for name, before, after in shares]
+    base = alt.Chart(pl.DataFrame(rows)).encode(y=alt.Y("row:N", sort=None, title=None))
+    axis = alt.X("before:Q", title="share of purchases, %", scale=alt.Scale(nice=True, zero=True))
+    path = base.mark_rule(strokeWidth=2, color=COUNTED).encode(x=axis, x2="after:Q")
+    old = base.mark_point(filled=True, size=70, opacity=1, color=COUNTED).encode(x="before:Q")
+    new = base.mark_point(filled=True, size=110, opacity=1, color=OWN).encode(x="after:Q")
+    drawn = alt.layer(path, old, new, height=60 + 26 * len(rows)).properties(width=2 * _WIDTH)
+    return _svg(drawn.configure(**_CONFIG))
 
 
 def _row(difference: Difference, name: str) -> dict[str, Any]:

@@ -29,13 +29,6 @@ _TEMPLATE: Final = "ranking.html.jinja"
 
 def ranking_page(result: RankingResult) -> str:
     """Render the page. It refers to nothing outside itself: no script, no font, no image, no network."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     drawn = numbered_alike(
         {
             "models": models_charts(result),
@@ -45,7 +38,7 @@ def ranking_page(result: RankingResult) -> str:
         }
     )
     windows = [judged.window for judged in result.windows]
-    return environment.get_template(_TEMPLATE).render(
+    return template(_TEMPLATE).render(
         result=result,
         words=words,
         head=HEAD,
@@ -61,3 +54,15 @@ def ranking_page(result: RankingResult) -> str:
         charts={name: [Markup(svg) for svg in svgs] for name, svgs in drawn.items()},  # noqa: S704 - escaped by the renderer
         alternatives=alternatives(result),
     )
+
+
+def template(name: str) -> jinja2.Template:
+    """A page of this folder, strict about what it is given."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
