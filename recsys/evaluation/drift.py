@@ -73,7 +73,7 @@ class Periods:
 def of_names(what: str, before: pl.Series, after: pl.Series) -> Drift:
     """Compare how purchases fall on names: the 50 most bought of both periods, and ten tiers of all others.
 
-    Bins by the first period alone would find drift where there is none: what stood high by chance stands lower next time.
+    Bins by the first period alone would find drift where there is none: what stood high by chance falls back.
     """
     bins = _bins(pl.concat([before, after.rename(before.name)]))
     last = max(bins.values())
