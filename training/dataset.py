@@ -105,6 +105,25 @@ def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> 
     return Dataset(purchase_days(allowed), catalogue, lineage, unlearned.warnings + doubts)
 
 
+def learnable(sources: Sources, *, today: dt.date) -> pl.DataFrame:
+    """The purchases that may be learned from, line by line, whatever their day: for a backtest to split.
+
+    Args:
+        sources: The files.
+        today: Purchases after this day are refused.
+
+    Raises:
+        ContractError: A file breaks its contract.
+    """
+    held = dataset_in(sources.purchases)
+    if held is not None:
+        sources = _with_its_subjects(sources, held)
+    purchases = read_purchases(sources.purchases, today=today)
+    tokens_of = column_lineage(purchases["subject"], where=str(sources.purchases))
+    unlearned = _unlearned_items(sources, CATALOGUE.read(sources.catalogue) if sources.catalogue else None)
+    return _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(unlearned.items))
+
+
 @dataclass(frozen=True, slots=True)
 class _Unlearned:
     """The items that the policy does not let anyone learn from, the policy's hash, and what in it matches nothing."""
