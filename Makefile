@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help demo serve-demo test test-fast check format prove bench lock clean
+.PHONY: help demo serve-demo test test-fast check format prove bench results lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -42,6 +42,9 @@ prove: $(READY) ## every guard against plain loops: ten million verdicts, then e
 
 bench: $(READY) ## the speed claims, as ratios from one run on this machine
 	$(BIN)/python -m benchmarks
+
+results: $(READY) ## docs/results.md: rolling windows on public data, every baseline; takes an hour; goes on where it stopped
+	$(BIN)/python -m benchmarks.results --work build/results $(if $(MOVIELENS),--movielens $(MOVIELENS))
 
 lock: ## pin the dependencies again (needs uv)
 	requirements/compile
