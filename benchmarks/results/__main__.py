@@ -38,7 +38,7 @@ class DataSet:
 JOURNEY = DataSet(
     "Complete Journey",
     "complete-journey",
-    ("--as-of", "2017-11-27", "--windows", "6", "--horizon", "28", "--level", "type"),
+    ("--as-of", "2017-11-27", "--windows", "5", "--horizon", "28", "--level", "type"),
 )
 MOVIES = DataSet("MovieLens 100K", "movielens", ("--windows", "5", "--horizon", "10", "--level", "item"))
 
