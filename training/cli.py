@@ -13,6 +13,7 @@ from rich.table import Table
 from recsys.console import new_app, parse_day, print_json, say, screen, step, today, warn
 from recsys.contracts.manifest import Manifest
 from training.backtest.cli import backtest_command
+from training.cards.cli import card_command
 from training.dataset import Sources, read_dataset
 from training.export import seal
 from training.fit import Options, fit
@@ -30,6 +31,7 @@ app.command("append")(append_command)
 app.command("forget")(forget_command)
 app.command("rekey")(rekey_command)
 app.command("backtest")(backtest_command)
+app.command("card")(card_command)
 app.command("list")(registry.list_command)
 app.command("show")(registry.show_command)
 app.command("promote")(registry.promote_command)
