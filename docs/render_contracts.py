@@ -15,7 +15,7 @@ from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.dataset import Dataset, DatasetRelease, DatasetState, Tombstone
 from recsys.contracts.decision import Decision, DecisionRequest, RankedOffer, Reason
 from recsys.contracts.erasure import AffectedBundle, ErasureOrder, ErasureReceipt
-from recsys.contracts.evaluation_sets import AS_OF, DEMOGRAPHICS, REDEMPTIONS
+from recsys.contracts.evaluation_sets import AS_OF, CANDIDATES, DEMOGRAPHICS, REDEMPTIONS
 from recsys.contracts.event import Event
 from recsys.contracts.manifest import Manifest, TrainingData
 from recsys.contracts.offers import OFFERS
@@ -28,7 +28,18 @@ from recsys.contracts.subjects import SUBJECTS
 from recsys.contracts.table import TableContract
 from recsys.history import Histories
 
-TABLES = (PURCHASES, SUBJECTS, CATALOGUE, OFFERS, REDEMPTIONS, DEMOGRAPHICS, AS_OF, ITEM_STATISTICS, REKEY_MAP)
+TABLES = (
+    PURCHASES,
+    SUBJECTS,
+    CATALOGUE,
+    OFFERS,
+    REDEMPTIONS,
+    DEMOGRAPHICS,
+    AS_OF,
+    CANDIDATES,
+    ITEM_STATISTICS,
+    REKEY_MAP,
+)
 DOCUMENTS = (
     *(DecisionRequest, Decision, RankedOffer, Reason, Event),
     *(State, Exposure, Reservation, Response, Dismissal, SensitivePurchase),

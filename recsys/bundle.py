@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from recsys.contracts.document import decode_document
 from recsys.contracts.manifest import (
@@ -38,6 +40,7 @@ class Bundle:
         vocabulary: The model items, in the graph's order.
         item_map: `item, model_item`; None where items are model items.
         statistics: Item statistics as of `manifest.data.until`.
+        categories: int64 [model items], the category of each as a number; all zero where none is known.
     """
 
     path: Path
@@ -46,6 +49,7 @@ class Bundle:
     vocabulary: ItemIndex
     item_map: pl.DataFrame | None
     statistics: pl.DataFrame
+    categories: NDArray[np.int64]
 
     @property
     def model_version(self) -> str:
@@ -77,15 +81,17 @@ def load_bundle(path: Path, *, trust: Path) -> Bundle:
             mend="Upgrade this program, or use a bundle of its version",
         ) from None
     files = _verified_files(folder, manifest)
+    vocabulary = pl.read_parquet(io.BytesIO(files[VOCABULARY_FILE]))
     return Bundle(
         path=folder,
         manifest=manifest,
         model=files[MODEL_FILE],
-        vocabulary=ItemIndex.of(pl.read_parquet(io.BytesIO(files[VOCABULARY_FILE]))["item"]),
+        vocabulary=ItemIndex.of(vocabulary["item"]),
         item_map=pl.read_parquet(io.BytesIO(files[ITEM_MAP_FILE])) if ITEM_MAP_FILE in files else None,
         statistics=ITEM_STATISTICS.checked(
             pl.read_parquet(io.BytesIO(files[STATISTICS_FILE])), where=str(folder / STATISTICS_FILE)
         ),
+        categories=vocabulary["category"].to_numpy(),
     )
 
 

@@ -12,19 +12,21 @@ from recsys.bundle import Bundle
 from recsys.errors import BundleError, ContractError
 from recsys.evaluation.baselines import global_prior, gp_pop, own_frequency, popularity
 from recsys.evaluation.comparison import K, Scores, compare
+from recsys.evaluation.fresh import FreshStatistics, model_item_days
 from recsys.evaluation.intervals import RESAMPLES
+from recsys.evaluation.recall import candidate_scores
 from recsys.evaluation.results import BUNDLE, GP_POP, POPULARITY, JudgedBundle, JudgedPurchases, RankingResult
 from recsys.evaluation.source import Source
 from recsys.evaluation.splits import Split, Window, time_split
 from recsys.evaluation.summary import summarise
-from recsys.history import ItemIndex, histories
+from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 
 _MEND_EMPTY: Final = "Name the purchases that the bundle is for, and a day that they reach beyond"
 
 
 def judge_ranking(bundle: Bundle, source: Source, window: Window, *, seed: int) -> RankingResult:
-    """Compare the bundle with popularity and GP-Pop.
+    """Compare the bundle, with item statistics as of the window's first day, with popularity and GP-Pop.
 
     Args:
         bundle: Trained on nothing dated in the window.
@@ -43,10 +45,11 @@ def judge_ranking(bundle: Bundle, source: Source, window: Window, *, seed: int) 
     split = time_split(purchases, window, index, codes, items=len(bundle.vocabulary))
     _check_judged(split)
     given = histories(purchases, index, until=window.as_of, subjects=split.judged.subjects)
-    everything = np.arange(split.items)
+    FreshStatistics(scorer, model_item_days(purchases, index, codes, scorer.vocabulary)).refresh(window.as_of)
 
     def by_bundle(rows: slice) -> NDArray[np.floating]:
-        return scorer.score(scorer.fold(given.slice(rows.start, rows.stop), codes), everything)
+        part = given.slice(rows.start, rows.stop)
+        return candidate_scores(scorer, scorer.fold(part, codes, as_of=day_number(window.as_of)))
 
     models = {**baselines(split), BUNDLE: by_bundle}
     summary = summarise(compare(split, models), list(models), split.judged, np.random.default_rng(seed))
