@@ -15,7 +15,7 @@ from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.dataset import Dataset, DatasetRelease, DatasetState, Tombstone
 from recsys.contracts.decision import Decision, DecisionRequest, RankedOffer, Reason
 from recsys.contracts.erasure import AffectedBundle, ErasureOrder, ErasureReceipt
-from recsys.contracts.evaluation_sets import AS_OF, DEMOGRAPHICS, REDEMPTIONS
+from recsys.contracts.evaluation_sets import AS_OF, CANDIDATES, DEMOGRAPHICS, REDEMPTIONS
 from recsys.contracts.event import Event
 from recsys.contracts.manifest import Manifest, TrainingData
 from recsys.contracts.offers import OFFERS
@@ -38,6 +38,7 @@ TABLES = (
     REDEMPTIONS,
     DEMOGRAPHICS,
     AS_OF,
+    CANDIDATES,
     ITEM_STATISTICS,
     VOCABULARY,
     ITEM_MAP,

@@ -6,15 +6,17 @@ import datetime as dt
 from pathlib import Path
 from typing import Annotated, Final
 
+import numpy as np
 import polars as pl
 import typer
+from numpy.typing import NDArray
 
 from recsys.bundle import Bundle, load_bundle
 from recsys.console import new_app, parse_day, say, step, today, warn
-from recsys.contracts.evaluation_sets import AS_OF
+from recsys.contracts.evaluation_sets import AS_OF, CANDIDATES
 from recsys.contracts.table import write_rows
 from recsys.contracts.token import Lineage, column_lineage
-from recsys.errors import TokenError
+from recsys.errors import ContractError, TokenError
 from recsys.evaluation.decide_cli import decide
 from recsys.evaluation.drift_cli import drift
 from recsys.evaluation.policy_cli import app as policy_app
@@ -35,7 +37,7 @@ _Purchases = Annotated[Path, typer.Option("--purchases", help="Purchases: a file
 
 
 @app.command()
-def topk(
+def topk(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     bundle: _Bundle,
     trust: _Trust,
     purchases: _Purchases,
@@ -44,10 +46,15 @@ def topk(
     ],
     out: Annotated[Path, typer.Option("--out", help="The lists: .parquet or .csv.")],
     k: Annotated[int, typer.Option("--k", min=1, help="The length of a list.")] = 10,
+    candidates: Annotated[
+        Path | None, typer.Option("--candidates", help="A file with the column item: the model items to rank.")
+    ] = None,
 ) -> None:
     """List the model items that a bundle ranks highest for each subject, without guards.
 
-    Writes `subject, rank, item, score`. What was bought before may be listed again.
+    Writes `subject, rank, item, score`. What was bought before may be listed again. Item statistics are computed from
+    the purchases strictly before each day. Without --candidates all model items are ranked where there are up to 2,500;
+    of more, what the subject bought before, the 200 that the factorization likes best, and what is popular.
 
     Example: `recsys-evaluate topk --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27 --k 10
     --out top.parquet`
@@ -60,12 +67,26 @@ def topk(
     check_domain(loaded, source.lineage, where=str(purchases))
     if isinstance(ends, pl.DataFrame):
         _check_lineage(ends, source.lineage, where=as_of)
+    chosen = _candidates(candidates, loaded) if candidates else None
     with step("Ranking"):
-        lists = list_top(Scorer(loaded), source.purchases, ends, k=k)
+        lists = list_top(Scorer(loaded), source.purchases, ends, k=k, candidates=chosen)
     write_rows(lists.rows, out)
     if lists.left_out:
         warn(f"{lists.left_out:,} subjects have no history that the bundle can use before their day: no list for them.")
     say(f"{out} holds lists for {lists.listed:,} subjects.")
+
+
+def _candidates(path: Path, bundle: Bundle) -> NDArray[np.int64]:
+    """The model items of a file, ascending; those that the bundle does not know are counted and left out."""
+    codes = bundle.vocabulary.encode(CANDIDATES.read(path)["item"])
+    known = np.unique(codes[codes >= 0]).astype(np.int64)
+    if not len(known):
+        raise ContractError(
+            "names no model item of the bundle", where=str(path), mend="Take names of the bundle's vocabulary.parquet"
+        )
+    if len(known) < len(codes):
+        warn(f"{len(codes) - len(known):,} candidates are no model items of the bundle; they are not ranked.")
+    return known
 
 
 def _ends(as_of: str) -> dt.date | pl.DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from recsys.bundle import Bundle
@@ -15,6 +16,8 @@ from recsys.errors import BundleError, ContractError
 from recsys.evaluation.assembling import Assembly
 from recsys.evaluation.comparison import K, Scores, listed
 from recsys.evaluation.contenders import UNLEARNED
+from recsys.evaluation.fresh import FreshStatistics, model_item_days
+from recsys.evaluation.recall import candidate_scores
 from recsys.evaluation.runs import RunSet
 from recsys.evaluation.source import Source
 from recsys.evaluation.splits import Split, Window, compact, split_at
@@ -48,6 +51,8 @@ class Asked:
 def bundle_runs(bundle: Bundle, source: Source, asked: Asked, *, seed: int) -> RunSet:
     """List what the bundle and the baselines rank highest for everyone who bought something in the window.
 
+    The bundle's item statistics are those of the window's first day, as when it serves.
+
     Raises:
         BundleError: The bundle was trained on days of the window.
         ContractError: Nobody can be judged.
@@ -64,6 +69,8 @@ def bundle_runs(bundle: Bundle, source: Source, asked: Asked, *, seed: int) -> R
     )
     _check_judged(split)
     window = RunWindow(name=asked.as_of.isoformat(), as_of=asked.as_of, horizon=asked.horizon)
+    known = source.purchases.filter(pl.col("day") < asked.as_of)
+    FreshStatistics(scorer, model_item_days(known, index, codes, scorer.vocabulary)).refresh(asked.as_of)
     runs = Assembly(K, UNLEARNED)
     runs.add_window(window, bundle.vocabulary)
     for contender in UNLEARNED:
@@ -90,8 +97,8 @@ def bundle_scores(scorer: Scorer, split: Split) -> Scores:
     same = np.arange(split.items, dtype=np.int32)
 
     def scores(rows: slice) -> NDArray[np.floating]:
-        folded = scorer.fold(split.judged.slice(rows.start, rows.stop), same)
-        return np.where(folded.known[:, None], scorer.score(folded, np.arange(split.items)), np.nan)
+        given = split.judged.slice(rows.start, rows.stop)
+        return candidate_scores(scorer, scorer.fold(given, same, as_of=split.days[rows]))
 
     return scores
 

@@ -27,7 +27,8 @@ from training.backtest.rolling import Rolling
 from training.dataset import Sources, learnable, read_dataset
 from training.fit import Options, fit
 from training.levels import LevelChoice
-from training.profiles import Profile
+from training.plan import Search
+from training.profiles import EFFORTS, Profile
 
 RECIPE: Final = "recipe"  # the candidate's name among the models
 
@@ -121,7 +122,8 @@ def _recipes(asked: Backtest, windows: Sequence[RunWindow], today: dt.date) -> l
         with step(f"Fitting the recipe before window {number} of {len(windows)}, {window.name}"):
             level = LevelChoice(recipes[0].bundle.manifest.level.value) if recipes else asked.level
             dataset = read_dataset(asked.sources, until=window.as_of, today=today)
-        fitted = fit(dataset, Options(RECIPE, level, asked.profile, asked.seed))
+        search = Search(trials=min(asked.trials, EFFORTS[asked.profile].trials))
+        fitted = fit(dataset, Options(RECIPE, level, asked.profile, asked.seed, search))
         recipes.append(_Recipe(fitted.bundle, fitted.warnings))
     return recipes
 
@@ -165,7 +167,7 @@ def _candidate(recipes: Sequence[_Recipe], windows: Sequence[RunWindow]) -> RunM
         title="this recipe",
         about="What `recsys-train fit` makes of the purchases before each window, with its own choice of settings.",
         learned=True,
-        trials=0,
+        trials=max(len(recipe.bundle.manifest.trials) for recipe in recipes),
         settings={window.name: recipe.settings for window, recipe in zip(windows, recipes, strict=True)},
     )
 
