@@ -19,6 +19,7 @@ from recsys.contracts.table import write_rows
 from recsys.contracts.token import Lineage, column_lineage
 from recsys.errors import ContractError, TokenError
 from recsys.evaluation.decide_cli import decide
+from recsys.evaluation.offers_cli import offers
 from recsys.evaluation.policy_cli import app as policy_app
 from recsys.evaluation.ranking import check_unseen, judge_ranking
 from recsys.evaluation.report.page import ranking_page
@@ -32,6 +33,7 @@ from recsys.scorer import Scorer
 
 app: Final = new_app("Judge bundles on purchases that they have not seen. Tokens only; nothing here trains.")
 app.command()(decide)
+app.command()(offers)
 app.add_typer(policy_app, name="policy")
 
 _Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION.")]
