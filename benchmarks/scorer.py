@@ -1,7 +1,7 @@
 """The graph that serves against the model in NumPy: `python -m benchmarks.scorer`.
 
-A made-up model of the default profile's size: 100,000 items, 128 factors, three networks of 64 and 32; 2,000
-candidates, a history of 200 items bought on 600 days. One thread each; a subject's milliseconds.
+A made-up model of the default size: 100,000 items, 128 factors, networks of 64 and 32; 2,000 candidates,
+a history of 200 items bought on 600 days. One thread each; a subject's milliseconds.
 """
 
 from __future__ import annotations

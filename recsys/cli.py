@@ -19,6 +19,7 @@ from recsys.contracts.token import Lineage, column_lineage
 from recsys.errors import ContractError, TokenError
 from recsys.evaluation.decide_cli import decide
 from recsys.evaluation.drift_cli import drift
+from recsys.evaluation.offers_cli import offers
 from recsys.evaluation.policy_cli import app as policy_app
 from recsys.evaluation.ranking_cli import check_domain, ranking
 from recsys.evaluation.source import read_source
@@ -29,6 +30,7 @@ app: Final = new_app("Judge bundles on purchases that they have not seen. Tokens
 app.command()(decide)
 app.command()(ranking)
 app.command()(drift)
+app.command()(offers)
 app.add_typer(policy_app, name="policy")
 
 _Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION.")]

@@ -177,6 +177,7 @@ def _configuration(
         "seeds": ranker.seeds,
         "epochs": ranker.epochs,
         "resample": ranker.resample,
+        "distilled": ranker.distilled,
     }
 
 

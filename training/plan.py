@@ -23,8 +23,8 @@ from training.windows import Examples
 
 Tell = Callable[[str], None]
 
-_RAISED: Final = 1.4  # times the regularisation, where members can be told
-_RAISES: Final = 8
+_RAISED: Final = 1.12  # times the regularisation, where members can be told
+_RAISES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def learn(work: Work, settings: Settings, tell: Tell = lambda _: None) -> Native
     rows = ranker_rows(work.world, work.blocks, settings, work.effort, seed=work.seed)
     ranker = None
     if rows is not None:
-        passes = settings.ranker.seeds * settings.ranker.epochs
+        passes = (settings.ranker.seeds + int(settings.ranker.distilled)) * settings.ranker.epochs
         done = iter(range(1, passes + 1))
         ranker = settings.ranker.estimator(work.seed)
         ranker.fit(rows.features, rows.bought, rows.weight, progress=lambda: tell(f"pass {next(done)} of {passes}"))

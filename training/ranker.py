@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from threadpoolctl import threadpool_limits
 
 CLIP: Final = 12.0  # standard deviations
+_LEARNING_RATE: Final = 5e-3  # of the first pass
+_ODDS: Final = 12.0  # log odds that a distilled network is taught at most
 _DECAY: Final = 1e-3  # how strongly large weights are held down
 _MINIBATCH: Final = 4_096
 _THREADS: Final = 2
@@ -27,6 +29,12 @@ class Network:
 
     weights: tuple[NDArray[np.float64], ...]
     biases: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def of(cls, learned: MLPClassifier | MLPRegressor) -> Network:
+        """Take it from scikit-learn, in double precision."""
+        weights = tuple(weight.astype(np.float64) for weight in learned.coefs_)
+        return cls(weights, tuple(bias.astype(np.float64) for bias in learned.intercepts_))
 
     def __call__(self, inputs: NDArray[np.floating]) -> NDArray[np.floating]:
         """[P]: what comes out for [P, in]."""
@@ -45,7 +53,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         seeds: How many networks are averaged.
         epochs: Passes.
         resample: Rows of a pass.
-        learning_rate: Of the first pass.
+        distilled: Whether one network is taught to answer as the mean of them does: it answers as fast as one.
         random_state: The same number gives the same networks.
 
     Attributes:
@@ -60,14 +68,14 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         seeds: int = 3,
         epochs: int = 12,
         resample: int = 500_000,
-        learning_rate: float = 5e-3,
+        distilled: bool = False,
         random_state: int = 0,
     ) -> None:
         self.hidden = hidden
         self.seeds = seeds
         self.epochs = epochs
         self.resample = resample
-        self.learning_rate = learning_rate
+        self.distilled = distilled
         self.random_state = random_state
 
     def fit(
@@ -89,6 +97,8 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
                 for seed in range(self.seeds)
             ]
             self.networks_ = [network.result() for network in learned]
+            if self.distilled and self.seeds > 1:
+                self.networks_ = [self._distilled(X, progress)]
         return self
 
     def decision_function(self, X: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
@@ -111,24 +121,46 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         cumulated: NDArray[np.float64],
         run: tuple[int, Callable[[], None]],
     ) -> Network:
+        """Learn what was bought, from rows drawn by weight."""
         seed, progress = run
         rng = np.random.default_rng(seed)
         drawn = min(self.resample, 4 * len(bought))
-        network = MLPClassifier(
-            self.hidden,
-            batch_size=min(_MINIBATCH, drawn),
-            alpha=_DECAY,
-            random_state=seed,
-            learning_rate_init=self.learning_rate,
-        )
-        mean, scale = self.mean_.astype(np.float32), self.scale_.astype(np.float32)
+        network = MLPClassifier(self.hidden, **self._manner(seed, drawn))
         for epoch in range(self.epochs):
             rows = np.sort(np.searchsorted(cumulated, rng.random(drawn) * cumulated[-1]))
             rng.shuffle(rows)
-            inputs = np.clip((features[rows] - mean) / scale, -CLIP, CLIP)
-            network.partial_fit(inputs, bought[rows], classes=[False, True])
-            rate = self.learning_rate * (1 + math.cos(math.pi * (epoch + 1) / self.epochs)) / 2
-            network._optimizer.learning_rate_init = rate  # noqa: SLF001 - scikit-learn's Adam has no schedule
+            network.partial_fit(self._inputs(features, rows), bought[rows], classes=[False, True])
+            _cool(network, (epoch + 1) / self.epochs)
             progress()
-        weights = (weight.astype(np.float64) for weight in network.coefs_)
-        return Network(tuple(weights), tuple(bias.astype(np.float64) for bias in network.intercepts_))
+        return Network.of(network)
+
+    def _distilled(self, features: NDArray[np.float32], progress: Callable[[], None]) -> Network:
+        """Learn what the networks answer on the mean, from rows as they are: among them many that are hard to tell."""
+        rng = np.random.default_rng(self.random_state)
+        drawn = min(self.resample, 4 * len(features))
+        network = MLPRegressor(self.hidden, **self._manner(self.random_state, drawn))
+        for epoch in range(self.epochs):
+            rows = rng.integers(0, len(features), drawn)
+            inputs = self._inputs(features, rows)
+            taught = np.mean([teacher(inputs) for teacher in self.networks_], axis=0)
+            network.partial_fit(inputs, np.clip(taught, -_ODDS, _ODDS))
+            _cool(network, (epoch + 1) / self.epochs)
+            progress()
+        return Network.of(network)
+
+    def _manner(self, seed: int, drawn: int) -> dict[str, float]:
+        return {
+            "batch_size": min(_MINIBATCH, drawn),
+            "alpha": _DECAY,
+            "random_state": seed,
+            "learning_rate_init": _LEARNING_RATE,
+        }
+
+    def _inputs(self, features: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        mean, scale = self.mean_.astype(np.float32), self.scale_.astype(np.float32)
+        return np.asarray(np.clip((features[rows] - mean) / scale, -CLIP, CLIP), np.float32)
+
+
+def _cool(network: MLPClassifier | MLPRegressor, done: float) -> None:
+    """Lower the learning rate as a cosine; scikit-learn's Adam has no schedule."""
+    network._optimizer.learning_rate_init = _LEARNING_RATE * (1 + math.cos(math.pi * done)) / 2  # noqa: SLF001 - as said

@@ -47,10 +47,18 @@ class RankerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     seeds: Annotated[int, msgspec.Meta(ge=1, le=32)] = 3
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 12
     resample: Annotated[int, msgspec.Meta(ge=1)] = 500_000
+    distilled: bool = True
 
     def estimator(self, seed: int) -> Ranker:
         """The ranker with these settings."""
-        return Ranker(self.hidden, seeds=self.seeds, epochs=self.epochs, resample=self.resample, random_state=seed)
+        return Ranker(
+            self.hidden,
+            seeds=self.seeds,
+            epochs=self.epochs,
+            resample=self.resample,
+            distilled=self.distilled,
+            random_state=seed,
+        )
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -87,4 +95,6 @@ def written(settings: Settings) -> str:
 def _toml(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(part) for part in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)

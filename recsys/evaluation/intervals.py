@@ -24,6 +24,16 @@ class Estimate(msgspec.Struct, frozen=True):
     high: float
 
 
+def bootstrap_means(values: Doubles, rng: np.random.Generator) -> list[Estimate]:
+    """The mean of each column, float64 [S, M], with its interval: a row a subject.
+
+    Raises:
+        ValueError: There is no subject.
+    """
+    (drawn,) = resampled_means([(np.arange(len(values)), values)], len(values), rng)
+    return estimates(values.mean(axis=0), drawn)
+
+
 def resampled_means(
     groups: Sequence[tuple[NDArray[np.int64], Doubles]], subjects: int, rng: np.random.Generator
 ) -> list[Doubles]:

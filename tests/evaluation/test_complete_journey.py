@@ -48,14 +48,16 @@ def write_tables(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_factorization_names_new_things_better_than_popularity_and_habit(tmp_path: Path) -> None:
+def test_the_bundle_names_new_things_better_than_popularity_and_habit(tmp_path: Path) -> None:
     write_tables(tmp_path)
+    quick = "[ranker]\nseeds = 1\nepochs = 4\nresample = 250000\n"
+    (tmp_path / "config.toml").write_text(quick, encoding="utf-8")
     for arguments in (
         ("keys", "init", "--signing-key", tmp_path / "key"),
         (
             *("fit", "--purchases", tmp_path / "purchases.parquet", "--catalogue", tmp_path / "catalogue.parquet"),
             *("--models", tmp_path / "models", "--name", "journey", "--signing-key", tmp_path / "key"),
-            *("--until", AS_OF, "--level", "type"),
+            *("--until", AS_OF, "--level", "type", "--config", tmp_path / "config.toml"),
         ),
     ):
         done = run("training", *arguments)
@@ -73,6 +75,7 @@ def test_the_factorization_names_new_things_better_than_popularity_and_habit(tmp
     assert found["novel", "popularity"] == pytest.approx(0.0871, abs=0.001)
     assert found["novel", "gp-pop"] == pytest.approx(0.0867, abs=0.001)
     assert found["novel", "bundle"] >= 0.090
+    assert found["mixed", "bundle"] >= 0.55
     (against_popularity,) = [
         d["estimate"]["low"]
         for d in document["differences"]

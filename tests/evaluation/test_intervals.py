@@ -9,17 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from recsys.evaluation import intervals
-from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates, holm, p_values, resampled_means
+from recsys.evaluation.intervals import RESAMPLES, Estimate, bootstrap_means, estimates, holm, p_values, resampled_means
 
 
 def sample(subjects: int, columns: int = 1, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).beta(0.5, 2, (subjects, columns))
-
-
-def bootstrap_means(values: np.ndarray, rng: np.random.Generator) -> list[Estimate]:
-    """Everyone in one group."""
-    (drawn,) = resampled_means([(np.arange(len(values)), values)], len(values), rng)
-    return estimates(values.mean(axis=0), drawn)
 
 
 def test_the_interval_holds_the_mean_and_narrows_with_more_subjects() -> None:

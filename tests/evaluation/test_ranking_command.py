@@ -19,7 +19,7 @@ from recsys.bundle import Bundle, load_bundle
 from recsys.cli import app
 from recsys.contracts.purchases import PURCHASES
 from recsys.errors import RecsysError, TokenError, UsageError
-from recsys.history import ItemIndex, histories
+from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 
 pytestmark = pytest.mark.slow  # a fitted bundle
@@ -46,10 +46,11 @@ def judged(market: Market, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 def scored_by(bundle: Bundle, market: Market, subjects: list[str]) -> dict[str, dict[str, float]]:
     """What the scorer says of each subject's history before the day."""
-    scorer = Scorer(bundle)
+    scorer = Scorer(bundle)  # its own statistics are as of the window's first day
     index = ItemIndex.of(market.lines["item"].unique().sort())
     known = histories(market.lines, index, until=AS_OF, subjects=subjects)
-    scores = scorer.score(scorer.fold(known, scorer.codes(index)), np.arange(len(bundle.vocabulary)))
+    folded = scorer.fold(known, scorer.codes(index), as_of=day_number(AS_OF))
+    scores = scorer.score(folded, np.arange(len(bundle.vocabulary)))
     names = bundle.vocabulary.names
     return {subject: dict(zip(names, row.tolist(), strict=True)) for subject, row in zip(subjects, scores, strict=True)}
 
