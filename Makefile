@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help demo serve-demo test test-fast check format prove bench policy-lab lock clean
+.PHONY: help demo serve-demo test test-fast check format prove bench policy-lab results lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -48,6 +48,9 @@ bench: $(READY) ## the speed claims, as ratios from one run on this machine
 policy-lab: $(READY) ## measure the example's policy, and write the tables of docs/policies.md; minutes
 	@test -d build/demo/release || $(MAKE) demo
 	$(BIN)/python docs/measure_policies.py --demo build/demo --out build/policy-lab
+
+results: $(READY) ## docs/results.md: rolling windows on public data, every baseline; takes an hour; goes on where it stopped
+	$(BIN)/python -m benchmarks.results --work build/results $(if $(MOVIELENS),--movielens $(MOVIELENS))
 
 lock: ## pin the dependencies again (needs uv)
 	requirements/compile

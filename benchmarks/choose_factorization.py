@@ -21,9 +21,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.evaluation.comparison import Scores, compare
-from recsys.evaluation.metrics import METRICS
-from recsys.evaluation.splits import Split, Window, time_split
+from recsys.evaluation.comparison import Scores, mean_ndcg
+from recsys.evaluation.splits import Split, Window, split_at
 from recsys.history import purchase_days
 from training.factorize import Factorization, Transform
 from training.graph.reference import FoldIn
@@ -91,14 +90,13 @@ class Judge:
         """Split the purchases at the validation window."""
         matrix = purchase_matrix(purchase_days(purchases, until=VALIDATION.as_of), min_buyers=5)
         codes = np.arange(len(matrix.vocabulary), dtype=np.int32)
-        return cls(matrix, time_split(purchases, VALIDATION, matrix.vocabulary, codes, items=len(codes)))
+        return cls(matrix, split_at(purchases, VALIDATION, matrix.vocabulary, codes, items=len(codes)))
 
     def ndcg(self, model: Factorization) -> tuple[float, float]:
         """NDCG@10 of the tasks novel and mixed, every subject folded in exactly."""
         fold = FoldIn.of(model.fit(self.matrix.counts), self.matrix.counts)
-        values = compare(self.split, {"factorization": _scores(fold, self.split)})
-        place = list(METRICS).index("ndcg")
-        return float(values["novel"].metrics[:, 0, place].mean()), float(values["mixed"].metrics[:, 0, place].mean())
+        means = mean_ndcg(self.split, _scores(fold, self.split))
+        return means["novel"], means["mixed"]
 
 
 def complete_journey() -> pl.DataFrame:

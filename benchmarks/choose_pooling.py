@@ -22,7 +22,7 @@ from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.state import EMPTY_STATE
 from recsys.guards import Situation
-from recsys.history import histories
+from recsys.history import day_number, histories
 from recsys.model_items import catalogue_map
 from recsys.offer_book import open_offer_book
 from recsys.policy.document import Policy
@@ -80,7 +80,7 @@ def _judged(demo: Path, scorer: Scorer, rule: Rule) -> Iterator[NDArray[np.float
         at = dt.datetime.combine(start, dt.time(), dt.UTC)
         requests = [DecisionRequest(subject=subject, channel="email") for subject in subjects]
         situation = Situation(requests, [EMPTY_STATE] * len(subjects), known, book, at)
-        scores = scorer.score(scorer.fold(known, codes), candidates.candidates)
+        scores = scorer.score(scorer.fold(known, codes, as_of=day_number(start)), candidates.candidates)
         best = candidates.of_offer.max_of(scores)
         popular = candidates.of_offer.max_of(_popularity(scorer)[candidates.candidates])
         covered = coverage(situation, known, candidates)

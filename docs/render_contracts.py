@@ -17,7 +17,7 @@ from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.dataset import Dataset, DatasetRelease, DatasetState, Tombstone
 from recsys.contracts.decision import Decision, DecisionRequest, RankedOffer, Reason
 from recsys.contracts.erasure import AffectedBundle, ErasureOrder, ErasureReceipt
-from recsys.contracts.evaluation_sets import AS_OF, DEMOGRAPHICS, REDEMPTIONS
+from recsys.contracts.evaluation_sets import AS_OF, CANDIDATES, DEMOGRAPHICS, REDEMPTIONS
 from recsys.contracts.event import EVENTS, Event
 from recsys.contracts.manifest import Manifest, TrainingData
 from recsys.contracts.offers import OFFERS
@@ -25,6 +25,7 @@ from recsys.contracts.preferences import Consent, NewDismissal, Preferences, Pre
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.rekey import REKEY_MAP, MapHeader, RekeyReceipt
 from recsys.contracts.release import Release
+from recsys.contracts.runs import LISTS, VOCABULARIES, RunModel, Runs, RunWindow
 from recsys.contracts.state import Dismissal, Exposure, Reservation, Response, SensitivePurchase, State, SubjectState
 from recsys.contracts.statistics import ITEM_STATISTICS
 from recsys.contracts.subjects import SUBJECTS
@@ -40,9 +41,12 @@ TABLES = (
     REDEMPTIONS,
     DEMOGRAPHICS,
     AS_OF,
+    CANDIDATES,
     ITEM_STATISTICS,
     VOCABULARY,
     ITEM_MAP,
+    LISTS,
+    VOCABULARIES,
     REKEY_MAP,
     EVENTS,
     DECISIONS,
@@ -55,6 +59,7 @@ DOCUMENTS = (
     *(DecisionRecord, Checkpoint, AuditReport),
     *(Release, Dataset, DatasetRelease, DatasetState, Tombstone),
     *(Manifest, TrainingData),
+    *(Runs, RunWindow, RunModel),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),
     *(MapHeader, RekeyReceipt),
 )

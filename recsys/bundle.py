@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from recsys.contracts.document import decode_document
 from recsys.contracts.manifest import (
@@ -40,6 +42,7 @@ class Bundle:
         vocabulary: The model items, in the graph's order.
         item_map: `item, model_item`; None where items are model items.
         statistics: Item statistics as of `manifest.data.until`.
+        categories: int64 [model items], the category of each as a number; all zero where none is known.
     """
 
     path: Path
@@ -48,6 +51,7 @@ class Bundle:
     vocabulary: ItemIndex
     item_map: pl.DataFrame | None
     statistics: pl.DataFrame
+    categories: NDArray[np.int64]
 
     @property
     def model_version(self) -> str:
@@ -79,13 +83,15 @@ def load_bundle(path: Path, *, trust: Path) -> Bundle:
             mend="Upgrade this program, or use a bundle of its version",
         ) from None
     files = _verified_files(folder, manifest)
+    vocabulary = _table(files, folder / VOCABULARY_FILE, VOCABULARY)
     return Bundle(
         path=folder,
         manifest=manifest,
         model=files[MODEL_FILE],
-        vocabulary=ItemIndex.of(_table(files, folder / VOCABULARY_FILE, VOCABULARY)["item"]),
+        vocabulary=ItemIndex.of(vocabulary["item"]),
         item_map=_table(files, folder / ITEM_MAP_FILE, ITEM_MAP) if ITEM_MAP_FILE in files else None,
         statistics=_table(files, folder / STATISTICS_FILE, ITEM_STATISTICS),
+        categories=vocabulary["category"].to_numpy(),
     )
 
 

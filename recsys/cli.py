@@ -6,32 +6,33 @@ import datetime as dt
 from pathlib import Path
 from typing import Annotated, Final
 
+import numpy as np
 import polars as pl
 import typer
+from numpy.typing import NDArray
 
 from recsys.bundle import Bundle, load_bundle
-from recsys.console import new_app, parse_day, print_json, say, screen, step, today, warn
-from recsys.contracts.document import encode_document
-from recsys.contracts.evaluation_sets import AS_OF
+from recsys.console import new_app, parse_day, say, step, today, warn
+from recsys.contracts.evaluation_sets import AS_OF, CANDIDATES
 from recsys.contracts.table import check_ending, write_rows
 from recsys.contracts.token import Lineage, column_lineage
-from recsys.errors import TokenError
+from recsys.errors import ContractError, TokenError
 from recsys.evaluation.decide_cli import decide
+from recsys.evaluation.drift_cli import drift
+from recsys.evaluation.offers_cli import offers
 from recsys.evaluation.policy_cli import app as policy_app
-from recsys.evaluation.ranking import check_unseen, judge_ranking
-from recsys.evaluation.report.page import ranking_page
-from recsys.evaluation.report.remarks import remarks
-from recsys.evaluation.report.tables import ranking_tables
+from recsys.evaluation.ranking_cli import check_domain, ranking
 from recsys.evaluation.source import read_source
-from recsys.evaluation.splits import Window
 from recsys.evaluation.topk import list_top
 from recsys.evaluation.uplift_cli import uplift
-from recsys.files import replacing
 from recsys.scorer import Scorer
 
 app: Final = new_app("Judge bundles on purchases that they have not seen. Tokens only; nothing here trains.")
 app.command()(decide)
 app.command()(uplift)
+app.command()(ranking)
+app.command()(drift)
+app.command()(offers)
 app.add_typer(policy_app, name="policy")
 
 _Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION.")]
@@ -40,47 +41,7 @@ _Purchases = Annotated[Path, typer.Option("--purchases", help="Purchases: a file
 
 
 @app.command()
-def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
-    bundle: _Bundle,
-    trust: _Trust,
-    purchases: _Purchases,
-    as_of: Annotated[str, typer.Option("--as-of", help="The first day to judge; history is what lies before it.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for ranking.json and ranking.html.")],
-    horizon: Annotated[int, typer.Option("--horizon", min=1, max=3650, help="How many days to judge.")] = 28,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the intervals' resamples.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print the figures as one line of JSON.")] = False,  # noqa: FBT002 - a flag of the command line
-) -> None:
-    """Hold a bundle against popularity and GP-Pop on what people bought next.
-
-    The bundle must not have been trained on anything dated on or after --as-of.
-
-    Example: `recsys-evaluate ranking --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27
-    --horizon 28 --out report`
-    """
-    window = Window(parse_day(as_of, option="--as-of", latest=today()), horizon)
-    loaded = load_bundle(bundle, trust=trust)
-    check_unseen(loaded, window)
-    with step("Reading purchases"):
-        source = read_source(purchases, today=today())
-    _check_domain(loaded, source.lineage, where=str(purchases))
-    with step("Judging"):
-        result = judge_ranking(loaded, source, window, seed=seed)
-    with step("Drawing the page"):
-        page = ranking_page(result)
-    with replacing(out / "ranking.json") as figures, replacing(out / "ranking.html") as drawn:  # both or neither
-        figures.write_bytes(encode_document(result))
-        drawn.write_text(page, encoding="utf-8")
-    for remark in remarks(result):
-        warn(remark)
-    for table in ranking_tables(result):
-        screen.print(table)
-    say(f"The page to read is {out / 'ranking.html'}.")
-    if json:
-        print_json(result)
-
-
-@app.command()
-def topk(
+def topk(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     bundle: _Bundle,
     trust: _Trust,
     purchases: _Purchases,
@@ -89,10 +50,15 @@ def topk(
     ],
     out: Annotated[Path, typer.Option("--out", help="The lists: .parquet or .csv.")],
     k: Annotated[int, typer.Option("--k", min=1, help="The length of a list.")] = 10,
+    candidates: Annotated[
+        Path | None, typer.Option("--candidates", help="A file with the column item: the model items to rank.")
+    ] = None,
 ) -> None:
     """List the model items that a bundle ranks highest for each subject, without guards.
 
-    Writes `subject, rank, item, score`. What was bought before may be listed again.
+    Writes `subject, rank, item, score`. What was bought before may be listed again. Item statistics are computed from
+    the purchases strictly before each day. Without --candidates all model items are ranked where there are up to 2,500;
+    of more, what the subject bought before, the 200 that the factorization likes best, and what is popular.
 
     Example: `recsys-evaluate topk --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27 --k 10
     --out top.parquet`
@@ -103,15 +69,29 @@ def topk(
     _warn_of_seen_days(loaded, ends)
     with step("Reading purchases"):
         source = read_source(purchases, today=today())
-    _check_domain(loaded, source.lineage, where=str(purchases))
+    check_domain(loaded, source.lineage, where=str(purchases))
     if isinstance(ends, pl.DataFrame):
         _check_lineage(ends, source.lineage, where=as_of)
+    chosen = _candidates(candidates, loaded) if candidates else None
     with step("Ranking"):
-        lists = list_top(Scorer(loaded), source.purchases, ends, k=k)
+        lists = list_top(Scorer(loaded), source.purchases, ends, k=k, candidates=chosen)
     write_rows(lists.rows, out)
     if lists.left_out:
         warn(f"{lists.left_out:,} subjects have no history that the bundle can use before their day: no list for them.")
     say(f"{out} holds lists for {lists.listed:,} subjects.")
+
+
+def _candidates(path: Path, bundle: Bundle) -> NDArray[np.int64]:
+    """The model items of a file, ascending; those that the bundle does not know are counted and left out."""
+    codes = bundle.vocabulary.encode(CANDIDATES.read(path)["item"])
+    known = np.unique(codes[codes >= 0]).astype(np.int64)
+    if not len(known):
+        raise ContractError(
+            "names no model item of the bundle", where=str(path), mend="Take names of the bundle's vocabulary.parquet"
+        )
+    if len(known) < len(codes):
+        warn(f"{len(codes) - len(known):,} candidates are no model items of the bundle; they are not ranked.")
+    return known
 
 
 def _ends(as_of: str) -> dt.date | pl.DataFrame:
@@ -128,16 +108,6 @@ def _check_lineage(ends: pl.DataFrame, purchases: Lineage, *, where: str) -> Non
             f"holds tokens of {lineage}, the purchases those of {purchases}",
             where=where,
             mend="Name tables of one release",
-        )
-
-
-def _check_domain(bundle: Bundle, lineage: Lineage, *, where: str) -> None:
-    learned = bundle.manifest.data.domain
-    if lineage.domain != learned:
-        raise TokenError(
-            f"holds tokens of domain {lineage.domain!r}, and the bundle was learned from those of {learned!r}",
-            where=where,
-            mend="Ask the custodian for purchases of the bundle's domain",
         )
 
 

@@ -88,13 +88,13 @@ def print_json(document: object) -> None:
 
 
 @contextlib.contextmanager
-def step(label: str) -> Iterator[None]:
-    """Show that a step is under way; silent when standard error is not a terminal."""
+def step(label: str) -> Iterator[Callable[[str], None]]:
+    """Show that a step is under way, and how far it is when told; silent when standard error is not a terminal."""
     if not screen.is_terminal:
-        yield
+        yield lambda _: None
         return
-    with screen.status(escape(label)):
-        yield
+    with screen.status(escape(label)) as status:
+        yield lambda progress: status.update(escape(f"{label}: {progress}"))
     screen.print(f"[green]✓[/] {escape(label)}")
 
 

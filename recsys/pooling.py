@@ -44,11 +44,16 @@ class CandidateMap:
         An item that must not be learned from gives an offer no score: the other items do.
         """
         codes = np.where(book.learned, codes, -1)
-        rows = [np.unique(codes[book.items.row(offer)]) for offer in range(len(book))]
+        return cls.from_items([book.items.row(offer) for offer in range(len(book))], codes, book.covering)
+
+    @classmethod
+    def from_items(cls, items: list[NDArray[np.int64]], codes: NDArray[np.int32], covering: Ragged) -> CandidateMap:
+        """Map offers given as the items of each, with the model item of every item (-1: none)."""
+        rows = [np.unique(codes[row]) for row in items]
         rows = [row[row >= 0] for row in rows]
         candidates = np.unique(np.concatenate([np.empty(0, np.int64), *rows])).astype(np.int64)
         of_offer = Ragged.of(np.searchsorted(candidates, row) for row in rows)
-        return cls(candidates, of_offer, book.covering)
+        return cls(candidates, of_offer, covering)
 
     def best(self, scores: NDArray[np.float32], rows: NDArray[np.int64], offers: NDArray[np.int64]) -> list[int]:
         """For N pairs of subject and offer, the model item that gives the offer its score; -1 where there is none.
@@ -75,11 +80,23 @@ def coverage(situation: Situation, histories: Histories, candidates: CandidateMa
         histories: What of their histories counts for scores.
         candidates: Which offers cover which items.
     """
-    offer, row = candidates.covering.take(histories.item)
-    weight = np.exp2((histories.day[row] - situation.today) / HALF_LIFE_DAYS)
-    cells = histories.rows_of[row] * situation.shape[1] + offer
-    counted = np.bincount(cells, weight, minlength=situation.shape[0] * situation.shape[1])
-    return counted.reshape(situation.shape).astype(np.float32)
+    return covered_by(histories, candidates.covering, situation.today, offers=situation.shape[1])
+
+
+def covered_by(histories: Histories, covering: Ragged, today: int, *, offers: int) -> NDArray[np.float32]:
+    """float32 [B, O]: the recency-weighted count of past purchase days that each offer covers.
+
+    Args:
+        histories: B subjects.
+        covering: Item to the offers that cover it.
+        today: The day (since 1970) that ages are measured from.
+        offers: O.
+    """
+    offer, row = covering.take(histories.item)
+    weight = np.exp2((histories.day[row] - today) / HALF_LIFE_DAYS)
+    cells = histories.rows_of[row] * offers + offer
+    counted = np.bincount(cells, weight, minlength=len(histories) * offers)
+    return counted.reshape(-1, offers).astype(np.float32)
 
 
 def pool(scores: NDArray[np.float32], covered: NDArray[np.float32], of_offer: Ragged) -> NDArray[np.float32]:

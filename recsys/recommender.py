@@ -18,10 +18,11 @@ from recsys.explain import Names
 from recsys.guards import Situation
 from recsys.guards.past_purchase_trap import without_trapped
 from recsys.history import Histories
+from recsys.model_histories import ModelHistories
 from recsys.model_items import catalogue_map
 from recsys.offer_book import OfferBook
 from recsys.pooling import CandidateMap, coverage
-from recsys.scorer import ModelHistories, Scorer
+from recsys.scorer import Scorer
 from recsys.why_not import WhyNot, why_not
 
 _POPULARITY: Final = popularity_column(30)
@@ -84,7 +85,7 @@ class Recommender:
     def _scores(self, situation: Situation) -> ModelScores:
         """Score what of the histories may be learned from."""
         learned = without_trapped(situation)
-        folded = self.scorer.fold(learned, self._codes)
+        folded = self.scorer.fold(learned, self._codes, as_of=situation.today)
         return ModelScores(
             candidates=self._map,
             items=self.scorer.score(folded, self._map.candidates),
@@ -104,13 +105,13 @@ class _Addends:
     folded: ModelHistories
 
     def __call__(self, row: int, asked: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        own = self.folded.rows(np.array([row]))
+        own = self.folded.rows(slice(row, row + 1))
         return own.items[0], self.scorer.contributions(own, asked)[0]
 
 
 def _popularity(scorer: Scorer) -> NDArray[np.float32]:
     """float32 [model items]: the share of recent purchase days; -inf for an item with too few buyers."""
-    statistics = scorer.bundle.statistics
+    statistics = scorer.statistics
     popularity = np.full(len(scorer.vocabulary), -np.inf, np.float32)
     codes = scorer.vocabulary.encode(statistics["item"])
     share = (statistics[_POPULARITY] / statistics[_POPULARITY].sum()).to_numpy()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -12,57 +11,40 @@ from numpy.typing import NDArray
 
 from recsys.bundle import Bundle
 from recsys.errors import BundleError, ContractError
-from recsys.history import DAYS, Histories, ItemIndex
+from recsys.history import Histories, ItemIndex
+from recsys.item_table import item_table
+from recsys.model_histories import ModelHistories, fold_histories
 from recsys.model_items import model_codes
-from recsys.ragged import distinct
 from recsys.runtime import ort
 
 # The graph's interface, shared by the exporter and this module.
 HISTORY_ITEMS: Final = "history_items"  # int64 [batch, length]; padding is the number of model items
-HISTORY_COUNTS: Final = "history_counts"  # float32 [batch, length]; purchase days, 0 for padding
-CANDIDATES: Final = "candidates"  # int64 [candidates]; model items, the same for the whole batch
-EXPLAINED: Final = "explained"  # int64 [explained]; model items whose scores to take apart; empty: no such work
+PURCHASE_SLOTS: Final = "purchase_slots"  # int64 [batch, purchases]; which of the length a purchase day is of
+PURCHASE_AGES: Final = "purchase_ages"  # float32 [batch, purchases]; days before the as-of day
+PURCHASE_TRIPS: Final = "purchase_trips"  # float32 [batch, purchases]; later shopping days
+PURCHASE_QUANTITIES: Final = "purchase_quantities"  # float32 [batch, purchases]; 0 for padding
+ITEM_STATISTICS: Final = "item_statistics"  # float32 [items + 1, statistics]; the last row is padding's
+CANDIDATES: Final = "candidates"  # int64 [candidates]; ascending model items, the same for the whole batch
+EXPLAINED: Final = "explained"  # int64 [explained]; model items whose affinities to take apart; empty: no such work
+RECALLED: Final = "recalled"  # int64 [recalled]; model items whose affinities to tell
 SCORES: Final = "scores"  # float32 [batch, candidates]
-CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; each row sums to the score
+AFFINITIES: Final = "affinities"  # float32 [batch, recalled]; folded-in scores
+CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; each row sums to the affinity
 
 BATCH: Final = 256  # subjects for callers to score in one call
-_TOGETHER: Final = 32  # of them in one run of the graph
-_LANES: Final = 8  # lengths are multiples of this: kernels sum by lanes, so padding never changes a score's last bit
-_NONE: Final = np.empty(0, np.int64)
-
-
-@dataclass(frozen=True)
-class ModelHistories:
-    """Histories as the graph takes them: padded, one column a model item.
-
-    Args:
-        items: int64 [B, L], `padding` where a subject has fewer than L model items.
-        counts: float32 [B, L], distinct purchase days.
-    """
-
-    items: NDArray[np.int64]
-    counts: NDArray[np.float32]
-
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """Who has any history that the model can use, as bool [B]."""
-        return self.lengths > 0
-
-    @cached_property
-    def lengths(self) -> NDArray[np.int64]:
-        """int64 [B]: how many model items each has."""
-        return np.asarray((self.counts > 0).sum(axis=1))
-
-    def rows(self, rows: NDArray[np.int64]) -> ModelHistories:
-        """Some of the subjects, without the padding that none of them needs."""
-        width = _padded(int(self.lengths[rows].max(initial=0)))
-        return ModelHistories(self.items[rows, :width], self.counts[rows, :width])
+_TOGETHER: Final = 32  # of them in one run of the graph: a batch is as long as its longest history
 
 
 class Scorer:
-    """Scores model items for histories; one thread unless told otherwise, since serving scales by workers."""
+    """Scores model items for histories; one thread unless told otherwise, since serving scales by workers.
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+    Args:
+        bundle: The model.
+        statistics: Item statistics fresher than the bundle's own, in their contract; None: its own.
+        threads: Of one call.
+    """
+
+    def __init__(self, bundle: Bundle, *, statistics: pl.DataFrame | None = None, threads: int = 1) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -73,6 +55,13 @@ class Scorer:
             raise BundleError(f"the graph cannot be loaded ({type(error).__name__})", where=str(bundle.path)) from None
         self.bundle = bundle
         self.vocabulary = bundle.vocabulary
+        self.refresh(bundle.statistics if statistics is None else statistics)
+
+    def refresh(self, statistics: pl.DataFrame) -> None:
+        """Score with these item statistics from now on."""
+        table = item_table(statistics, self.vocabulary, self.bundle.categories)
+        self.items = np.vstack([table, np.zeros_like(table[:1])])
+        self.statistics = statistics
 
     def codes(self, index: ItemIndex, catalogue_map: pl.DataFrame | None = None) -> NDArray[np.int32]:
         """int32 [len(index)]: the model item of each item, -1 for none.
@@ -86,60 +75,57 @@ class Scorer:
             item_map = pl.concat([item_map, catalogue_map], how="vertical").unique("item", keep="first")
         return model_codes(index, self.vocabulary, item_map)
 
-    def fold(self, histories: Histories, codes: NDArray[np.int32]) -> ModelHistories:
+    def fold(self, histories: Histories, codes: NDArray[np.int32], *, as_of: int | NDArray[np.int64]) -> ModelHistories:
         """Bring histories to model items.
 
         Args:
             histories: B subjects.
             codes: The model item of each item code, from `codes`.
+            as_of: The day (since 1970) that is scored for, one for all or int64 [B].
         """
-        rows, model = histories.rows_of, codes[histories.item].astype(np.int64)
-        usable = model >= 0
-        size = len(self.vocabulary)
-        days = distinct((rows[usable] * size + model[usable]) * DAYS + histories.day[usable])
-        cells, counts = np.unique(days // DAYS, return_counts=True)
-        subject, item = np.divmod(cells, size)
-        lengths = np.bincount(subject, minlength=len(histories))
-        column = np.arange(len(cells)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        shape = (len(histories), _padded(int(lengths.max(initial=0))))
-        items = np.full(shape, size, np.int64)
-        padded = np.zeros(shape, np.float32)
-        items[subject, column] = item
-        padded[subject, column] = counts
-        return ModelHistories(items, padded)
+        return fold_histories(histories, codes, items=len(self.vocabulary), as_of=as_of)
 
     def score(self, histories: ModelHistories, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32 [B, C]: the score of each candidate; without any history, zero."""
-        result = np.empty((len(histories.items), len(candidates)), np.float32)
-        for rows in _alike(histories):
-            result[rows] = self._run(SCORES, histories.rows(rows), candidates)
+        """float32 [B, C]: the score of each candidate; without any history, that of someone nothing is known of.
+
+        Raises:
+            ContractError: A history holds what cannot be ranked, or candidates do not ascend.
+        """
+        if len(candidates) > 1 and not (candidates[1:] > candidates[:-1]).all():
+            raise ContractError("candidates do not ascend", mend="Sort them, each once")
+        return self._run(SCORES, histories, {CANDIDATES: candidates}, (len(candidates),))
+
+    def affinities(self, histories: ModelHistories, items: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 [B, N]: the folded-in factorization's score of each item, part of what `score` looks at."""
+        return self._run(AFFINITIES, histories, {RECALLED: items}, (len(items),))
+
+    def contributions(self, histories: ModelHistories, items: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 [B, N, L]: what each model item of the history adds to each item's affinity; sums to it."""
+        return self._run(CONTRIBUTIONS, histories, {EXPLAINED: items}, (len(items), histories.items.shape[1]))
+
+    def _run(
+        self,
+        output: str,
+        histories: ModelHistories,
+        asked: Mapping[str, NDArray[np.int64]],
+        shape: tuple[int, ...],
+    ) -> NDArray[np.float32]:
+        """Run in batches of histories of about the same length; what only other outputs need is left empty."""
+        histories.check(len(self.vocabulary))
+        none = np.empty(0, np.int64)
+        constant = {CANDIDATES: none, EXPLAINED: none, RECALLED: none, ITEM_STATISTICS: self.items, **asked}
+        result = np.zeros((len(histories), *shape), np.float32)
+        order = np.argsort(histories.lengths, kind="stable")
+        for start in range(0, len(order), _TOGETHER):
+            rows = order[start : start + _TOGETHER]
+            part = histories.rows(rows)
+            feed = constant | {
+                HISTORY_ITEMS: part.items,
+                PURCHASE_SLOTS: part.slots,
+                PURCHASE_AGES: part.ages,
+                PURCHASE_TRIPS: part.trips,
+                PURCHASE_QUANTITIES: part.quantities,
+            }
+            found = self._session.run([output], feed)[0]
+            result[rows, ..., : found.shape[-1]] = found
         return result
-
-    def contributions(self, histories: ModelHistories, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32 [B, C, L]: what each model item of the history adds to each candidate's score; sums to it."""
-        result = np.zeros((len(histories.items), len(candidates), histories.items.shape[1]), np.float32)
-        for rows in _alike(histories):
-            part = self._run(CONTRIBUTIONS, histories.rows(rows), candidates)
-            result[rows, :, : part.shape[2]] = part
-        return result
-
-    def _run(self, output: str, histories: ModelHistories, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
-        asked = CANDIDATES if output == SCORES else EXPLAINED  # onnxruntime computes both outputs, so one is left empty
-        feed = {HISTORY_ITEMS: histories.items, HISTORY_COUNTS: histories.counts, CANDIDATES: _NONE, EXPLAINED: _NONE}
-        result: NDArray[np.float32] = self._session.run([output], feed | {asked: candidates})[0]
-        return result
-
-
-def _alike(histories: ModelHistories) -> list[NDArray[np.int64]]:
-    """The rows in batches of about the same length, since a batch is as long as its longest history."""
-    if not np.isfinite(histories.counts).all() or (histories.counts < 0).any():
-        raise ContractError(
-            "a history holds a count that is negative or not a number",
-            mend="Net returns before scoring; recsys.history does",
-        )
-    order = np.argsort(histories.lengths, kind="stable")
-    return [order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)]
-
-
-def _padded(length: int) -> int:
-    return max(-(-length // _LANES), 1) * _LANES

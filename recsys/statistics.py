@@ -1,18 +1,22 @@
-"""Item statistics: popularity at several half-lives, trend and repeat rate, as of a day (contract: statistics.py)."""
+"""Item statistics: popularity at several half-lives, trend, repeat rate and rhythm, as of a day."""
 
 from __future__ import annotations
 
 import datetime as dt
-import math
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from recsys.contracts.statistics import HALF_LIVES_DAYS, ITEM_STATISTICS, popularity_column
+from recsys.history import day_number
 
-_TREND = (8, 30)  # half-lives, in days, whose shares are compared
-_LN_2: Final = math.log(2)
+_TREND: Final = (8, 30)  # half-lives, in days, whose shares are compared
 _SMALL: Final = 1e-9  # keeps the logarithm of a share of zero finite
+_SECOND: Final = 2
+_PRIOR_GAPS: Final = 2  # that an item's own rhythm is shrunk with
 
 
 def item_statistics(daily: pl.DataFrame, *, as_of: dt.date, min_buyers: int) -> pl.DataFrame:
@@ -26,27 +30,74 @@ def item_statistics(daily: pl.DataFrame, *, as_of: dt.date, min_buyers: int) -> 
     Returns:
         The item-statistics contract, by item.
     """
-    bought = daily.filter(pl.col("day") < as_of).unique(["subject", "item", "day"])
-    buyers = (
-        bought.group_by("item", "subject")
-        .agg(pl.len().alias("days"))
-        .group_by("item")
-        .agg(pl.len().cast(pl.Int64).alias("buyers"), (pl.col("days") > 1).mean().alias("repeat_rate"))
-        .filter(pl.col("buyers") >= min_buyers)
-    )
-    items = buyers.join(_popularities(bought, as_of), on="item").sort("item")
-    shares = [pl.col(popularity_column(days)) / pl.col(popularity_column(days)).sum() + _SMALL for days in _TREND]
-    return items.with_columns((shares[0] / shares[1]).log().alias("trend")).select(
-        column.name for column in ITEM_STATISTICS.columns
-    )
+    return PurchaseLog.of(daily).as_of(day_number(as_of), min_buyers=min_buyers)
 
 
-def _popularities(bought: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
-    """`item` and its popularities. Summed by day, in the order of days: the same purchases give the same bits."""
-    age = (pl.lit(as_of) - pl.col("day")).dt.total_days().cast(pl.Float64)
-    count = pl.col("count").cast(pl.Float64)
-    by_day = bought.group_by("item", "day").agg(pl.len().alias("count")).sort("item", "day")
-    return by_day.group_by("item", maintain_order=True).agg(
-        count.sum().alias(popularity_column(None)),
-        *((count * (-age / days * _LN_2).exp()).sum().alias(popularity_column(days)) for days in HALF_LIVES_DAYS),
-    )
+@dataclass(frozen=True)
+class PurchaseLog:
+    """Everyone's purchase days in the order of days, so that the statistics as of any day are sums over a beginning.
+
+    Args:
+        names: The M model items, in ascending order.
+        item: int64 [N].
+        day: int64 [N], ascending.
+        which: int64 [N]: that person's first purchase day of the item (1), the second (2), …
+        gap: float64 [N]: days since the one before; 0 for the first.
+    """
+
+    names: pl.Series
+    item: NDArray[np.int64]
+    day: NDArray[np.int64]
+    which: NDArray[np.int64]
+    gap: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, daily: pl.DataFrame) -> PurchaseLog:
+        """Order `subject, item, day`; the same row twice counts once."""
+        names = daily["item"].unique().sort()
+        codes = pl.DataFrame({"item": names, "code": np.arange(len(names))})
+        pair, gap = ("subject", "item"), (pl.col("day") - pl.col("day").shift()).dt.total_days()
+        rows = (
+            daily.select("subject", "item", "day")
+            .unique()
+            .join(codes, on="item")
+            .sort("subject", "item", "day")
+            .with_columns(
+                pl.int_range(1, pl.len() + 1).over(pair).alias("which"),
+                gap.over(pair).fill_null(0).cast(pl.Float64).alias("gap"),
+            )
+            .sort("day", "code", "which", "gap")
+        )
+        day = rows["day"].to_physical().cast(pl.Int64).to_numpy()
+        columns = (rows["code"].to_numpy(), day, rows["which"].to_numpy(), rows["gap"].to_numpy())
+        return cls(names, *columns)
+
+    def as_of(self, day: int, *, min_buyers: int) -> pl.DataFrame:
+        """The item-statistics contract as of a day (since 1970): what is dated strictly before it counts."""
+        seen = slice(0, int(np.searchsorted(self.day, day)))
+        item, age = self.item[seen], (day - self.day[seen]).astype(np.float64)
+        buyers, repeaters = self._counted(item[self.which[seen] == 1]), self._counted(item[self.which[seen] == _SECOND])
+        days = self._counted(item)
+        gaps, between = days - buyers, self._counted(item, self.gap[seen])
+        mean_gap = between.sum() / max(gaps.sum(), 1)
+        first = np.full(len(self.names), day)
+        np.minimum.at(first, item, self.day[seen])
+        popularity = {None: days} | {
+            half_life: self._counted(item, np.exp2(-age / half_life)) for half_life in HALF_LIVES_DAYS
+        }
+        frame = pl.DataFrame(
+            {
+                "item": self.names,
+                "buyers": buyers.astype(np.int64),
+                **{popularity_column(half_life): values for half_life, values in popularity.items()},
+                "repeat_rate": repeaters / np.maximum(buyers, 1),
+                "interval": (between + _PRIOR_GAPS * mean_gap) / (gaps + _PRIOR_GAPS),
+                "days_on_sale": (day - first).astype(np.float64),
+            }
+        ).filter(pl.col("buyers") >= max(min_buyers, 1))
+        recent, usual = (pl.col(popularity_column(half_life)) for half_life in _TREND)
+        trend = ((recent / recent.sum() + _SMALL) / (usual / usual.sum() + _SMALL)).log().alias("trend")
+        return frame.with_columns(trend).select(column.name for column in ITEM_STATISTICS.columns)
+
+    def _counted(self, item: NDArray[np.int64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        return np.bincount(item, weight, minlength=len(self.names)).astype(np.float64)

@@ -16,7 +16,8 @@ def card(manifest: Manifest) -> str:
     return f"""# {manifest.name} {manifest.version}
 
 Scores {"categories of items" if manifest.level is Level.TYPE else "items"} for a purchase history that it is given,
-by matrix factorization with fold-in. It holds factors of items and statistics over people; no row about a person.
+by matrix factorization with fold-in and a ranker over habits, popularity and the factorization. It holds factors of
+items, a small network and statistics over people; no row about a person.
 
 ## Data
 
@@ -37,13 +38,13 @@ by matrix factorization with fold-in. It holds factors of items and statistics o
 
 ## Parity
 
-The graph against the exact solution in double precision, largest absolute differences on real histories.
+The graph against the model in double precision, largest absolute differences on real histories.
 
 {_table(manifest.parity)}
 
 ## Quality
 
-Not measured by `fit`. Judge it with `recsys-evaluate ranking` on a window that begins at {data.until} or later.
+{_quality(manifest)} Judge it with `recsys-evaluate ranking` on a window that begins at {data.until} or later.
 
 ## Privacy
 
@@ -74,6 +75,16 @@ def _table(rows: dict[str, str] | dict[str, float] | dict[str, str | int | float
 
 def _shown(value: str | float) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _quality(manifest: Manifest) -> str:
+    if not manifest.metrics:
+        return "Not measured by `fit`."
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in manifest.metrics.items())
+    return (
+        f"The factorization alone, on the newest examples, which chose its settings in {len(manifest.trials)} trials: "
+        f"{figures}. The whole is not measured by `fit`."
+    )
 
 
 def _hash(sha256: str | None, otherwise: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,16 +9,25 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from recsys.console import new_app, parse_day, print_json, say, screen, step, today, warn
+from recsys.console import new_app, print_json, say, screen, step, today, warn
 from recsys.contracts.manifest import Manifest
+from training.backtest.cli import backtest_command
+from training.budget import Budget, journal_of, parse_budget
+from training.cards.cli import card_command
 from training.dataset import Sources, read_dataset
+from training.ends import parse_until
 from training.export import seal
 from training.fit import Options, fit
 from training.levels import LevelChoice
+from training.plan import Search
 from training.profiles import Profile
 from training.purchases.cli import append_command, forget_command, rekey_command
+from training.refreshing_cli import statistics_command
 from training.registry import check_name, serve_if_first, write_bundle
+from training.registry import cli as registry
+from training.settings import read_settings
 from training.signing import create_signing_key, public_half, read_signing_key
+from training.tuning_cli import tune_command
 
 app = new_app("Learns bundles from purchases that the identity gate released. Sees no identifier and no token key.")
 keys = new_app("The key that signs bundles.")
@@ -27,6 +35,17 @@ app.add_typer(keys, name="keys")
 app.command("append")(append_command)
 app.command("forget")(forget_command)
 app.command("rekey")(rekey_command)
+app.command("backtest")(backtest_command)
+app.command("card")(card_command)
+app.command("list")(registry.list_command)
+app.command("show")(registry.show_command)
+app.command("promote")(registry.promote_command)
+app.command("rollback")(registry.rollback_command)
+app.command("verify")(registry.verify_command)
+app.command("diff")(registry.diff_command)
+app.command("prune")(registry.prune_command)
+app.command("statistics")(statistics_command)
+app.command("tune")(tune_command)
 
 
 @keys.callback()
@@ -59,13 +78,22 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
         Path | None, typer.Option(help="Who agreed to training; without it, as a dataset says, or everyone")
     ] = None,
     guards: Annotated[Path | None, typer.Option(help="The policy that says what is not learned from")] = None,
-    until: Annotated[str | None, typer.Option(help="Use nothing dated on or after this day (YYYY-MM-DD)")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Use nothing dated on or after this day; or a file with the columns subject, day")
+    ] = None,
     level: Annotated[LevelChoice, typer.Option(help="What is learned: items, or their category")] = LevelChoice.AUTO,
     profile: Annotated[Profile, typer.Option(help="How much work to do")] = Profile.DEFAULT,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same data and seed, same bundle")] = 0,
+    budget: Annotated[
+        str | None, typer.Option(help="Of the search for settings: trials (12) or time (90s, 5m, 2h)")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings that `tune` wrote; nothing is searched then")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same data, trials and seed, same bundle")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for a program")] = False,
 ) -> None:
-    """Learn a bundle from purchases, hold it against the exact solution, sign it and write it.
+    """Learn a bundle from purchases, hold its graph against the model, sign it and write it.
+
+    Chooses its settings itself, within a budget; an interrupted search goes on where it was when the same command is
+    given again.
 
     Example: `recsys-train fit --purchases release --catalogue catalogue.csv --models models --name grocery
     --signing-key secrets/bundles.pem`
@@ -73,13 +101,18 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
     started = time.perf_counter()
     check_name(name)
     key = read_signing_key(signing_key)
-    day = parse_day(until, option="--until", latest=today() + dt.timedelta(days=1)) if until else None
+    allowed = parse_budget(budget) if budget else Budget()
+    settings = read_settings(config) if config else None
+    day = parse_until(until, today=today()) if until else None
     with step("Reading purchases"):
         dataset = read_dataset(Sources(purchases, subjects, catalogue, guards), until=day, today=today())
-    fitted = fit(dataset, Options(name, level, profile, seed))
+    journal = journal_of(models / name, dataset.lineage, (level, profile, seed))
+    search = Search(settings, allowed.trials, allowed.seconds, journal)
+    fitted = fit(dataset, Options(name, level, profile, seed, search))
     sealed = seal(fitted.bundle, key)
     folder, new = write_bundle(models, name, sealed.manifest.version, sealed.files)
     current = serve_if_first(models, name, sealed.manifest.version)
+    journal.unlink(missing_ok=True)
     for warning in fitted.warnings:
         warn(warning)
     seconds = time.perf_counter() - started
@@ -97,11 +130,21 @@ def _summarise(manifest: Manifest, *, items: int, seconds: float) -> None:
         "Window": f"{data.first_day} up to, not including, {data.until}",
         "Learned from": f"{data.purchases:,} receipt lines of {data.subjects:,} subjects (consent: {data.consent})",
         "Model items": f"{items:,} at level {manifest.level.value}, each with {manifest.min_buyers} buyers or more",
-        "Off the exact solution": f"{parity['score_difference']:.1e} at most, in {parity['histories']:.0f} histories",
+        "Settings": _settings(manifest),
+        "Telling members from others": f"AUC {manifest.privacy['membership_auc']:.3f}; 0.5 is a coin",
+        "Off the model": f"{parity['score_difference']:.1e} at most, in {parity['histories']:.0f} histories",
         "Time": f"{seconds:.1f} s",
     }.items():
         table.add_row(label, text)
     screen.print(table)
+
+
+def _settings(manifest: Manifest) -> str:
+    chosen = manifest.configuration
+    listed = ", ".join(
+        f"{name} {chosen[name]}" for name in ("factors", "regularization", "alpha", "transform", "decay")
+    )
+    return f"{listed}; ranker {chosen['ranker']}" + (f"; {len(manifest.trials)} trials" if manifest.trials else "")
 
 
 def _how_to_serve(folder: Path, current: str) -> str:
@@ -118,5 +161,8 @@ def _as_json(manifest: Manifest, folder: Path, *, items: int, seconds: float) ->
         "items": items,
         "subjects": manifest.data.subjects,
         "parity": manifest.parity,
+        "configuration": manifest.configuration,
+        "privacy": manifest.privacy,
+        "trials": len(manifest.trials),
         "seconds": round(seconds, 3),
     }

@@ -21,6 +21,7 @@ from recsys.errors import ContractError, TokenError, UsageError
 from recsys.files import sha256_of
 from recsys.history import purchase_days
 from recsys.policy import load_policy, place
+from training.ends import Ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,13 @@ class Dataset:
     warnings: tuple[str, ...]
 
 
-def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> Dataset:
+def read_dataset(sources: Sources, *, until: dt.date | Ends | None, today: dt.date) -> Dataset:
     """Read, check and filter.
 
     Args:
         sources: The files.
-        until: Nothing dated on or after this day is used; None: the day after the last purchase that may be used.
+        until: Nothing dated on or after this day is used; or a day for each subject, and no other subjects; None: the
+            day after the last purchase that may be used.
         today: Purchases after this day are refused.
 
     Raises:
@@ -79,8 +81,12 @@ def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> 
     catalogue = CATALOGUE.read(sources.catalogue) if sources.catalogue else None
     unlearned = _unlearned_items(sources, catalogue)
     allowed = _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(unlearned.items))
-    until = until or _day(allowed, pl.col("day").max() + dt.timedelta(days=1)) or today
-    allowed = allowed.filter(pl.col("day") < until)
+    ends = until if isinstance(until, Ends) else None
+    if ends is not None:
+        allowed = ends.cut(allowed, tokens_of)
+    last = until.last if isinstance(until, Ends) else until
+    end = last or _day(allowed, pl.col("day").max() + dt.timedelta(days=1)) or today
+    allowed = allowed.filter(pl.col("day") < end)
     if allowed["day"].n_unique() < 2:  # noqa: PLR2004 - on one day nothing comes before anything else
         raise ContractError(
             f"{allowed['day'].n_unique()} days of purchases are left to learn from, after consent, guards and --until",
@@ -93,8 +99,9 @@ def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> 
         release=release,
         domain=tokens_of.domain,
         epoch=tokens_of.epoch,
-        first_day=_day(allowed, pl.col("day").min()) or until,
-        until=until,
+        first_day=_day(allowed, pl.col("day").min()) or end,
+        until=end,
+        until_file=ends.sha256 if ends is not None else None,
         subjects=allowed["subject"].n_unique(),
         purchases=len(allowed),
         consent=Purpose.TRAINING.value if sources.subjects else "assumed",
@@ -103,6 +110,25 @@ def read_dataset(sources: Sources, *, until: dt.date | None, today: dt.date) -> 
     if catalogue is not None:
         catalogue = catalogue.filter(~pl.col("item").is_in(unlearned.items))
     return Dataset(purchase_days(allowed), catalogue, lineage, unlearned.warnings + doubts)
+
+
+def learnable(sources: Sources, *, today: dt.date) -> pl.DataFrame:
+    """The purchases that may be learned from, line by line, whatever their day: for a backtest to split.
+
+    Args:
+        sources: The files.
+        today: Purchases after this day are refused.
+
+    Raises:
+        ContractError: A file breaks its contract.
+    """
+    held = dataset_in(sources.purchases)
+    if held is not None:
+        sources = _with_its_subjects(sources, held)
+    purchases = read_purchases(sources.purchases, today=today)
+    tokens_of = column_lineage(purchases["subject"], where=str(sources.purchases))
+    unlearned = _unlearned_items(sources, CATALOGUE.read(sources.catalogue) if sources.catalogue else None)
+    return _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(unlearned.items))
 
 
 @dataclass(frozen=True, slots=True)

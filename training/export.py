@@ -49,7 +49,7 @@ def seal(bundle: Bundle, key: SigningKey) -> SealedBundle:
     """
     files = {
         MODEL_FILE: bundle.model,
-        VOCABULARY_FILE: _parquet(pl.DataFrame({"item": bundle.vocabulary.names})),
+        VOCABULARY_FILE: _parquet(pl.DataFrame({"item": bundle.vocabulary.names, "category": bundle.categories})),
         STATISTICS_FILE: _parquet(bundle.statistics),
     }
     if bundle.item_map is not None:

@@ -24,11 +24,14 @@ class Transform(StrEnum):
     LOG1P = "log1p"
     SQRT = "sqrt"
     RAW = "raw"
+    BINARY = "binary"
 
     def __call__(self, counts: NDArray[Float]) -> NDArray[Float]:
         """Transform counts, none of them below zero."""
         if self is Transform.RAW:
             return counts
+        if self is Transform.BINARY:
+            return np.asarray(counts > 0, counts.dtype)
         return np.asarray(np.log1p(counts) if self is Transform.LOG1P else np.sqrt(counts), counts.dtype)
 
 

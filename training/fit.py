@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -16,17 +16,21 @@ from recsys.bundle import Bundle
 from recsys.console import step
 from recsys.contracts.manifest import Manifest
 from recsys.errors import BundleError
-from recsys.statistics import item_statistics
+from recsys.history import day_number
+from training.categories import categories_of
 from training.dataset import Dataset
-from training.factorize import Factorization
 from training.graph.assemble import assemble
-from training.graph.reference import FoldIn
 from training.levels import LevelChoice, ModelItemDays, to_level
 from training.matrix import PurchaseMatrix, purchase_matrix
-from training.parity import agrees, parity
-from training.profiles import MIN_BUYERS, Profile, factorization
+from training.parity import HISTORIES, Native, agrees, parity
+from training.plan import Chosen, Search, Work, choose, kept_private, learn
+from training.profiles import EFFORTS, MIN_BUYERS, Profile
+from training.record import Record
+from training.settings import Settings
+from training.snapshot import World
+from training.windows import examples_of, time_scale
 
-SOLVER_STEPS: Final = (8, 12, 16)  # of conjugate gradient: more, where fewer do not reach the exact solution
+SOLVER_STEPS: Final = (8, 12, 16, 24)  # of conjugate gradient: more, where fewer do not reach the exact solution
 _LIBRARIES: Final = ("implicit", "numpy", "onnx", "onnxruntime", "polars", "scikit-learn", "scipy")
 
 
@@ -38,13 +42,15 @@ class Options:
         name: The bundle's name.
         level: What a model item is.
         profile: How much work to do.
-        seed: The same data and seed give the same bundle.
+        seed: The same data, seed and trials give the same bundle.
+        search: How the settings are chosen.
     """
 
     name: str
     level: LevelChoice = LevelChoice.AUTO
     profile: Profile = Profile.DEFAULT
     seed: int = 0
+    search: Search = field(default_factory=Search)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,76 +66,119 @@ class Fitted:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is learned from, counted."""
+
+    days: ModelItemDays
+    matrix: PurchaseMatrix
+    world: World
+
+
 def fit(dataset: Dataset, options: Options) -> Fitted:
     """Learn a bundle.
 
     Raises:
         ContractError: Too little is left to learn from.
-        BundleError: The graph does not answer what the exact solution answers.
+        BundleError: The graph does not answer what the model answers, or members could be told from others.
     """
+    until = day_number(dataset.lineage.until)
     with step("Counting purchase days"):
-        days = to_level(dataset.daily, dataset.catalogue, options.level, min_buyers=MIN_BUYERS)
-        matrix = purchase_matrix(days.daily, min_buyers=MIN_BUYERS)
-        statistics = item_statistics(days.daily, as_of=dataset.lineage.until, min_buyers=MIN_BUYERS)
-    with step("Factorizing"):
-        model = factorization(options.profile, seed=options.seed).fit(matrix.counts)
-    if not np.isfinite(model.item_factors_).all():
+        material = prepared(dataset, options)
+        world = material.world
+        work = Work(world, examples_of(world.record, until), until, EFFORTS[options.profile], options.seed)
+    with step("Choosing settings") as tell:
+        chosen = choose(work, options.search, tell)
+    with step("Trying to tell who was learned from") as tell:
+        settings, privacy = kept_private(work, chosen.settings, tell)
+    with step("Learning factors and ranker") as tell:
+        native = learn(work, settings, tell)
+    if not np.isfinite(native.lens.fold.item_factors).all():
         raise BundleError("the factorization did not converge", where=options.name, mend="Try another --seed")
+    manifest = _manifest(dataset, options, material, replace(chosen, settings=settings), native)
     draft = Bundle(
         path=Path(options.name),
-        manifest=_manifest(dataset, options, days, matrix, model),
+        manifest=msgspec.structs.replace(manifest, privacy=manifest.privacy | privacy),
         model=b"",
-        vocabulary=matrix.vocabulary,
-        item_map=_known(days.item_map, matrix),
-        statistics=statistics,
+        vocabulary=material.matrix.vocabulary,
+        item_map=_known(material.days.item_map, material.matrix),
+        statistics=world.log.as_of(until, min_buyers=MIN_BUYERS),
+        categories=world.record.categories,
     )
-    with step("Building the graph and holding it against the exact solution"):
-        bundle = _with_graph(draft, FoldIn.of(model, matrix.counts), matrix)
-    return Fitted(bundle, dataset.warnings + _left_out(days))
+    with step("Building the graph and holding it against the model"):
+        bundle = _with_graph(draft, native, world, until)
+    return Fitted(bundle, dataset.warnings + _warnings(material.days, native))
 
 
-def _with_graph(draft: Bundle, fold: FoldIn, matrix: PurchaseMatrix) -> Bundle:
+def prepared(dataset: Dataset, options: Options) -> Material:
+    """Bring purchase days to model items, leave out those of too few buyers, and lay them out."""
+    days = to_level(dataset.daily, dataset.catalogue, options.level, min_buyers=MIN_BUYERS)
+    matrix = purchase_matrix(days.daily, min_buyers=MIN_BUYERS)
+    categories = categories_of(matrix.vocabulary, dataset.catalogue, days.level)
+    record = Record.of(days.daily, matrix.vocabulary, categories)
+    tau = time_scale(record, day_number(dataset.lineage.until))
+    return Material(days, matrix, World.of(days.daily, record, tau, MIN_BUYERS))
+
+
+def _with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundle:
     figures: dict[str, float] = {}
+    by_length = np.argsort(np.diff(world.record.offsets), kind="stable")
+    some = by_length[np.unique(np.linspace(0, len(by_length) - 1, min(HISTORIES, len(by_length))).astype(np.int64))]
+    histories = world.histories(some, np.full(len(some), until))
     for steps in SOLVER_STEPS:
-        bundle = replace(draft, model=assemble(fold, steps=steps))
-        figures = parity(bundle, fold, matrix.counts)
+        bundle = replace(draft, model=assemble(native.lens, native.ranker, steps=steps))
+        figures = parity(bundle, native, histories)
         if agrees(figures):
             configuration = draft.manifest.configuration | {"solver_steps": steps}
             manifest = msgspec.structs.replace(draft.manifest, configuration=configuration, parity=figures)
             return replace(bundle, manifest=manifest)
     found = ", ".join(f"{name} {figure:.1e}" for name, figure in figures.items() if "difference" in name)
     raise BundleError(
-        f"the graph differs from the exact solution ({found}); nothing was written",
+        f"the graph differs from the model ({found}); nothing was written",
         where=str(draft.path),
         mend="Report this, with the figures",
     )
 
 
-def _manifest(
-    dataset: Dataset, options: Options, days: ModelItemDays, matrix: PurchaseMatrix, model: Factorization
-) -> Manifest:
+def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Chosen, native: Native) -> Manifest:
+    metrics = {}
+    if chosen.trials:
+        best = max(chosen.trials, key=lambda trial: trial.quality.against(chosen.trials[0].quality)).quality
+        metrics = {"factorization_mixed_ndcg": best.mixed, "factorization_novel_ndcg": best.novel}
     return Manifest(
         name=options.name,
         version="",
-        level=days.level,
+        level=material.days.level,
         min_buyers=MIN_BUYERS,
-        data=msgspec.structs.replace(dataset.lineage, subjects=matrix.counts.shape[0]),
-        configuration={
-            "profile": options.profile.value,
-            "factors": model.factors,
-            "regularization": model.regularization,
-            "regularization_effective": model.regularization_,
-            "alpha": model.alpha,
-            "transform": str(model.transform),
-            "iterations": model.iterations,
-        },
+        data=msgspec.structs.replace(dataset.lineage, subjects=material.matrix.counts.shape[0]),
+        configuration=_configuration(chosen.settings, options, material, native),
         seed=options.seed,
         parity={},
-        metrics={},
-        privacy={"min_buyers": float(MIN_BUYERS), "least_buyers": float(matrix.least_buyers)},
+        metrics=metrics,
+        privacy={"min_buyers": float(MIN_BUYERS), "least_buyers": float(material.matrix.least_buyers)},
         libraries={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         files={},
+        trials=tuple(msgspec.to_builtins(trial) for trial in chosen.trials),
     )
+
+
+def _configuration(
+    settings: Settings, options: Options, material: Material, native: Native
+) -> dict[str, str | int | float | bool]:
+    ranker = settings.ranker
+    return {
+        "profile": options.profile.value,
+        **msgspec.to_builtins(settings.factorization),
+        "regularization_effective": native.lens.fold.regularization,
+        "time_scale_days": material.world.tau,
+        "categories": native.lens.size,
+        "ranker": "none" if native.ranker is None else "mlp",
+        "hidden": " x ".join(map(str, ranker.hidden)),
+        "seeds": ranker.seeds,
+        "epochs": ranker.epochs,
+        "resample": ranker.resample,
+        "distilled": ranker.distilled,
+    }
 
 
 def _known(item_map: pl.DataFrame | None, matrix: PurchaseMatrix) -> pl.DataFrame | None:
@@ -139,7 +188,12 @@ def _known(item_map: pl.DataFrame | None, matrix: PurchaseMatrix) -> pl.DataFram
     return item_map.filter(pl.col("model_item").is_in(matrix.vocabulary.names))
 
 
-def _left_out(days: ModelItemDays) -> tuple[str, ...]:
-    if not days.left_out:
-        return ()
-    return (f"{days.left_out} items that were bought have no category in the catalogue; they are not learned from",)
+def _warnings(days: ModelItemDays, native: Native) -> tuple[str, ...]:
+    warnings = []
+    if days.left_out:
+        warnings.append(
+            f"{days.left_out} items that were bought have no category in the catalogue; they are not learned from"
+        )
+    if native.ranker is None:
+        warnings.append("Too few come back to learn a ranking from: scores are the factorization's alone")
+    return tuple(warnings)

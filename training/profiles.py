@@ -1,11 +1,12 @@
-"""Settings under a name, so that nobody has to turn knobs: one that is good, one that is quick and only for tests."""
+"""Settings under a name, so that nobody has to turn knobs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from training.factorize import Factorization
+from training.settings import FactorizationSettings, RankerSettings, Settings
 
 MIN_BUYERS: Final = 5  # k of design.md 6
 
@@ -13,12 +14,47 @@ MIN_BUYERS: Final = 5  # k of design.md 6
 class Profile(StrEnum):
     """How much work goes into a fit."""
 
-    TEST = "test"
-    DEFAULT = "default"
+    TEST = "test"  # seconds, for tests only
+    DEFAULT = "default"  # minutes
+    LARGE = "large"  # for 10 million rows and more
 
 
-def factorization(profile: Profile, *, seed: int) -> Factorization:
-    """The factorization of a profile. The defaults of `Factorization` are the ones chosen in docs/adr/0002."""
-    if profile is Profile.TEST:
-        return Factorization(factors=16, iterations=6, random_state=seed)
-    return Factorization(random_state=seed)
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """The work of a profile.
+
+    Args:
+        settings: Where the search starts.
+        trials: Settings that are tried at most.
+        judged: Examples of the newest block that trials are judged on, at most.
+        learned: Examples of a block that the ranker learns from, at most.
+        rows: Rows that the ranker learns from, at most.
+    """
+
+    settings: Settings
+    trials: int
+    judged: int
+    learned: int
+    rows: int
+
+
+EFFORTS: Final = {
+    Profile.TEST: Effort(
+        Settings(
+            factorization=FactorizationSettings(factors=16, iterations=6),
+            ranker=RankerSettings(hidden=(16, 8), seeds=1, epochs=6, resample=4_000, distilled=False),
+        ),
+        trials=0,
+        judged=200,
+        learned=200,
+        rows=200_000,
+    ),
+    Profile.DEFAULT: Effort(Settings(), trials=19, judged=1_500, learned=2_500, rows=4_000_000),
+    Profile.LARGE: Effort(
+        Settings(factorization=FactorizationSettings(factors=64)),
+        trials=8,
+        judged=3_000,
+        learned=10_000,
+        rows=10_000_000,
+    ),
+}

@@ -39,4 +39,11 @@ AS_OF: Final = TableContract(
     unique=("subject",),
 )
 
+CANDIDATES: Final = TableContract(
+    name="candidates",
+    version=1,
+    columns=(Column("item", pl.String(), "A model item of the bundle that is judged", check=filled),),
+    unique=("item",),
+)
+
 EVALUATION_SETS: Final = {contract.name: contract for contract in (REDEMPTIONS, DEMOGRAPHICS)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -13,7 +13,9 @@ from recsys.contracts.token import DOMAIN_PATTERN, EPOCH_PATTERN
 MANIFEST_FILE: Final = "manifest.json"
 SIGNATURE_FILE: Final = "manifest.sig"
 MODEL_FILE: Final = "model.onnx"
-VOCABULARY_FILE: Final = "vocabulary.parquet"  # model item; its row is its index in the graph
+VOCABULARY_FILE: Final = (
+    "vocabulary.parquet"  # model item and the number of its category; its row is its index in the graph
+)
 ITEM_MAP_FILE: Final = "items.parquet"  # item, model item; only where the two differ
 STATISTICS_FILE: Final = "statistics.parquet"
 CARD_FILE: Final = "card.md"
@@ -37,6 +39,7 @@ class TrainingData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     epoch: Annotated[str, msgspec.Meta(pattern=f"^{EPOCH_PATTERN}$")]
     first_day: dt.date
     until: dt.date  # nothing dated on or after it was used
+    until_file: Sha256 | None = None  # of the file that gave each subject a day of its own, `until` being the last
     subjects: int
     purchases: int
     consent: str  # "training": only those who agreed; "assumed": no subjects file, on the caller's word
@@ -46,7 +49,7 @@ class TrainingData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`manifest.json`; the signature in `manifest.sig` covers its bytes."""
 
-    contract: Annotated[str, msgspec.Meta(pattern=r"^bundle/1$")] = "bundle/1"
+    contract: Annotated[str, msgspec.Meta(pattern=r"^bundle/2$")] = "bundle/2"
     name: str
     version: str
     level: Level
@@ -58,4 +61,5 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     metrics: dict[str, float]
     privacy: dict[str, float]
     libraries: dict[str, str]
+    trials: tuple[dict[str, Any], ...] = ()  # of the search for settings: what was tried, and what it reached
     files: dict[str, Sha256]

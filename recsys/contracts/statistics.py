@@ -27,7 +27,7 @@ def _count(name: str, doc: str) -> Column:
 
 ITEM_STATISTICS: Final = TableContract(
     name="item-statistics",
-    version=1,
+    version=2,
     columns=(
         Column("item", pl.String(), "The model item", check=filled),
         Column("buyers", pl.Int64(), "Distinct subjects", check=lambda value: value > 0),
@@ -48,6 +48,11 @@ ITEM_STATISTICS: Final = TableContract(
             "Buyers with at least two purchase days, by all buyers",
             check=lambda value: value.is_between(0, 1),
         ),
+        _count(
+            "interval",
+            "Mean days between a buyer's consecutive purchase days, with two more of the mean of all items",
+        ),
+        _count("days_on_sale", "Days since it was first bought"),
     ),
     unique=("item",),
 )

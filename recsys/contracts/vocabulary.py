@@ -10,8 +10,11 @@ from recsys.contracts.table import Column, TableContract, filled
 
 VOCABULARY: Final = TableContract(
     name="vocabulary",
-    version=1,
-    columns=(Column("item", pl.String(), "The model item; its row, from 0, is its number in the graph", check=filled),),
+    version=2,
+    columns=(
+        Column("item", pl.String(), "The model item; its row, from 0, is its number in the graph", check=filled),
+        Column("category", pl.Int64(), "The number of its category, from 0", check=lambda value: value >= 0),
+    ),
     unique=("item",),
 )
 

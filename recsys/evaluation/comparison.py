@@ -1,19 +1,20 @@
-"""Models side by side: every metric of every model for every judged subject, at each task."""
+"""Models side by side: what each would list at each task, and what the lists are worth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.contracts.runs import TASKS, Task
 from recsys.evaluation.lists import top_lists
-from recsys.evaluation.metrics import METRICS, Judged
+from recsys.evaluation.metrics import Judged
+from recsys.evaluation.metrics.ndcg import ndcg
 from recsys.evaluation.splits import Split
 
-Task = Literal["mixed", "novel"]
 Scores = Callable[[slice], NDArray[np.floating]]  # of the judged subjects of a slice: [B, items]
 
 K: Final = 10  # places in a list
@@ -21,49 +22,68 @@ _CELLS: Final = 2**22  # scores of one batch: bounds memory, whatever the size o
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
-    """The metrics of one task.
+class Listed:
+    """The lists of one model at one task for all S judged subjects of a split.
 
     Args:
-        rows: int64 [S], which of the split's judged subjects these are: all with something relevant at this task.
-        metrics: float64 [S, models, metrics], both in the order of their mappings.
+        items: int64 [S, k], model items, best first; -1 where a list is shorter.
+        scores: float64 [S, k], what they were ranked by; NaN where a list is shorter.
     """
 
-    rows: NDArray[np.int64]
-    metrics: NDArray[np.float64]
+    items: NDArray[np.int64]
+    scores: NDArray[np.float64]
 
 
-def compare(split: Split, models: Mapping[str, Scores]) -> dict[Task, Values]:
-    """Judge the models' lists of `K`. A task at which nobody can be judged is left out.
+def listed(split: Split, scores: Scores, *, k: int = K) -> dict[Task, Listed]:
+    """The lists of a model at each task.
 
-    *Mixed*: every item may be listed, and what was bought in the window is relevant. *Novel*: what the subject had
-    bought before is taken off the lists, and only what they had never bought before is relevant.
+    *Mixed*: every item may be listed. *Repeat*: only what the subject had bought before. *Novel*: only what they had
+    never bought. A score that is not finite is never listed.
     """
-    parts: dict[Task, list[Values]] = {"mixed": [], "novel": []}
-    for rows in _batches(len(split.judged), max(1, _CELLS // split.items)):
-        relevant, bought = split.relevant(rows), split.bought(rows)
-        scores = [score(rows) for score in models.values()]
-        parts["mixed"].append(_measured(rows, scores, relevant, np.ones_like(bought)))
-        parts["novel"].append(_measured(rows, scores, relevant & ~bought, ~bought))
-    joined = {task: _joined(of_task) for task, of_task in parts.items() if of_task}
-    return {task: values for task, values in joined.items() if len(values.rows)}
+    parts: dict[Task, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {task: [] for task in TASKS}
+    for rows in batches(len(split.judged), split.items):
+        bought, of_rows = split.bought(rows), scores(rows)
+        for task in TASKS:
+            items = top_lists(of_rows, k, allowed=_allowed(task, bought))
+            given = np.take_along_axis(of_rows, np.maximum(items, 0), axis=1).astype(np.float64)
+            parts[task].append((items, np.where(items >= 0, given, np.nan)))
+    return {
+        task: Listed(np.concatenate([items for items, _ in of_task]), np.concatenate([given for _, given in of_task]))
+        for task, of_task in parts.items()
+        if of_task
+    }
 
 
-def _batches(subjects: int, size: int) -> Iterator[slice]:
+def relevant(task: Task, targets: NDArray[np.bool_], bought: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the targets count at a task: all; those bought before; those never bought before."""
+    if task == "mixed":
+        return targets
+    return targets & bought if task == "repeat" else targets & ~bought
+
+
+def mean_ndcg(split: Split, scores: Scores, *, k: int = K) -> dict[Task, float]:
+    """Mean NDCG of a model over the subjects with a history; a task that nobody can be judged on is left out."""
+    lists = listed(split, scores, k=k)
+    values: dict[Task, list[NDArray[np.float64]]] = {task: [] for task in lists}
+    old = ~split.new
+    for rows in batches(len(split.judged), split.items):
+        targets, bought = split.relevant(rows), split.bought(rows)
+        for task, of_task in lists.items():
+            wanted = relevant(task, targets, bought)
+            able = wanted.any(axis=1) & old[rows]
+            values[task].append(ndcg(Judged.of(of_task.items[rows][able], wanted[able])))
+    joined = {task: np.concatenate(of_task) for task, of_task in values.items()}
+    return {task: float(of_task.mean()) for task, of_task in joined.items() if len(of_task)}
+
+
+def batches(subjects: int, items: int) -> Iterator[slice]:
+    """Slices of the subjects whose scores fit into memory."""
+    size = max(1, _CELLS // max(items, 1))
     for start in range(0, subjects, size):
         yield slice(start, min(start + size, subjects))
 
 
-def _measured(
-    rows: slice, scores: list[NDArray[np.floating]], relevant: NDArray[np.bool_], allowed: NDArray[np.bool_]
-) -> Values:
-    able = np.flatnonzero(relevant.any(axis=1))
-    of_models = []
-    for of_model in scores:
-        judged = Judged.of(top_lists(of_model[able], K, allowed=allowed[able]), relevant[able])
-        of_models.append(np.stack([metric(judged) for metric in METRICS.values()], axis=1))
-    return Values(rows.start + able, np.stack(of_models, axis=1))
-
-
-def _joined(parts: list[Values]) -> Values:
-    return Values(np.concatenate([part.rows for part in parts]), np.concatenate([part.metrics for part in parts]))
+def _allowed(task: Task, bought: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    if task == "mixed":
+        return np.ones_like(bought)
+    return bought if task == "repeat" else ~bought

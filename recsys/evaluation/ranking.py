@@ -1,123 +1,92 @@
-"""Ranking, judged: the bundle beside its baselines, on what was bought in a window that none of them has seen."""
+"""Ranking, judged: lists held against what was bought in windows that none of the models had seen."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from recsys.bundle import Bundle
-from recsys.errors import BundleError, ContractError
-from recsys.evaluation.baselines import global_prior, gp_pop, own_frequency, popularity
-from recsys.evaluation.comparison import K, Scores, compare
+from recsys.contracts.runs import TASKS
+from recsys.errors import ContractError
 from recsys.evaluation.intervals import RESAMPLES
-from recsys.evaluation.results import BUNDLE, GP_POP, POPULARITY, JudgedBundle, JudgedPurchases, RankingResult
+from recsys.evaluation.judging import LEAST_SUBJECTS, JudgedWindow, judge_window
+from recsys.evaluation.results import Coverage, JudgedPurchases, JudgedRun, RankingResult
+from recsys.evaluation.results import JudgedWindow as WindowResult
+from recsys.evaluation.runs import RunSet
 from recsys.evaluation.source import Source
-from recsys.evaluation.splits import Split, Window, time_split
+from recsys.evaluation.splits import compact
 from recsys.evaluation.summary import summarise
-from recsys.history import ItemIndex, histories
-from recsys.scorer import Scorer
 
-_MEND_EMPTY: Final = "Name the purchases that the bundle is for, and a day that they reach beyond"
+_MEND: Final = "Name the purchases that the lists were made from"
 
 
-def judge_ranking(bundle: Bundle, source: Source, window: Window, *, seed: int) -> RankingResult:
-    """Compare the bundle with popularity and GP-Pop.
+def judge_runs(runs: RunSet, source: Source, *, seed: int, until: dt.date | None = None) -> RankingResult:
+    """Judge all models of the runs in all of their windows. Lists and purchases are all that is looked at.
 
     Args:
-        bundle: Trained on nothing dated in the window.
-        source: The purchases; what is dated after the window is not looked at.
-        window: What to judge on.
+        runs: The lists.
+        source: The purchases that they were made from, the windows included.
         seed: Of the bootstrap's resamples.
+        until: Of a bundle: nothing dated on or after it was learned from.
 
     Raises:
-        BundleError: The bundle was trained on days of the window.
-        ContractError: Nobody can be judged.
+        ContractError: The purchases are others, or too few people can be judged.
     """
-    check_unseen(bundle, window)
-    scorer, purchases = Scorer(bundle), source.purchases
-    index = ItemIndex.of(purchases["item"].unique().sort())
-    codes = scorer.codes(index)
-    split = time_split(purchases, window, index, codes, items=len(bundle.vocabulary))
-    _check_judged(split)
-    given = histories(purchases, index, until=window.as_of, subjects=split.judged.subjects)
-    everything = np.arange(split.items)
-
-    def by_bundle(rows: slice) -> NDArray[np.floating]:
-        return scorer.score(scorer.fold(given.slice(rows.start, rows.stop), codes), everything)
-
-    models = {**baselines(split), BUNDLE: by_bundle}
-    summary = summarise(compare(split, models), list(models), split.judged, np.random.default_rng(seed))
+    if source.fingerprint != runs.manifest.purchases:
+        raise ContractError("are not the purchases that the lists were made from", where="--purchases", mend=_MEND)
+    purchases = compact(source.purchases)
+    judged = [judge_window(runs, purchases, window) for window in runs.manifest.windows]
+    cells = [cell for window in judged for cell in window.cells]
+    if not any(cell.segment == "all" for cell in cells):
+        raise ContractError(
+            f"fewer than {LEAST_SUBJECTS} people with a history bought anything that could be listed",
+            where="--purchases",
+            mend="Judge more people, or a longer window",
+        )
+    run = _run(runs, until)
+    models = [model.name for model in run.models]
+    figures, differences = summarise(cells, models, run.name, np.random.default_rng(seed))
+    last_day = source.purchases["day"].max()
     return RankingResult(
-        bundle=_judged_bundle(bundle),
-        purchases=_judged_purchases(source, split),
-        as_of=window.as_of,
-        horizon=window.horizon,
-        k=K,
+        run=run,
+        purchases=_purchases(source),
+        windows=tuple(_window(window, last_day) for window in judged if isinstance(last_day, dt.date)),
         seed=seed,
         resamples=RESAMPLES,
-        figures=summary.figures,
-        differences=summary.differences,
-        by_history=summary.by_history,
+        figures=figures,
+        differences=differences,
+        coverage=tuple(_coverage(judged, models)),
     )
 
 
-def check_unseen(bundle: Bundle, window: Window) -> None:
-    """Refuse a bundle that was trained on days of the window: it would be judged on what it has seen."""
-    until = bundle.manifest.data.until
-    if until > window.as_of:
-        raise BundleError(
-            f"its training window reaches into what it would be judged on: it was trained on days before {until}, "
-            f"and the first day to judge is {window.as_of}",
-            where=bundle.model_version,
-            mend=f"Fit with --until {window.as_of}, or judge from {until} on",
-        )
-
-
-def baselines(split: Split) -> dict[str, Scores]:
-    """The baselines, each knowing what happened before the window and no more."""
-    as_of, items = split.window.as_of, split.items
-    popular = popularity(split.everyone, items=items)
-    prior = global_prior(split.everyone, as_of=as_of, items=items)
-
-    def by_popularity(rows: slice) -> NDArray[np.floating]:
-        return np.broadcast_to(popular, (rows.stop - rows.start, items))
-
-    def by_habit(rows: slice) -> NDArray[np.floating]:
-        return gp_pop(own_frequency(split.judged.slice(rows.start, rows.stop), as_of=as_of, items=items), prior)
-
-    return {POPULARITY: by_popularity, GP_POP: by_habit}
-
-
-def _check_judged(split: Split) -> None:
-    if not len(split.everyone):
-        raise ContractError(
-            f"nothing that the bundle knows was bought before {split.window.as_of}",
-            where="--purchases",
-            mend=_MEND_EMPTY,
-        )
-    if not len(split.judged):
-        raise ContractError(
-            f"nobody with a history bought anything that the bundle knows from {split.window.as_of} "
-            f"to before {split.window.end}",
-            where="--purchases",
-            mend=_MEND_EMPTY,
-        )
-
-
-def _judged_bundle(bundle: Bundle) -> JudgedBundle:
-    manifest = bundle.manifest
-    return JudgedBundle(
-        version=bundle.model_version,
-        until=manifest.data.until,
+def _run(runs: RunSet, until: dt.date | None) -> JudgedRun:
+    manifest = runs.manifest
+    return JudgedRun(
+        candidate=manifest.candidate,
+        until=until,
         level=manifest.level,
-        items=len(bundle.vocabulary),
+        split=manifest.split,
+        k=manifest.k,
+        models=manifest.models,
     )
 
 
-def _judged_purchases(source: Source, split: Split) -> JudgedPurchases:
+def _window(judged: JudgedWindow, last_day: dt.date) -> WindowResult:
+    split = judged.split
+    return WindowResult(
+        window=judged.window,
+        days_covered=split.window.covered(last_day),
+        items=split.items,
+        new_subjects=int(split.new.sum()),
+        unknown_items=split.unknown_items,
+        unknown_share=split.unknown_share,
+    )
+
+
+def _purchases(source: Source) -> JudgedPurchases:
     first_day, last_day = source.purchases.select(first=pl.col("day").min(), last=pl.col("day").max()).row(0)
     return JudgedPurchases(
         fingerprint=source.fingerprint,
@@ -126,8 +95,17 @@ def _judged_purchases(source: Source, split: Split) -> JudgedPurchases:
         lines=len(source.purchases),
         first_day=first_day,
         last_day=last_day,
-        days_covered=split.window.covered(last_day),
-        subjects_without_history=split.without_history,
-        unknown_items=split.unknown_items,
-        unknown_share=split.unknown_share,
     )
+
+
+def _coverage(judged: Sequence[JudgedWindow], models: Sequence[str]) -> list[Coverage]:
+    found = []
+    for task in TASKS:
+        shares = np.array([window.coverage[task] for window in judged])
+        names = [*(window.window.name for window in judged), None]
+        for name, of_window in zip(names, [*shares, shares.mean(axis=0)], strict=True):
+            found += [
+                Coverage(window=name, task=task, model=model, share=float(share))
+                for model, share in zip(models, of_window, strict=True)
+            ]
+    return found

@@ -1,4 +1,4 @@
-"""What `ranking` finds, as a document that outlives the run: `ranking.json`."""
+"""What `ranking` finds, as a document that outlives the run: `ranking.json`. It holds nothing about one person."""
 
 from __future__ import annotations
 
@@ -8,25 +8,42 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from recsys.contracts.manifest import Level
-from recsys.evaluation.comparison import Task
+from recsys.contracts.runs import RunModel, RunWindow, SplitKind, Task
 from recsys.evaluation.intervals import Estimate
+from recsys.evaluation.segments import Segment
 
-BUNDLE: Final = "bundle"  # among the models: the one that is judged; the others are what it is held against
-POPULARITY: Final = "popularity"
-GP_POP: Final = "gp-pop"
+RANKING_FILE: Final = "ranking.json"
 
 
-class JudgedBundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which bundle was judged."""
+class JudgedRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was judged."""
 
-    version: str
-    until: dt.date
+    candidate: str  # the bundle's name and version, or the recipe
+    until: dt.date | None  # of a bundle: it has seen nothing dated on or after it
     level: Level
+    split: SplitKind
+    k: int
+    models: tuple[RunModel, ...]
+
+    @property
+    def name(self) -> str:
+        """The candidate's name among the models."""
+        return next(model.name for model in self.models if model.role == "candidate")
+
+
+class JudgedWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One window, and what of it could not be judged."""
+
+    window: RunWindow
+    days_covered: int
     items: int
+    new_subjects: int
+    unknown_items: int
+    unknown_share: float
 
 
 class JudgedPurchases(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which purchases it was judged on, and what of them could not be judged."""
+    """Which purchases it was judged on."""
 
     fingerprint: str
     domain: str
@@ -35,55 +52,56 @@ class JudgedPurchases(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     lines: int
     first_day: dt.date
     last_day: dt.date
-    days_covered: int  # of the window
-    subjects_without_history: int
-    unknown_items: int
-    unknown_share: float
 
 
 class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One metric of one model at one task."""
+    """One metric of one model at one task; `window` null: the mean over the windows."""
 
+    window: str | None
     task: Task
+    segment: Segment
     model: str
     metric: str
-    subjects: int
+    subjects: int  # over several windows: different ones
     estimate: Estimate
 
 
 class Difference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The bundle minus a baseline, on the same subjects; `relative` is by the baseline's mean, null where that is 0."""
+    """The candidate minus a baseline on the same subjects; `relative` is by the baseline's mean, null where that is 0.
 
+    `p` is two-sided; `holm` is `p` corrected for all baselines and tasks of the same window, segment and metric.
+    """
+
+    window: str | None
     task: Task
+    segment: Segment
     baseline: str
     metric: str
     subjects: int
     estimate: Estimate
     relative: float | None
+    p: float
+    holm: float
 
 
-class GroupFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """NDCG of one model among the subjects with `from_days` to `to_days` shopping days before the window."""
+class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The share of the items that a model shows to somebody; `window` null: the mean over the windows."""
 
+    window: str | None
     task: Task
     model: str
-    from_days: int
-    to_days: int
-    subjects: int
-    estimate: Estimate
+    share: float
 
 
 class RankingResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`ranking.json`."""
 
-    contract: Annotated[str, msgspec.Meta(pattern=r"^ranking/1$")] = "ranking/1"
-    bundle: JudgedBundle
+    contract: Annotated[str, msgspec.Meta(pattern=r"^ranking/2$")] = "ranking/2"
+    run: JudgedRun
     purchases: JudgedPurchases
-    as_of: dt.date
-    horizon: int
-    k: int
+    windows: tuple[JudgedWindow, ...]
     seed: int
     resamples: int
     figures: tuple[Figure, ...]
     differences: tuple[Difference, ...]
-    by_history: tuple[GroupFigure, ...]
+    coverage: tuple[Coverage, ...]

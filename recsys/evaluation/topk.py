@@ -10,8 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.errors import ContractError
+from recsys.evaluation.fresh import FreshStatistics, model_item_days
 from recsys.evaluation.lists import top_lists
-from recsys.history import Histories, ItemIndex, histories
+from recsys.evaluation.recall import candidate_scores
+from recsys.history import Histories, ItemIndex, day_number, histories
+from recsys.model_histories import ModelHistories
 from recsys.scorer import BATCH, Scorer
 
 
@@ -30,22 +33,41 @@ class TopLists:
     left_out: int
 
 
-def list_top(scorer: Scorer, purchases: pl.DataFrame, as_of: dt.date | pl.DataFrame, *, k: int) -> TopLists:
-    """Rank all model items for each subject; what was bought before may be listed again.
+def list_top(
+    scorer: Scorer,
+    purchases: pl.DataFrame,
+    as_of: dt.date | pl.DataFrame,
+    *,
+    k: int,
+    candidates: NDArray[np.int64] | None = None,
+) -> TopLists:
+    """Rank model items for each subject; what was bought before may be listed again.
+
+    Item statistics are computed from `purchases` strictly before each as-of day.
 
     Args:
         scorer: Of the bundle.
         purchases: In the purchases contract.
         as_of: Nothing dated on or after this day is used; or a frame `subject, day` with a day for each subject.
         k: The length of a list; shorter where there are fewer items.
+        candidates: int64, ascending: the model items to rank; None: all up to 2,500, else what a subject bought before,
+            the factorization's 200 best for them, and what is popular.
 
     Raises:
         ContractError: Nobody has a history that the bundle can use.
     """
     index = ItemIndex.of(purchases["item"].unique().sort())
     codes = scorer.codes(index)
-    known = histories(purchases, index, until=as_of)
-    rows = pl.concat([_lists(scorer, batch, codes, k) for batch in known.batches(BATCH)])
+    fresh = FreshStatistics(scorer, model_item_days(purchases, index, codes, scorer.vocabulary))
+    parts, subjects = [], 0
+    for day, until in _by_day(as_of):
+        fresh.refresh(day)
+        known = histories(purchases, index, until=until)
+        subjects += len(known)
+        for batch in known.batches(BATCH):
+            folded = scorer.fold(batch, codes, as_of=day_number(day))
+            parts.append(_lists(batch, _scores(scorer, folded, candidates), k, scorer.vocabulary))
+    rows = pl.concat([_NOBODY, *parts]).sort("subject", "rank")
     if rows.is_empty():
         raise ContractError(
             "nobody has a history that the bundle can use",
@@ -53,20 +75,38 @@ def list_top(scorer: Scorer, purchases: pl.DataFrame, as_of: dt.date | pl.DataFr
             mend="Name the purchases that the bundle is for, and a day after some of them",
         )
     listed = rows["subject"].n_unique()
-    return TopLists(rows, listed=listed, left_out=len(known) - listed)
+    return TopLists(rows, listed=listed, left_out=subjects - listed)
 
 
-def _lists(scorer: Scorer, batch: Histories, codes: NDArray[np.int32], k: int) -> pl.DataFrame:
-    folded = scorer.fold(batch, codes)
-    scores = scorer.score(folded, np.arange(len(scorer.vocabulary)))
-    lists = top_lists(scores, k, allowed=np.broadcast_to(folded.known[:, None], scores.shape))
+_NOBODY = pl.DataFrame(schema={"subject": pl.String, "rank": pl.Int64, "item": pl.String, "score": pl.Float32})
+
+
+def _by_day(as_of: dt.date | pl.DataFrame) -> list[tuple[dt.date, dt.date | pl.DataFrame]]:
+    """The as-of days, each with whom it is for: a day means everyone."""
+    if isinstance(as_of, dt.date):
+        return [(as_of, as_of)]
+    return [(part["day"][0], part) for part in as_of.sort("day").partition_by("day", maintain_order=True)]
+
+
+def _scores(scorer: Scorer, folded: ModelHistories, candidates: NDArray[np.int64] | None) -> NDArray[np.float32]:
+    """float32 [B, model items]; -inf for what is not to be listed."""
+    if candidates is None:
+        return candidate_scores(scorer, folded)
+    scores = np.full((len(folded), len(scorer.vocabulary)), -np.inf, np.float32)
+    scores[:, candidates] = scorer.score(folded, candidates)
+    scores[~folded.known] = -np.inf
+    return scores
+
+
+def _lists(batch: Histories, scores: NDArray[np.float32], k: int, vocabulary: ItemIndex) -> pl.DataFrame:
+    lists = top_lists(scores, k)
     row, place = np.nonzero(lists >= 0)
     item = lists[row, place]
     return pl.DataFrame(
         {
             "subject": pl.Series(batch.subjects, dtype=pl.String).gather(row),
             "rank": pl.Series(place + 1, dtype=pl.Int64),
-            "item": pl.Series(scorer.vocabulary.names, dtype=pl.String).gather(item),
+            "item": pl.Series(vocabulary.names, dtype=pl.String).gather(item),
             "score": scores[row, item],
         }
     )

@@ -18,7 +18,7 @@ from scipy.stats import chi2
 
 from recsys.arms import Arm
 from recsys.errors import ContractError
-from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates, resampled_means
+from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates, resampled_columns
 
 METRICS: Final = ("buyers", "purchases", "redemptions", "spend")
 SUSPICIOUS: Final = 0.001  # a sample ratio less likely than this is no accident
@@ -104,7 +104,7 @@ def measure_uplift(decisions: pl.DataFrame, events: pl.DataFrame, *, days: int |
             "hold one arm only", where="--decisions", mend="Serve with a holdout in the policy, then export again"
         )
     rng = np.random.default_rng(seed)
-    resampled = {arm: resampled_means(values, rng) for arm, values in arms.values.items()}
+    resampled = {arm: resampled_columns(values, rng) for arm, values in arms.values.items()}
     several = decisions.group_by("subject").agg(pl.col("arm").n_unique()).filter(pl.col("arm") > 1)
     return UpliftResult(
         since=decisions.select(pl.col("at").min()).item(),

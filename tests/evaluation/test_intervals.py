@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from recsys.evaluation.intervals import RESAMPLES, bootstrap_means
+from recsys.evaluation import intervals
+from recsys.evaluation.intervals import RESAMPLES, Estimate, bootstrap_means, estimates, holm, p_values, resampled_means
 
 
 def sample(subjects: int, columns: int = 1, seed: int = 0) -> np.ndarray:
@@ -57,3 +62,47 @@ def test_about_19_of_20_intervals_hold_the_true_mean() -> None:
 def test_nobody_has_no_mean() -> None:
     with pytest.raises(ValueError, match="no subject"):
         bootstrap_means(np.empty((0, 1)), np.random.default_rng(0))
+
+
+def test_groups_share_the_draws_so_that_windows_are_paired() -> None:
+    values = sample(40, 2)
+    some = np.arange(0, 40, 2)
+    whole, again, half = resampled_means(
+        [(np.arange(40), values), (np.arange(40), values), (some, values[some])], 40, np.random.default_rng(3)
+    )
+    assert (whole == again).all()
+    (slow,) = resampled_means([(some, values[some])], 40, np.random.default_rng(3))
+    assert slow == pytest.approx(half)
+
+
+def test_a_resample_that_nobody_of_a_group_is_in_is_not_counted() -> None:
+    (drawn,) = resampled_means([(np.array([7]), np.array([[0.25]]))], 20, np.random.default_rng(0))
+    missed = np.isnan(drawn).mean()
+    assert missed == pytest.approx((19 / 20) ** 20, abs=0.02)
+    assert estimates(np.array([0.25]), drawn) == [Estimate(0.25, 0.25, 0.25)]
+
+
+def test_p_agrees_with_the_interval_and_with_a_t_test() -> None:
+    differences = np.random.default_rng(5).normal(0.02, 0.1, (150, 1))
+    (drawn,) = resampled_means([(np.arange(150), differences)], 150, np.random.default_rng(0))
+    (p,) = p_values(drawn)
+    assert p == pytest.approx(stats.ttest_1samp(differences[:, 0], 0).pvalue, abs=0.01)
+    assert p_values(np.zeros((99, 1)))[0] == 1
+    assert p_values(np.ones((99, 1)))[0] == pytest.approx(2 / 100)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_agrees_with_rejecting_step_by_step(p: list[float]) -> None:
+    """Holm's procedure as he wrote it: in ascending order, against level / (m - j), until one stands."""
+    corrected = holm(np.array(p))
+    for level in (0.01, 0.05, 0.3):
+        rejected = set()
+        for step, number in enumerate(sorted(range(len(p)), key=lambda number: p[number])):
+            if p[number] * (len(p) - step) > level:
+                break
+            rejected.add(number)
+        assert {number for number, value in enumerate(corrected) if value <= level} == rejected
+
+
+def test_the_worked_example_of_holm_holds() -> None:
+    assert doctest.testmod(intervals).failed == 0

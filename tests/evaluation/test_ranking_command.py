@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import html.parser
-import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from recsys.bundle import Bundle, load_bundle
 from recsys.cli import app
 from recsys.contracts.purchases import PURCHASES
 from recsys.errors import RecsysError, TokenError, UsageError
-from recsys.history import ItemIndex, histories
+from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 
 pytestmark = pytest.mark.slow  # a fitted bundle
@@ -47,10 +46,11 @@ def judged(market: Market, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 def scored_by(bundle: Bundle, market: Market, subjects: list[str]) -> dict[str, dict[str, float]]:
     """What the scorer says of each subject's history before the day."""
-    scorer = Scorer(bundle)
+    scorer = Scorer(bundle)  # its own statistics are as of the window's first day
     index = ItemIndex.of(market.lines["item"].unique().sort())
     known = histories(market.lines, index, until=AS_OF, subjects=subjects)
-    scores = scorer.score(scorer.fold(known, scorer.codes(index)), np.arange(len(bundle.vocabulary)))
+    folded = scorer.fold(known, scorer.codes(index), as_of=day_number(AS_OF))
+    scores = scorer.score(folded, np.arange(len(bundle.vocabulary)))
     names = bundle.vocabulary.names
     return {subject: dict(zip(names, row.tolist(), strict=True)) for subject, row in zip(subjects, scores, strict=True)}
 
@@ -60,12 +60,13 @@ def expected_means(bundle: Bundle, market: Market) -> dict[tuple[str, str, str],
     items = list(bundle.vocabulary.names)
     everyone = judging.people(market.lines, market.types, set(items), AS_OF, END)
     able = judging.judged(everyone)
-    popular, habit = judging.popularity(everyone, items), judging.gp_pop(everyone, items, AS_OF)
+    popular, own = judging.popularity(everyone, items), judging.own_frequency(everyone, items)
     personal = scored_by(bundle, market, list(able))
     values: dict[tuple[str, str, str], list[float]] = {}
     for subject, person in able.items():
-        models = {"popularity": popular, "gp-pop": habit(person), "bundle": personal[subject]}
-        for task, hidden in (("mixed", set()), ("novel", set(person.before))):
+        models = {"popularity": popular, "own-frequency": own(person), "bundle": personal[subject]}
+        never = set(items) - set(person.before)
+        for task, hidden in (("mixed", set()), ("repeat", never), ("novel", set(person.before))):
             if wanted := person.wanted - hidden:
                 for model, scores in models.items():
                     for metric, value in judging.metrics(scores, wanted, hidden).items():
@@ -73,56 +74,91 @@ def expected_means(bundle: Bundle, market: Market) -> dict[tuple[str, str, str],
     return {key: sum(of_key) / len(of_key) for key, of_key in values.items()}
 
 
+def means(document: Document) -> dict[tuple[str, str, str], float]:
+    """Of everyone with a history, over the windows."""
+    return {
+        (f["task"], f["model"], f["metric"]): f["estimate"]["mean"]
+        for f in document["figures"]
+        if (f["window"], f["segment"]) == (None, "all")
+    }
+
+
 def test_every_figure_is_what_plain_loops_find(market: Market, judged: tuple[Path, Document, str]) -> None:
     _, document, _ = judged
-    found = {(f["task"], f["model"], f["metric"]): f["estimate"]["mean"] for f in document["figures"]}
+    found = means(document)
     expected = expected_means(load_bundle(market.bundle, trust=market.trust), market)
-    assert len(expected) == 18
-    assert found == {key: pytest.approx(value, abs=1e-9) for key, value in expected.items()}
+    assert len(expected) == 3 * 3 * 4
+    assert {key: found[key] for key in expected} == {key: pytest.approx(v, abs=1e-9) for key, v in expected.items()}
 
 
 def test_differences_are_paired_and_belong_to_a_baseline(judged: tuple[Path, Document, str]) -> None:
     _, document, _ = judged
-    means = {(f["task"], f["model"], f["metric"]): f["estimate"]["mean"] for f in document["figures"]}
-    assert len(document["differences"]) == 2 * 2 * 3
-    for difference in document["differences"]:
-        own = means[difference["task"], "bundle", difference["metric"]]
-        baseline = means[difference["task"], difference["baseline"], difference["metric"]]
+    found = means(document)
+    whole = [d for d in document["differences"] if (d["window"], d["segment"]) == (None, "all")]
+    assert len(whole) == 3 * 5 * 6
+    for difference in whole:
+        own = found[difference["task"], "bundle", difference["metric"]]
+        baseline = found[difference["task"], difference["baseline"], difference["metric"]]
         assert difference["estimate"]["mean"] == pytest.approx(own - baseline)
-        assert difference["relative"] == pytest.approx((own - baseline) / baseline)
-        assert difference["estimate"]["low"] <= own - baseline <= difference["estimate"]["high"]
+        assert difference["estimate"]["low"] - 1e-9 <= own - baseline <= difference["estimate"]["high"] + 1e-9
+        assert 0 < difference["p"] <= difference["holm"] <= 1
 
 
-def test_groups_by_history_share_out_the_subjects(judged: tuple[Path, Document, str]) -> None:
+def test_one_window_is_its_own_mean(judged: tuple[Path, Document, str]) -> None:
+    figures = judged[1]["figures"]
+    windows = [{**f, "window": None} for f in figures if f["window"] == "2017-11-27"]
+    assert windows == [f for f in figures if f["window"] is None]
+
+
+def test_thirds_by_history_share_out_the_subjects(judged: tuple[Path, Document, str]) -> None:
     _, document, _ = judged
-    for task in ("mixed", "novel"):
-        (subjects,) = {f["subjects"] for f in document["figures"] if f["task"] == task}
-        groups = [g for g in document["by_history"] if (g["task"], g["model"]) == (task, "bundle")]
-        assert sum(group["subjects"] for group in groups) == subjects
-        assert all(a["to_days"] < b["from_days"] for a, b in itertools.pairwise(groups))
-        mean = sum(group["subjects"] * group["estimate"]["mean"] for group in groups) / subjects
-        (whole,) = [
-            f["estimate"]["mean"]
+    for task in ("mixed", "repeat"):  # on novel things too few of a third can be judged
+        of_task = {
+            f["segment"]: f
             for f in document["figures"]
-            if (f["task"], f["model"], f["metric"]) == (task, "bundle", "ndcg")
-        ]
-        assert mean == pytest.approx(whole)
+            if (f["window"], f["task"], f["model"], f["metric"]) == (None, task, "bundle", "ndcg")
+        }
+        thirds = [of_task[name] for name in ("short", "middle", "long")]
+        subjects = of_task["all"]["subjects"]
+        assert sum(third["subjects"] for third in thirds) == subjects
+        mean = sum(third["subjects"] * third["estimate"]["mean"] for third in thirds) / subjects
+        assert mean == pytest.approx(of_task["all"]["estimate"]["mean"])
+        assert of_task["rare"]["subjects"] <= subjects
+
+
+def test_baselines_chose_their_settings_before_the_window(
+    market: Market, judged: tuple[Path, Document, str], tmp_path: Path
+) -> None:
+    models = {model["name"]: model for model in judged[1]["run"]["models"]}
+    assert [model["role"] for model in models.values()] == ["baseline"] * 5 + ["candidate"]
+    assert set(models["gp-pop"]["settings"]) == {f"2017-11-27 {task}" for task in ("mixed", "repeat", "novel")}
+    assert models["popularity"]["settings"] == {}
+    inside = pl.col("day") >= AS_OF
+    shuffled = market.lines.with_columns(item=pl.when(inside).then(pl.col("item").shuffle(seed=1)).otherwise("item"))
+    PURCHASES.write(shuffled, tmp_path / "shuffled.parquet")
+    ranking(*market.judged(out=tmp_path, purchases=tmp_path / "shuffled.parquet"), "--seed", "3")
+    other = json.loads((tmp_path / "ranking.json").read_text())
+    assert other["run"]["models"] == judged[1]["run"]["models"]
+    assert means(other) != means(judged[1])
 
 
 def test_the_document_says_what_was_judged_on_what(market: Market, judged: tuple[Path, Document, str]) -> None:
     out, document, _ = judged
     assert json.loads((out / "ranking.json").read_text()) == document
-    assert (document["contract"], document["as_of"], document["horizon"]) == ("ranking/1", "2017-11-27", HORIZON)
-    assert document["bundle"]["version"] == load_bundle(market.bundle, trust=market.trust).model_version
+    bundle = load_bundle(market.bundle, trust=market.trust)
+    assert (document["contract"], document["run"]["candidate"]) == ("ranking/2", bundle.model_version)
+    (window,) = document["windows"]
+    assert window["window"] == {"name": "2017-11-27", "as_of": "2017-11-27", "horizon": HORIZON}
+    assert window["items"] == len(bundle.vocabulary)
     purchases = document["purchases"]
     assert purchases["lines"] == len(market.lines)
     assert (purchases["domain"], purchases["consent"]) == ("rec", "assumed")
-    assert purchases["subjects_without_history"] == sum(
+    assert window["new_subjects"] == sum(
         bool(person.wanted) and not person.before
         for person in judging.people(market.lines, market.types, known_types(market), AS_OF, END).values()
     )
     unknown = market.lines.filter(pl.col("day").is_between(AS_OF, END, closed="left"))["item"].unique().to_list()
-    assert purchases["unknown_items"] == len([i for i in unknown if market.types.get(i) not in known_types(market)])
+    assert window["unknown_items"] == len([i for i in unknown if market.types.get(i) not in known_types(market)])
 
 
 def known_types(market: Market) -> set[str]:
@@ -131,7 +167,14 @@ def known_types(market: Market) -> set[str]:
 
 def test_a_person_reads_a_table_and_where_the_page_is(judged: tuple[Path, Document, str]) -> None:
     out, document, screen = judged
-    for text in ("mixed: everything they bought", "GP-Pop", "popularity", "NDCG@10", str(out / "ranking.html")):
+    for text in (
+        "mixed: everything they bought",
+        "gp-pop",
+        "popularity",
+        "NDCG@10",
+        "This is one window",
+        str(out / "ranking.html"),
+    ):
         assert text in screen
     assert f"{document['figures'][0]['estimate']['mean']:.4f}".removeprefix("0") in screen
 
@@ -167,20 +210,21 @@ def test_the_page_needs_nothing_but_itself(judged: tuple[Path, Document, str]) -
     assert not {"script", "link", "iframe", "img", "object"} & set(page.tags)
     assert "url(" not in page.text
     assert "@import" not in page.text
-    assert page.tags.count("svg") == 6
+    assert page.tags.count("svg") == 4 * 3
 
 
 def test_the_page_says_what_the_document_says(judged: tuple[Path, Document, str]) -> None:
     out, document, _ = judged
     page = read_page(out / "ranking.html")
-    for figure in document["figures"]:
-        assert f"{figure['estimate']['mean']:.4f}".removeprefix("0") in page.text
-    assert document["bundle"]["version"] in page.text
+    for (_, _, metric), mean in means(document).items():
+        if metric != "popularity_bias":
+            assert f"{mean:.4f}".removeprefix("0") in page.text
+    assert document["run"]["candidate"] in page.text
     assert document["purchases"]["fingerprint"] in page.text
-    assert "This is one window." in page.text
+    assert "This is one window:" in page.text
     assert "Only 56 subjects could be judged" in page.text
     plots = [label for label in page.labels if "NDCG@10" in label]
-    assert len(plots) == 3
+    assert len(plots) == 4
     assert f"{document['figures'][0]['estimate']['mean']:.3f}" in plots[0]
 
 
@@ -222,7 +266,7 @@ def test_a_bundle_that_has_seen_the_window_is_refused(market: Market, tmp_path: 
 
 def test_a_later_day_may_be_judged(market: Market, tmp_path: Path) -> None:
     ranking(*market.judged(out=tmp_path, **{"as-of": AS_OF + dt.timedelta(days=7)}), "--horizon", "14")
-    assert json.loads((tmp_path / "ranking.json").read_text())["purchases"]["days_covered"] == 14
+    assert json.loads((tmp_path / "ranking.json").read_text())["windows"][0]["days_covered"] == 14
 
 
 def test_purchases_that_end_within_the_window_are_judged_with_a_warning(
@@ -242,9 +286,9 @@ def test_a_window_full_of_items_the_bundle_does_not_know_is_judged_with_a_warnin
     renamed = market.lines.with_columns(item=pl.when(strange).then(pl.lit("strange")).otherwise("item"))
     PURCHASES.write(renamed, tmp_path / "renamed.parquet")
     ranking(*market.judged(out=tmp_path, purchases=tmp_path / "renamed.parquet"))
-    share = json.loads((tmp_path / "ranking.json").read_text())["purchases"]["unknown_share"]
+    share = json.loads((tmp_path / "ranking.json").read_text())["windows"][0]["unknown_share"]
     assert 0.3 < share < 0.7
-    assert f"does not know {100 * share:.0f}" in capsys.readouterr().err
+    assert f"do not know {100 * share:.0f}" in capsys.readouterr().err
 
 
 def test_a_task_that_nobody_can_be_judged_on_is_left_out(
@@ -255,9 +299,9 @@ def test_a_task_that_nobody_can_be_judged_on_is_left_out(
     PURCHASES.write(pl.concat([before, returned]), tmp_path / "habit.parquet")
     ranking(*market.judged(out=tmp_path, purchases=tmp_path / "habit.parquet"))
     document = json.loads((tmp_path / "ranking.json").read_text())
-    assert {figure["task"] for figure in document["figures"]} == {"mixed"}
-    assert "Nobody could be judged on “something new to them”" in capsys.readouterr().err
-    assert read_page(tmp_path / "ranking.html").tags.count("svg") == 3
+    assert {figure["task"] for figure in document["figures"]} == {"mixed", "repeat"}
+    assert "Too few could be judged on “something new to them”" in capsys.readouterr().err
+    assert read_page(tmp_path / "ranking.html").tags.count("svg") == 4 * 2
 
 
 def test_tokens_of_another_domain_are_refused(market: Market, tmp_path: Path) -> None:
@@ -338,3 +382,19 @@ def test_an_output_that_is_a_file_is_left_as_it_was(market: Market, tmp_path: Pa
         ranking(*market.judged(out=out))
     assert out.read_text() == "mine"
     assert no_leftovers(tmp_path)
+
+
+def test_last_baskets_may_be_judged(market: Market, tmp_path: Path) -> None:
+    ranking(*market.judged(out=tmp_path), "--split", "last-basket")
+    document = json.loads((tmp_path / "ranking.json").read_text())
+    assert document["run"]["split"] == "last-basket"
+    assert "last basket in the window" in (tmp_path / "ranking.html").read_text()
+
+
+def test_what_stands_in_runs_is_not_asked_again(market: Market, tmp_path: Path) -> None:
+    for wrong, message in (
+        (("--runs", str(tmp_path), "--as-of", "2017-11-27"), "--as-of: stands in the runs already"),
+        (("--bundle", str(market.bundle)), "needs --runs, or --bundle with --trust and --as-of"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            ranking("--purchases", str(market.purchases), "--out", str(tmp_path), *wrong)

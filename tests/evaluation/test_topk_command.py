@@ -15,8 +15,9 @@ from recsys.cli import app
 from recsys.contracts.evaluation_sets import AS_OF as AS_OF_CONTRACT
 from recsys.contracts.purchases import PURCHASES
 from recsys.errors import RecsysError, TokenError, UsageError
-from recsys.history import ItemIndex, histories
+from recsys.history import ItemIndex, day_number, histories, purchase_days
 from recsys.scorer import Scorer
+from recsys.statistics import item_statistics
 
 
 def topk(*arguments: str) -> None:
@@ -31,13 +32,25 @@ def one_by_one(market: Market, days: dict[str, dt.date], k: int) -> list[tuple[s
     for subject, day in sorted(days.items()):
         before = market.lines.filter(pl.col("subject") == subject, pl.col("day") < day)
         index = ItemIndex.of(before["item"].unique())
-        folded = scorer.fold(histories(before, index, subjects=[subject]), scorer.codes(index))
+        scorer.refresh(statistics_before(market, scorer, day))
+        own = histories(before, index, subjects=[subject])
+        folded = scorer.fold(own, scorer.codes(index), as_of=day_number(day))
         if not folded.known[0]:
             continue
         scores = scorer.score(folded, np.arange(len(bundle.vocabulary)))[0].tolist()
         best = sorted(range(len(scores)), key=lambda item: (-scores[item], item))[:k]
         rows += [(subject, rank, bundle.vocabulary.names[i], scores[i]) for rank, i in enumerate(best, start=1)]
     return rows
+
+
+def statistics_before(market: Market, scorer: Scorer, day: dt.date) -> pl.DataFrame:
+    """Of everyone's purchases before the day, by model item."""
+    index = ItemIndex.of(market.lines["item"].unique())
+    codes = dict(zip(index.names, scorer.codes(index).tolist(), strict=True))
+    names = {item: scorer.vocabulary.names[code] for item, code in codes.items() if code >= 0}
+    known = market.lines.filter(pl.col("item").is_in(list(names)))
+    daily = purchase_days(known).with_columns(pl.col("item").replace_strict(names))
+    return item_statistics(daily, as_of=day, min_buyers=scorer.bundle.manifest.min_buyers)
 
 
 def same(found: pl.DataFrame, expected: list[tuple[str, int, str, float]]) -> None:

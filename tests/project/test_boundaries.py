@@ -38,7 +38,7 @@ PLANTED = {
     "recsys/ranking.py": "import pseudonymize",
     "recsys/guards/never.py": "import cryptography",
     "training/matrix.py": "import pseudonymize.vault",
-    "training/registry.py": "import cryptography",
+    "training/registry/writing.py": "import cryptography",
     "recsys/decide.py": "import socket",
     "recsys/boosts.py": "import recsys.evaluation.ranking",
     "recsys/rank.py": "import recsys.contracts.evaluation_sets",

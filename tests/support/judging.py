@@ -47,19 +47,15 @@ def popularity(everyone: dict[str, Person], items: list[str]) -> dict[str, float
     return {item: sum(item in person.before for person in everyone.values()) for item in items}
 
 
-def gp_pop(everyone: dict[str, Person], items: list[str], as_of: Day) -> Callable[[Person], dict[str, float]]:
-    """Own decayed purchase days, plus 1.5 times everyone's by their largest."""
-
-    def own(person: Person, item: str) -> float:
-        return sum(0.5 ** ((as_of - day).days / 84) for day in person.before.get(item, ()))
-
-    total = {item: sum(own(person, item) for person in everyone.values()) for item in items}
-    largest = max(total.values())
-    return lambda person: {item: own(person, item) + 1.5 * total[item] / largest for item in items}
+def own_frequency(everyone: dict[str, Person], items: list[str]) -> Callable[[Person], dict[str, float]]:
+    """Own purchase days; between equals, different buyers."""
+    popular = popularity(everyone, items)
+    most = max(popular.values())
+    return lambda person: {item: len(person.before.get(item, ())) + popular[item] / (2 * most) for item in items}
 
 
 def metrics(scores: dict[str, float], wanted: set[str], hidden: set[str], k: int = 10) -> dict[str, float]:
-    """NDCG, recall and precision of the list that the scores make, ties in the items' order."""
+    """The metrics of right places of the list that the scores make, ties in the items' order."""
     order = sorted((item for item in scores if item not in hidden), key=lambda item: -scores[item])[:k]
     places = [place for place, item in enumerate(order, start=1) if item in wanted]
     best = sum(1 / math.log2(place + 1) for place in range(1, min(k, len(wanted)) + 1))
@@ -67,4 +63,5 @@ def metrics(scores: dict[str, float], wanted: set[str], hidden: set[str], k: int
         "ndcg": sum(1 / math.log2(place + 1) for place in places) / best,
         "recall": len(places) / min(k, len(wanted)),
         "precision": len(places) / k,
+        "map": sum((number + 1) / place for number, place in enumerate(places)) / min(k, len(wanted)),
     }

@@ -92,7 +92,9 @@ def test_options_that_mean_nothing(shop: Shop, tmp_path: Path, train: Train) -> 
         ({"level": "type"}, "--level: type needs --catalogue"),
         ({"guards": shop.guards}, "--guards: needs --catalogue"),
         ({"level": "shelf"}, "--level"),
-        ({"profile": "large"}, "--profile"),
+        ({"profile": "huge"}, "--profile"),
+        ({"budget": "soon"}, "--budget: is no budget"),
+        ({"config": tmp_path / "nowhere.toml"}, "nowhere.toml: cannot be read"),
         ({"seed": "-1"}, "--seed"),
         ({"models": None}, "--models"),
     ):

@@ -15,7 +15,7 @@ from support.commands import run
 from support.tokens import token
 
 from recsys.bundle import Bundle, load_bundle
-from recsys.history import ItemIndex, histories
+from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 from training.signing import create_signing_key
 
@@ -62,11 +62,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def real(folder: Path) -> Bundle:
-    """What the real command makes of it, with its own choice of level and settings."""
+    """What the real command makes of it, with its own choice of level, and a quicker ranker than by default."""
+    (folder / "config.toml").write_text("[ranker]\nseeds = 1\nepochs = 4\nresample = 250000\n", encoding="utf-8")
     done = run(
         *("training", "fit", "--purchases", folder / "purchases.parquet", "--catalogue", folder / "catalogue.parquet"),
         *("--models", folder / "models", "--name", "grocery", "--signing-key", folder / "key", "--until", AS_OF),
-        "--json",
+        *("--config", folder / "config.toml", "--json"),
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["level"] == "type"
@@ -76,14 +77,15 @@ def real(folder: Path) -> Bundle:
 def test_the_graph_solves_exactly(real: Bundle) -> None:
     parity = real.manifest.parity
     assert parity["histories"] == 256
-    assert parity["score_difference"] <= 1e-5
+    assert parity["fold_difference"] <= 1e-5
+    assert parity["score_difference"] <= 1e-4
     assert parity["batch_difference"] <= 1e-6
     assert parity["contribution_difference"] <= 1e-4
     assert parity["same_top"] == 1
 
 
 def test_regularisation_is_strong_enough_to_hide_members(real: Bundle) -> None:
-    assert float(real.manifest.configuration["regularization_effective"]) >= 30
+    assert real.manifest.privacy["membership_auc"] <= 0.53
 
 
 def test_novel_items_are_ranked_better_than_by_popularity(real: Bundle, folder: Path) -> None:
@@ -92,7 +94,7 @@ def test_novel_items_are_ranked_better_than_by_popularity(real: Bundle, folder: 
     scorer = Scorer(real)
     codes = scorer.codes(index)
     before = histories(purchases, index, until=AS_OF)
-    scores = scorer.score(scorer.fold(before, codes), np.arange(len(real.vocabulary)))
+    scores = scorer.score(scorer.fold(before, codes, as_of=day_number(AS_OF)), np.arange(len(real.vocabulary)))
     model_item = pl.DataFrame({"item": index.names, "code": codes}).filter(pl.col("code") >= 0)
     after = purchases.filter(pl.col("day") >= AS_OF, pl.col("day") < END).join(model_item, on="item")
     bought, relevant = np.zeros(scores.shape, np.bool_), np.zeros(scores.shape, np.bool_)
@@ -111,7 +113,7 @@ def test_novel_items_are_ranked_better_than_by_popularity(real: Bundle, folder: 
     assert (relevant & ~bought).any(axis=1).sum() == pytest.approx(1_925, abs=3)
     assert popular == pytest.approx(0.087, abs=0.002)
     assert novel >= 0.090
-    assert mixed >= 0.38
+    assert mixed >= 0.55
 
 
 def ndcg(scores: NDArray[np.floating], relevant: NDArray[np.bool_], places: int = 10) -> float:

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recsys.bundle import Bundle
+from recsys.errors import ContractError
 from recsys.history import ItemIndex
-from recsys.scorer import ModelHistories, Scorer
+from recsys.model_histories import ModelHistories
+from recsys.scorer import Scorer
 from training.factorize import Factorization, Transform
+from training.features.assemble import Lens
 from training.graph.assemble import assemble
 from training.graph.reference import FoldIn
 
@@ -42,19 +45,30 @@ def pair(request: pytest.FixtureRequest, bundle: Bundle) -> Pair:
     matrix = sparse.csr_matrix(counts)
     model = Factorization(12, transform=request.param, alpha=2.0, regularization=0.3, random_state=0)
     fold = FoldIn.of(model.fit(matrix), matrix)
+    return Pair(fold, scorer_of(bundle, fold, steps=16))
+
+
+def scorer_of(bundle: Bundle, fold: FoldIn, *, steps: int) -> Scorer:
+    """Of a graph without a ranker."""
+    categories = np.zeros(ITEMS, np.int64)
+    model = assemble(Lens(28.0, categories, fold), None, steps=steps)
     vocabulary = ItemIndex.of(str(item) for item in EVERYTHING)
-    return Pair(fold, Scorer(replace(bundle, model=assemble(fold, steps=16), vocabulary=vocabulary)))
+    return Scorer(replace(bundle, model=model, vocabulary=vocabulary, categories=categories))
 
 
 def padded(batch: list[History]) -> ModelHistories:
     """As `Scorer.fold` pads: to lengths in eights."""
     width = max(*(-(-len(history) // 8) * 8 for history in batch), 8, 8)
+    days = max(*(-(-sum(history.values()) // 8) * 8 for history in batch), 8, 8)
     items = np.full((len(batch), width), ITEMS, np.int64)
-    counts = np.zeros((len(batch), width), np.float32)
+    slots, quantities = np.zeros((len(batch), days), np.int64), np.zeros((len(batch), days), np.float32)
     for row, history in enumerate(batch):
         items[row, : len(history)] = list(history)
-        counts[row, : len(history)] = list(history.values())
-    return ModelHistories(items, counts)
+        total = sum(history.values())
+        slots[row, :total] = np.repeat(np.arange(len(history)), list(history.values()))
+        quantities[row, :total] = 1
+    ages = np.where(quantities > 0, np.arange(days), 0).astype(np.float32)
+    return ModelHistories(items, slots, ages, ages, quantities)
 
 
 def arrays(history: History) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -75,7 +89,7 @@ def test_scores_are_those_of_the_exact_solution(pair: Pair, batch: list[History]
 @given(batch=batches)
 def test_contributions_are_exact_and_sum_to_the_scores(pair: Pair, batch: list[History]) -> None:
     contributions = pair.scorer.contributions(padded(batch), SOME)
-    assert largest(contributions.sum(axis=2) - pair.scorer.score(padded(batch), SOME)) <= 1e-4
+    assert largest(contributions.sum(axis=2) - pair.scorer.affinities(padded(batch), SOME)) <= 1e-4
     for row, history in enumerate(batch):
         exact = pair.fold.contributions(*arrays(history), SOME)
         assert largest(contributions[row, :, : len(history)] - exact) <= 1e-5
@@ -109,13 +123,17 @@ def test_without_a_history_every_score_is_zero(pair: Pair) -> None:
     assert not pair.scorer.contributions(padded([{}]), SOME).any()
 
 
-def test_candidates_may_be_few_repeated_or_none(pair: Pair) -> None:
+def test_candidates_may_be_few_or_none_and_ascend(pair: Pair) -> None:
     given_ = padded([{1: 2, 5: 1}])
     everything = pair.scorer.score(given_, EVERYTHING)
-    assert pair.scorer.score(given_, np.array([7, 3, 7])) == pytest.approx(everything[:, [7, 3, 7]], abs=1e-6)
+    assert pair.scorer.score(given_, np.array([3, 7])) == pytest.approx(everything[:, [3, 7]], abs=1e-6)
+    for wrong in ([7, 3], [3, 3]):
+        with pytest.raises(ContractError, match="do not ascend"):
+            pair.scorer.score(given_, np.array(wrong))
     assert pair.scorer.score(given_, np.empty(0, np.int64)).shape == (1, 0)
 
 
+@pytest.mark.parametrize("pair", [Transform.LOG1P, Transform.SQRT, Transform.RAW], indirect=True)
 def test_purchases_score_higher_the_more_days_they_have(pair: Pair) -> None:
     once, often = (pair.scorer.score(padded([{3: days}]), np.array([3]))[0, 0] for days in (1, 30))
     assert 0 < once < often <= 1
@@ -131,16 +149,22 @@ def test_the_graph_is_of_the_pinned_versions_and_free_dimensions(bundle: Bundle)
     }
     assert shapes == {
         "history_items": ["batch", "length"],
-        "history_counts": ["batch", "length"],
+        "purchase_slots": ["batch", "purchases"],
+        "purchase_ages": ["batch", "purchases"],
+        "purchase_trips": ["batch", "purchases"],
+        "purchase_quantities": ["batch", "purchases"],
+        "item_statistics": ["items", "statistics"],
         "candidates": ["candidates"],
         "explained": ["explained"],
+        "recalled": ["recalled"],
         "scores": ["batch", "candidates"],
+        "affinities": ["batch", "recalled"],
         "contributions": ["batch", "explained", "length"],
     }
 
 
 def test_too_few_steps_do_not_agree(bundle: Bundle, pair: Pair) -> None:
-    careless = Scorer(replace(bundle, model=assemble(pair.fold, steps=1), vocabulary=pair.scorer.vocabulary))
+    careless = scorer_of(bundle, pair.fold, steps=1)
     history = {item: 1 + item for item in range(0, ITEMS, 2)}
     exact = pair.fold.scores(*arrays(history), EVERYTHING)
     assert np.abs(careless.score(padded([history]), EVERYTHING)[0] - exact).max() > 1e-3

@@ -50,5 +50,8 @@ def test_what_fewer_than_five_bought_is_nowhere_in_it(fitted: Done) -> None:
 
 
 def test_no_factor_is_one_persons(bundle: Bundle) -> None:
-    assert bundle.manifest.privacy == {"min_buyers": 5.0, "least_buyers": float(bundle.statistics["buyers"].min() or 0)}
+    privacy = bundle.manifest.privacy
+    assert privacy["min_buyers"] == 5.0
+    assert privacy["least_buyers"] == float(bundle.statistics["buyers"].min() or 0)
+    assert 0 <= privacy["membership_auc"] <= 1
     assert np.isfinite(bundle.statistics["trend"].to_numpy()).all()

@@ -32,12 +32,12 @@ class Graph:
 
     def constant(self, value: NDArray[np.generic] | float) -> Value:
         """An array as it is, or a number in single precision."""
-        array = np.ascontiguousarray(value) if isinstance(value, np.ndarray) else np.array(value, np.float32)
+        array = np.asarray(value, order="C") if isinstance(value, np.ndarray) else np.array(value, np.float32)
         name = f"constant_{next(self._numbers)}"
         self._constants.append(numpy_helper.from_array(array, name))
         return Value(self, name)
 
-    def apply(self, operator: str, *inputs: Value, **attributes: int | list[int] | onnx.GraphProto) -> Value:
+    def apply(self, operator: str, *inputs: Value, **attributes: int | str | list[int] | onnx.GraphProto) -> Value:
         """Add an operation of ONNX."""
         name = f"{operator.lower()}_{next(self._numbers)}"
         node = helper.make_node(operator, [value.name for value in inputs], [name], name)
@@ -55,6 +55,18 @@ class Graph:
         branch = Graph(_constants=self._constants, _numbers=self._numbers)
         left = branch._body(branch.apply("Identity", self.constant(otherwise)))
         return self.apply("If", condition, then_branch=taken, else_branch=left)
+
+    def joined(self, values: Sequence[Value], axis: int) -> Value:
+        """End to end along an axis."""
+        return self.apply("Concat", *values, axis=axis)
+
+    def stacked(self, values: Sequence[Value]) -> Value:
+        """Side by side along a new last axis."""
+        return self.joined([value.unsqueezed(-1) for value in values], axis=-1)
+
+    def filled(self, shape: Value, number: float) -> Value:
+        """A tensor of a shape that holds one number everywhere."""
+        return self.apply("Expand", self.constant(number), shape)
 
     def output(self, name: str, value: Value) -> None:
         """Call a value an output."""
@@ -100,6 +112,50 @@ class Value:
         """The value, or `smallest` where that is larger."""
         return self.graph.apply("Max", self, self.graph.constant(smallest))
 
+    def at_most(self, largest: float) -> Value:
+        """The value, or `largest` where that is smaller."""
+        return self.graph.apply("Min", self, self.graph.constant(largest))
+
+    def within(self, bound: float) -> Value:
+        """The value, brought between -bound and bound."""
+        return self.graph.apply("Clip", self, self.graph.constant(-bound), self.graph.constant(bound))
+
+    def plus(self, number: float) -> Value:
+        """The value and a number."""
+        return self + self.graph.constant(number)
+
+    def times(self, number: float) -> Value:
+        """The value so many times."""
+        return self * self.graph.constant(number)
+
+    def log1p(self) -> Value:
+        """log(1 + value)."""
+        return self.graph.apply("Log", self.plus(1.0))
+
+    def halved_every(self, half_life: float) -> Value:
+        """2^(-value / half-life)."""
+        return self.graph.apply("Exp", self.times(-float(np.log(2)) / half_life))
+
+    def above(self, number: float) -> Value:
+        """1 where the value is larger than a number, else 0."""
+        return self.graph.apply("Cast", self.graph.apply("Greater", self, self.graph.constant(number)), to=1)
+
+    def below(self, number: float) -> Value:
+        """1 where the value is smaller than a number, else 0."""
+        return self.graph.apply("Cast", self.graph.apply("Less", self, self.graph.constant(number)), to=1)
+
+    def rows(self, positions: Value, axis: int = 0) -> Value:
+        """The entries at some positions of an axis."""
+        return self.graph.apply("Gather", self, positions, axis=axis)
+
+    def column(self, place: int) -> Value:
+        """One position of the last axis, which goes."""
+        return self.rows(self.graph.constant(np.array(place, np.int64)), axis=-1)
+
+    def size(self, axis: int) -> Value:
+        """The length of an axis, as a vector of one."""
+        return self.graph.apply("Shape", self, start=axis, end=axis + 1)
+
     def not_empty(self) -> Value:
         """Whether it has any element."""
         return self.graph.apply("Greater", self.graph.apply("Size", self), self.graph.constant(np.array(0, np.int64)))
@@ -119,6 +175,14 @@ class Value:
     def sum_over_last(self) -> Value:
         """The sum over the last axis, which stays with length one."""
         return self.graph.apply("ReduceSum", self, self._axis(-1), keepdims=1)
+
+    def most_over_last(self) -> Value:
+        """The largest over the last axis, which stays with length one."""
+        return self.graph.apply("ReduceMax", self, self._axis(-1), keepdims=1)
+
+    def least_over_last(self) -> Value:
+        """The smallest over the last axis, which stays with length one."""
+        return self.graph.apply("ReduceMin", self, self._axis(-1), keepdims=1)
 
     def _axis(self, axis: int) -> Value:
         return self.graph.constant(np.array([axis], np.int64))

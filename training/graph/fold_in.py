@@ -64,7 +64,7 @@ class System:
 
 
 def history_system(graph: Graph, fold: FoldIn, rows: Value, counts: Value) -> System:
-    """The system of each history of a batch, of items `rows` [B, L, F] bought on `counts` days [B, L]."""
+    """The system of each history of a batch, of items `rows` [B, L, F] with `counts` that weigh [B, L]."""
     return System(
         rows=rows,
         columns=rows.transposed(0, 2, 1),
@@ -78,7 +78,9 @@ def _transformed(counts: Value, transform: Transform) -> Value:
     """`Transform` on the graph's side."""
     graph = counts.graph
     if transform is Transform.LOG1P:
-        return graph.apply("Log", counts + graph.constant(1.0))
+        return counts.log1p()
+    if transform is Transform.BINARY:
+        return counts.above(0.0)
     return graph.apply("Sqrt", counts) if transform is Transform.SQRT else counts
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from training.factorize import Factorization, Transform
+from training.features.aggregate import SCALES, Aggregates
 
 Doubles = NDArray[np.float64]
 
@@ -24,6 +25,7 @@ class FoldIn:
         alpha: How much a purchase outweighs its absence.
         transform: What becomes of a count before it weighs.
         mean_beyond_one: float64 [M]: the mean of c - 1 over the subjects of the training set.
+        decay: Which of `SCALES` the counts are halved by; None: they are not.
     """
 
     item_factors: NDArray[np.float32]
@@ -31,9 +33,10 @@ class FoldIn:
     alpha: float
     transform: Transform
     mean_beyond_one: Doubles
+    decay: float | None = None
 
     @classmethod
-    def of(cls, model: Factorization, counts: sparse.csr_matrix) -> FoldIn:
+    def of(cls, model: Factorization, counts: sparse.csr_matrix, decay: float | None = None) -> FoldIn:
         """Take it from a model that was fitted on `counts`, [N, M]."""
         beyond_one = counts.astype(np.float64)
         beyond_one.data = model.alpha * Transform(model.transform)(beyond_one.data)
@@ -43,6 +46,7 @@ class FoldIn:
             alpha=model.alpha,
             transform=Transform(model.transform),
             mean_beyond_one=np.asarray(beyond_one.mean(axis=0)).ravel(),
+            decay=decay,
         )
 
     @cached_property
@@ -50,6 +54,16 @@ class FoldIn:
         """VᵀV + λI, [F, F]: what is the same for every history."""
         factors = self.item_factors.astype(np.float64)
         return factors.T @ factors + self.regularization * np.eye(factors.shape[1])
+
+    def counted(self, given: Aggregates) -> Doubles:
+        """float64 [B, L]: the counts that weigh."""
+        return given.days if self.decay is None else given.decayed[..., SCALES.index(self.decay)]
+
+    def people(self, items: NDArray[np.int64], counts: NDArray[np.floating], lately: NDArray[np.bool_]) -> Doubles:
+        """float64 [2, F]: A⁻¹b, and A⁻¹ of the part of b that the items flagged in `lately` make."""
+        matrix, rows, confidence = self._system(items, counts)
+        right = np.stack([rows.T @ confidence, rows.T @ (confidence * lately)], axis=1)
+        return np.asarray(np.linalg.solve(matrix, right).T, np.float64)
 
     def scores(self, items: NDArray[np.int64], counts: NDArray[np.floating], candidates: NDArray[np.int64]) -> Doubles:
         """x·v of each candidate, [C], with x = A⁻¹b and b = Σ c·v.

@@ -9,6 +9,7 @@ import typer
 
 from recsys.console import parse_day, print_json, say, screen, today
 from recsys.evaluation.batch import Question
+from recsys.evaluation.bundle_runs import check_unseen
 from recsys.evaluation.deciding import People, Shop
 from recsys.evaluation.options import (
     AsOf,
@@ -32,7 +33,6 @@ from recsys.evaluation.policy_lab.lab_options import (
     Horizon,
     LabPolicy,
     LabSeed,
-    check_horizon,
     read_policy,
 )
 from recsys.evaluation.policy_lab.pages.fairness_page import fairness_report
@@ -68,7 +68,7 @@ def fairness(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     """
     question = Question(channel, k, placement, parse_day(as_of, option="--as-of"))
     shop = Shop(bundle, trust, policy, catalogue, offers).open()
-    check_horizon(shop, question.day, horizon)
+    check_unseen(shop.scorer.bundle, question.day)
     read = read_policy(shop, policy)
     population = People(purchases, subjects, state).read(today=today())
     known = read_demographics(demographics, population.lineage)

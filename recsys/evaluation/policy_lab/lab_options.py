@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +9,6 @@ import typer
 
 from recsys.console import warn
 from recsys.evaluation.deciding import OpenShop
-from recsys.evaluation.ranking import check_unseen
-from recsys.evaluation.splits import Window
 from recsys.policy import Policy, load_policy, place
 
 LabPolicy = Annotated[Path, typer.Argument(help="The policy.")]
@@ -28,8 +25,3 @@ def read_policy(shop: OpenShop, path: Path) -> Policy:
     for warning in place(policy, shop.catalogue).warnings:
         warn(f"{warning}.")
     return policy
-
-
-def check_horizon(shop: OpenShop, as_of: dt.date, horizon: int) -> None:
-    """Refuse a bundle that has seen what lists are to be judged on."""
-    check_unseen(shop.scorer.bundle, Window(as_of, horizon))

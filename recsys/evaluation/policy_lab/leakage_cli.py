@@ -11,6 +11,7 @@ import typer
 from recsys.console import parse_day, print_json, say, screen, today
 from recsys.errors import UsageError
 from recsys.evaluation.batch import Question
+from recsys.evaluation.bundle_runs import check_unseen
 from recsys.evaluation.deciding import People, Shop
 from recsys.evaluation.options import (
     AsOf,
@@ -34,7 +35,6 @@ from recsys.evaluation.policy_lab.lab_options import (
     Horizon,
     LabPolicy,
     LabSeed,
-    check_horizon,
     read_policy,
 )
 from recsys.evaluation.policy_lab.leakage import Attack, measure_leakage
@@ -81,7 +81,7 @@ def leakage(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     refitted = None if unlearned_bundle is None else Shop(unlearned_bundle, trust, policy, catalogue, offers).open()
     for opened in (shop, refitted):
         if opened is not None:
-            check_horizon(opened, question.day, horizon)
+            check_unseen(opened.scorer.bundle, question.day)
     read = read_policy(shop, policy)
     population = People(purchases, subjects, state).read(today=today())
     known = read_demographics(demographics, population.lineage)

@@ -10,6 +10,7 @@ import typer
 from recsys.console import parse_day, print_json, say, screen, today
 from recsys.errors import UsageError
 from recsys.evaluation.batch import Question
+from recsys.evaluation.bundle_runs import check_unseen
 from recsys.evaluation.deciding import People, Shop
 from recsys.evaluation.options import (
     AsOf,
@@ -26,7 +27,7 @@ from recsys.evaluation.options import (
     Trust,
 )
 from recsys.evaluation.policy_lab.lab import Lab
-from recsys.evaluation.policy_lab.lab_options import Horizon, LabPolicy, LabSeed, check_horizon, read_policy
+from recsys.evaluation.policy_lab.lab_options import Horizon, LabPolicy, LabSeed, read_policy
 from recsys.evaluation.policy_lab.pages.page import write
 from recsys.evaluation.policy_lab.pages.replay_page import replay_report
 from recsys.evaluation.policy_lab.replay import replay as replayed
@@ -68,7 +69,7 @@ def replay(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         raise UsageError("means nothing without --against", where="--changed", mend="Name the other policy as well")
     question = Question(channel, k, placement, parse_day(as_of, option="--as-of"))
     shop = Shop(bundle, trust, policy, catalogue, offers).open()
-    check_horizon(shop, question.day, horizon)
+    check_unseen(shop.scorer.bundle, question.day)
     policies = [read_policy(shop, path) for path in (policy, against) if path is not None]
     lab = Lab.of(shop, People(purchases, subjects, state).read(today=today()), question)
     found = replayed(lab, policies, horizon=horizon, seed=seed)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recsys.evaluation.intervals import bootstrap_means
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.replay_results import ShortGroup
-from recsys.evaluation.summary import shopping_days
+from recsys.evaluation.segments import shopping_days
 from recsys.history import Histories
 
 FEWEST: Final = 5  # subjects in a group that is told about

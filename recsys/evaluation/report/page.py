@@ -9,18 +9,55 @@ from typing import Final
 import jinja2
 from markupsafe import Markup
 
+from recsys.evaluation.metrics import METRICS
 from recsys.evaluation.report import words
-from recsys.evaluation.report.charts import COLOURS, differences_charts, history_charts, models_charts
+from recsys.evaluation.report.charts import (
+    colours,
+    differences_charts,
+    models_charts,
+    numbered_alike,
+    segments_charts,
+    windows_charts,
+)
 from recsys.evaluation.report.remarks import remarks
-from recsys.evaluation.report.views import alternatives, difference_rows, figure_rows, task_views
+from recsys.evaluation.report.views import alternatives, difference_rows, figure_rows, segment_rows, task_views
 from recsys.evaluation.results import RankingResult
-from recsys.evaluation.splits import Window
+from recsys.evaluation.segments import HEAD
 
 _TEMPLATE: Final = "ranking.html.jinja"
 
 
 def ranking_page(result: RankingResult) -> str:
     """Render the page. It refers to nothing outside itself: no script, no font, no image, no network."""
+    drawn = numbered_alike(
+        {
+            "models": models_charts(result),
+            "differences": differences_charts(result),
+            "windows": windows_charts(result),
+            "segments": segments_charts(result),
+        }
+    )
+    windows = [judged.window for judged in result.windows]
+    return template(_TEMPLATE).render(
+        result=result,
+        words=words,
+        head=HEAD,
+        colours=colours(result),
+        first_day=min(window.as_of for window in windows),
+        last_day=max(window.as_of + dt.timedelta(days=window.horizon - 1) for window in windows),
+        tasks=task_views(result),
+        remarks=remarks(result),
+        metrics=[words.metric(name, result.run.k) for name in METRICS],
+        figure_rows=figure_rows(result),
+        difference_rows=difference_rows(result),
+        segment_rows=segment_rows(result),
+        charts={name: [Markup(svg) for svg in svgs] for name, svgs in drawn.items()},  # noqa: S704 - escaped by the renderer
+        alternatives=alternatives(result),
+    )
+
+
+def template(name: str) -> jinja2.Template:
+    """A page of this folder, strict about what it is given."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -28,16 +65,4 @@ def ranking_page(result: RankingResult) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawn = {"models": models_charts, "differences": differences_charts, "history": history_charts}
-    return environment.get_template(_TEMPLATE).render(
-        result=result,
-        words=words,
-        colours=COLOURS,
-        last_day=Window(result.as_of, result.horizon).end - dt.timedelta(days=1),
-        tasks=task_views(result),
-        remarks=remarks(result),
-        figure_rows=figure_rows(result),
-        difference_rows=difference_rows(result),
-        charts={name: [Markup(svg) for svg in draw(result)] for name, draw in drawn.items()},  # noqa: S704 - escaped by the renderer
-        alternatives=alternatives(result),
-    )
+    return environment.get_template(name)

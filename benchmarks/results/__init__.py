@@ -1,0 +1,1 @@
+"""The results in docs/results.md: public data, rolling windows, every baseline."""

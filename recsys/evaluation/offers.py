@@ -1,0 +1,168 @@
+"""Offers, judged: do people redeem what ranks high among the offers of a campaign, as known when it started?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsys.errors import ContractError
+from recsys.evaluation.comparison import K
+from recsys.evaluation.fresh import FreshStatistics, model_item_days
+from recsys.evaluation.intervals import Estimate, bootstrap_means
+from recsys.evaluation.lists import top_lists
+from recsys.evaluation.metrics import Judged
+from recsys.evaluation.metrics.ndcg import ndcg
+from recsys.history import ItemIndex, day_number, histories
+from recsys.pooling import CandidateMap, covered_by, pool
+from recsys.ragged import Ragged
+from recsys.scorer import Scorer
+
+POOLED: Final = "pooled"  # the rule that ships
+RULES: Final = (POOLED, "coverage", "model", "popularity")
+
+
+class RuleFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """NDCG of one rule over all units, and how much better the rule that ships is than it."""
+
+    rule: str
+    ndcg: Estimate
+    pooled_minus_this: Estimate
+
+
+class OffersResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`offers.json`."""
+
+    contract: Annotated[str, msgspec.Meta(pattern=r"^offer-ranking/1$")] = "offer-ranking/1"
+    bundle: str
+    k: int
+    seed: int
+    campaigns: int
+    units: int
+    without_history: int
+    figures: tuple[RuleFigure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """Offers that start together, and who redeemed which of them.
+
+    Args:
+        start: Its first day: nothing dated on or after it is known.
+        offers: `offer_id, items`.
+        redeemed: `subject, offer_id`, distinct.
+    """
+
+    start: dt.date
+    offers: pl.DataFrame
+    redeemed: pl.DataFrame
+
+
+def campaigns_of(offers: pl.DataFrame, redemptions: pl.DataFrame) -> list[Campaign]:
+    """The campaigns of which something was redeemed, by start.
+
+    Args:
+        offers: In the offers contract, with campaigns and the first instant of each offer.
+        redemptions: In the redemptions contract.
+
+    Raises:
+        ContractError: Offers say no campaign or no start, or nothing of theirs was redeemed.
+    """
+    for column in ("campaign", "valid_from"):
+        if column not in offers.columns or offers[column].null_count():
+            raise ContractError(
+                f"offers without {column} cannot be judged", where="--offers", mend=f"Give every offer its {column}"
+            )
+    found = []
+    for part in offers.sort("valid_from", "campaign", "offer_id").partition_by("campaign", maintain_order=True):
+        redeemed = redemptions.join(part.select("offer_id"), on="offer_id").select("subject", "offer_id").unique()
+        if len(redeemed):
+            found.append(Campaign(part["valid_from"][0].date(), part.select("offer_id", "items"), redeemed))
+    if not found:
+        raise ContractError(
+            "none of the offers was redeemed", where="--redemptions", mend="Name files that belong together"
+        )
+    return found
+
+
+def judge_offers(scorer: Scorer, purchases: pl.DataFrame, campaigns: list[Campaign], *, seed: int) -> OffersResult:
+    """Rank each campaign's offers for those who redeemed one of them, by the rule that ships and by its parts.
+
+    Args:
+        scorer: Of the bundle.
+        purchases: In the purchases contract.
+        campaigns: See `campaigns_of`.
+        seed: Of the bootstrap's resamples.
+    """
+    names = {item for campaign in campaigns for items in campaign.offers["items"] for item in items}
+    index = ItemIndex.of(sorted({*purchases["item"].unique(), *names}))
+    codes = scorer.codes(index)
+    fresh = FreshStatistics(scorer, model_item_days(purchases, index, codes, scorer.vocabulary))
+    values, strangers = [np.empty((0, len(RULES)))], 0
+    for campaign in campaigns:
+        fresh.refresh(campaign.start)
+        values.append(_judged(scorer, purchases, campaign, (index, codes)))
+        strangers += campaign.redeemed["subject"].n_unique() - len(values[-1])
+    return _result(scorer, np.concatenate(values), (len(campaigns), strangers), seed)
+
+
+def _result(scorer: Scorer, table: NDArray[np.float64], counts: tuple[int, int], seed: int) -> OffersResult:
+    if not len(table):
+        raise ContractError(
+            "nobody who redeemed anything has a history that the bundle can use",
+            where="--purchases",
+            mend="Check dates",
+        )
+    columns = np.concatenate([table, table[:, :1] - table], axis=1)
+    estimates = bootstrap_means(columns, np.random.default_rng(seed))
+    return OffersResult(
+        bundle=scorer.bundle.model_version,
+        k=K,
+        seed=seed,
+        campaigns=counts[0],
+        units=len(table),
+        without_history=counts[1],
+        figures=tuple(
+            RuleFigure(rule=rule, ndcg=estimates[place], pooled_minus_this=estimates[len(RULES) + place])
+            for place, rule in enumerate(RULES)
+        ),
+    )
+
+
+def _judged(
+    scorer: Scorer, purchases: pl.DataFrame, campaign: Campaign, items: tuple[ItemIndex, NDArray[np.int32]]
+) -> NDArray[np.float64]:
+    """float64 [units, rules]: NDCG@10 of the campaign's units that have a history."""
+    index, codes = items
+    subjects = campaign.redeemed["subject"].unique().sort().to_list()
+    known = histories(purchases, index, until=campaign.start, subjects=subjects)
+    covered_items = [index.encode_known(row).astype(np.int64) for row in campaign.offers["items"]]
+    covering = Ragged.of(covered_items).transposed(len(index))
+    offers = CandidateMap.from_items(covered_items, codes, covering)
+    folded = scorer.fold(known, codes, as_of=day_number(campaign.start))
+    covered = covered_by(known, covering, day_number(campaign.start), offers=len(covered_items))
+    model = scorer.score(folded, offers.candidates)
+    popular = offers.of_offer.max_of(_popularity(scorer)[offers.candidates])
+    best = offers.of_offer.max_of(model)
+    scores = (pool(model, covered, offers.of_offer), covered, best, np.broadcast_to(popular, covered.shape))
+    position = {offer: place for place, offer in enumerate(campaign.offers["offer_id"])}
+    row = {subject: place for place, subject in enumerate(subjects)}
+    relevant = np.zeros(covered.shape, np.bool_)
+    for subject, offer in campaign.redeemed.iter_rows():
+        relevant[row[subject], position[offer]] = True
+    able = np.flatnonzero(folded.known)
+    if not len(able):
+        return np.empty((0, len(RULES)))
+    return np.stack([ndcg(Judged.of(top_lists(rule[able], K), relevant[able])) for rule in scores], axis=1)
+
+
+def _popularity(scorer: Scorer) -> NDArray[np.float32]:
+    popularity = np.zeros(len(scorer.vocabulary), np.float32)
+    codes = scorer.vocabulary.encode(scorer.statistics["item"])
+    popularity[codes[codes >= 0]] = scorer.statistics["popularity_30d"].to_numpy()[codes >= 0]
+    return popularity

@@ -1,0 +1,74 @@
+"""`recsys-evaluate offers`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from recsys.bundle import load_bundle
+from recsys.console import print_json, say, screen, step, today, warn
+from recsys.contracts.document import encode_document
+from recsys.contracts.evaluation_sets import REDEMPTIONS
+from recsys.contracts.offers import OFFERS
+from recsys.contracts.token import column_lineage
+from recsys.errors import TokenError
+from recsys.evaluation import options
+from recsys.evaluation.offers import OffersResult, campaigns_of, judge_offers
+from recsys.evaluation.source import read_source
+from recsys.files import replacing
+from recsys.scorer import Scorer
+
+
+def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
+    bundle: options.Bundle,
+    trust: options.Trust,
+    purchases: options.Purchases,
+    offers: options.Offers,
+    redemptions: Annotated[
+        Path, typer.Option("--redemptions", help="Who redeemed which offer: subject, offer_id, day.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for offers.json.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the intervals' resamples.")] = 0,
+    json: options.Json = False,  # noqa: FBT002 - a flag of the command line
+) -> None:
+    """Rank each campaign's offers for those who redeemed one, and see how high it stood.
+
+    A unit is a subject and a campaign of which it redeemed something; history ends where the campaign starts.
+
+    Example: `recsys-evaluate offers --bundle models/grocery --trust S.pub --purchases release --offers coupons.parquet
+    --redemptions release/redemptions.parquet --out report`
+    """
+    loaded = load_bundle(bundle, trust=trust)
+    with step("Reading purchases, offers and redemptions"):
+        source = read_source(purchases, today=today())
+        redeemed = REDEMPTIONS.read(redemptions)
+        if column_lineage(redeemed["subject"], where=str(redemptions)) != source.lineage:
+            raise TokenError("holds tokens of another domain or epoch than the purchases", where=str(redemptions))
+        campaigns = campaigns_of(OFFERS.read(offers), redeemed)
+    early = [campaign.start for campaign in campaigns if campaign.start < loaded.manifest.data.until]
+    if early:
+        warn(
+            f"{len(early)} campaigns start before {loaded.manifest.data.until}, up to which the bundle was trained: "
+            "for them it knows what was bought later."
+        )
+    with step("Judging"):
+        result = judge_offers(Scorer(loaded), source.purchases, campaigns, seed=seed)
+    with replacing(out / "offers.json") as file:
+        file.write_bytes(encode_document(result))
+    _show(result)
+    say(f"{result.units:,} units of {result.campaigns:,} campaigns; {result.without_history:,} more have no history.")
+    if json:
+        print_json(result)
+
+
+def _show(result: OffersResult) -> None:
+    table = Table(title=f"NDCG@{result.k} of redeemed offers", title_justify="left")
+    for column in ("rule", "mean", "95 % interval"):
+        table.add_column(column)
+    for figure in result.figures:
+        found = figure.ndcg
+        table.add_row(figure.rule, f"{found.mean:.4f}", f"{found.low:.4f} to {found.high:.4f}")
+    screen.print(table)

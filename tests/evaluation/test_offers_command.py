@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from support.market import AS_OF, Market
+from support.tokens import token
+
+from recsys.bundle import load_bundle
+from recsys.cli import app
+from recsys.contracts.evaluation_sets import REDEMPTIONS
+from recsys.contracts.offers import OFFERS
+from recsys.errors import RecsysError
+from recsys.history import ItemIndex, day_number, histories
+from recsys.scorer import Scorer
+
+START = dt.datetime.combine(AS_OF, dt.time(), dt.UTC)
+COVERED = [["0-a", "1-a"], ["2-a"], ["3-a", "3-b", "4-a"], ["5-b"], ["6-a", "7-a"]]
+
+
+def command(*arguments: object) -> None:
+    """In this process: its errors are raised as they are."""
+    app(["offers", *map(str, arguments)], standalone_mode=False)
+
+
+def files(market: Market, folder: Path, **changed: object) -> list[object]:
+    """One campaign with five offers; twelve people redeemed one each, one of them without a history."""
+    offers = pl.DataFrame(
+        {
+            "offer_id": [f"o{number}" for number in range(len(COVERED))],
+            "campaign": "spring",
+            "items": COVERED,
+            "title": "An offer",
+            "valid_from": START,
+        }
+    )
+    redeemed = [(token(number), f"o{number % len(COVERED)}", AS_OF) for number in range(11)] + [
+        (token(999), "o1", AS_OF)
+    ]
+    schema = {"subject": pl.String, "offer_id": pl.String, "day": pl.Date}
+    OFFERS.write(offers.with_columns(**changed), folder / "offers.parquet")
+    REDEMPTIONS.write(pl.DataFrame(redeemed, schema=schema, orient="row"), folder / "redemptions.parquet")
+    return [
+        *("--bundle", market.bundle, "--trust", market.trust, "--purchases", market.purchases),
+        *("--offers", folder / "offers.parquet", "--redemptions", folder / "redemptions.parquet", "--out", folder),
+    ]
+
+
+def expected(market: Market) -> list[float]:
+    """The pooled rule by plain loops; the bundle's own statistics are as of the campaign's start."""
+    scorer, values = Scorer(load_bundle(market.bundle, trust=market.trust)), []
+    index = ItemIndex.of(market.lines["item"].unique().sort())
+    codes = scorer.codes(index)
+    for number in range(11):
+        own = histories(market.lines, index, until=AS_OF, subjects=[token(number)])
+        folded = scorer.fold(own, codes, as_of=day_number(AS_OF))
+        if not folded.known[0]:
+            continue
+        chances = scorer.score(folded, np.arange(len(scorer.vocabulary)))[0]
+        scores = []
+        for items in COVERED:
+            covered = sum(
+                2 ** ((int(day) - day_number(AS_OF)) / 84)
+                for item, day in zip(own.item, own.day, strict=True)
+                if index.names[item] in items
+            )
+            known = [int(codes[index.codes[item]]) for item in items]
+            scores.append(max(chances[code] for code in known if code >= 0) + np.log1p(covered))
+        place = sorted(scores, reverse=True).index(scores[number % len(COVERED)])
+        values.append(1 / np.log2(place + 2))
+    return values
+
+
+def test_what_was_redeemed_is_judged_as_known_at_the_campaigns_start(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(*files(market, tmp_path), "--json")
+    said = json.loads(capsys.readouterr().out)
+    assert said == json.loads((tmp_path / "offers.json").read_bytes())
+    values = expected(market)
+    assert (said["units"], said["units"] + said["without_history"]) == (len(values), 12)
+    figures = {figure["rule"]: figure["ndcg"]["mean"] for figure in said["figures"]}
+    assert figures["pooled"] == pytest.approx(np.mean(values), abs=1e-6)
+    assert set(figures) == {"pooled", "coverage", "model", "popularity"}
+
+
+def test_offers_without_a_campaign_or_a_start_cannot_be_judged(market: Market, tmp_path: Path) -> None:
+    for column in ("campaign", "valid_from"):
+        given = files(market, tmp_path, **{column: pl.lit(None)})
+        with pytest.raises(RecsysError, match=f"without {column}"):
+            command(*given)
+
+
+def test_offers_that_nobody_redeemed_cannot_be_judged(market: Market, tmp_path: Path) -> None:
+    given = files(market, tmp_path, offer_id=pl.lit("x") + pl.col("offer_id"))
+    with pytest.raises(RecsysError, match="none of the offers was redeemed"):
+        command(*given)
+
+
+def test_a_campaign_that_the_bundle_has_seen_is_warned_of(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(*files(market, tmp_path, valid_from=START - dt.timedelta(days=30)))
+    assert "it knows what was bought later" in capsys.readouterr().err

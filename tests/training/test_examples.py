@@ -1,0 +1,121 @@
+"""Examples look back and never ahead; rows drawn from them stand for all candidates."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recsys.history import ItemIndex, day_number
+from training.factorize import Factorization
+from training.features.assemble import FEATURES
+from training.record import Record
+from training.sampling import Rows, batches, drawn
+from training.snapshot import World
+from training.windows import Examples, examples_of, time_scale
+
+FIRST = dt.date(2024, 1, 1)
+ITEMS = [f"i{number:02}" for number in range(20)]
+UNTIL = day_number(FIRST) + 120
+
+
+def daily(seed: int = 0, people: int = 40, days: int = 120) -> pl.DataFrame:
+    """Everyone buys three of their eight items every tenth day or so."""
+    rng = np.random.default_rng(seed)
+    rows = set()
+    for person in range(people):
+        taste = rng.choice(len(ITEMS), 8, replace=False)
+        for day in rng.choice(days, days // 10, replace=False):
+            rows |= {(f"s{person:02}", ITEMS[item], FIRST + dt.timedelta(int(day))) for item in rng.choice(taste, 3)}
+    frame = pl.DataFrame(sorted(rows), schema=["subject", "item", "day"], orient="row")
+    return frame.with_columns(quantity=pl.lit(1.0))
+
+
+def world_of(frame: pl.DataFrame) -> World:
+    record = Record.of(frame, ItemIndex.of(ITEMS), np.arange(len(ITEMS)) % 3)
+    return World.of(frame, record, 17.0, min_buyers=2)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return world_of(daily())
+
+
+def blocks_as_loops(frame: pl.DataFrame, start: int, end: int) -> dict[tuple[str, int], list[str]]:
+    numbered = frame.with_columns(number=pl.col("day").to_physical())
+    before = set(numbered.filter(pl.col("number") < start)["subject"])
+    inside = numbered.filter(pl.col("number") >= start, pl.col("number") < end)
+    return {
+        (subject, start): sorted(set(part["item"]))
+        for (subject,), part in inside.group_by("subject")
+        if subject in before
+    }
+
+
+def test_windows_hold_what_was_bought_from_their_day_on(world: World) -> None:
+    frame, blocks = daily(), examples_of(world.record, UNTIL)
+    subjects = sorted(set(frame["subject"]))
+    starts = [block.start for block in blocks]
+    assert starts == sorted(starts)
+    assert 2 <= len(blocks) <= 7
+    length = UNTIL - starts[-1]
+    for block in blocks:
+        found = {
+            (subjects[subject], int(day)): [ITEMS[item] for item in block.targets.row(row)]
+            for row, (subject, day) in enumerate(zip(block.subject, block.day, strict=True))
+        }
+        assert found == blocks_as_loops(frame, block.start, block.start + length)
+
+
+def test_where_few_come_back_every_basket_is_an_example() -> None:
+    few = daily(people=40).filter(pl.col("subject") < "s04")
+    rest = daily(1, people=90).unique("subject").with_columns(subject=pl.lit("t") + pl.col("subject"))
+    blocks = examples_of(world_of(pl.concat([few, rest])).record, UNTIL)
+    assert blocks
+    for block in blocks:
+        assert (block.day >= block.start).all()
+        pairs = list(zip(block.subject, block.day, strict=True))
+        assert len(set(pairs)) == len(pairs)
+
+
+def test_nothing_after_an_example_changes_its_rows(world: World) -> None:
+    block = examples_of(world.record, UNTIL)[-1]
+    later = daily(9).filter(pl.col("day").to_physical() >= block.start)
+    changed = world_of(pl.concat([daily().filter(pl.col("day").to_physical() < block.start), later]).unique())
+    lenses = [each.lens(Factorization(4, random_state=0), block.start, None) for each in (world, changed)]
+    some = Examples(block.start, block.subject[:20], block.day[:20], block.targets)
+    batch, other = (
+        next(iter(batches(each, some.take(np.arange(20)), lens)))
+        for each, lens in zip((world, changed), lenses, strict=True)
+    )
+    row, item = np.divmod(np.arange(20 * len(ITEMS)), len(ITEMS))
+    assert np.array_equal(batch.seen.features(row, item), other.seen.features(row, item))
+
+
+def test_rows_stand_for_all_candidates(world: World) -> None:
+    block = examples_of(world.record, UNTIL)[-1]
+    lens = world.lens(Factorization(4, random_state=0), block.start, None)
+    (batch,) = batches(world, block, lens)
+    rows = drawn(batch, np.random.default_rng(0))
+    assert rows.features.shape == (len(rows.bought), len(FEATURES))
+    assert rows.bought.sum() == batch.relevant.sum()
+    people = batch.relevant.any(axis=1)
+    expected = (batch.candidates[people].sum(axis=1) / np.sqrt(batch.relevant[people].sum(axis=1))).sum()
+    assert rows.weight.sum() == pytest.approx(expected, rel=0.02)
+    assert len(Rows.joined([rows, rows]).bought) == 2 * len(rows.bought)
+
+
+def test_the_time_scale_is_the_median_interval() -> None:
+    frame = pl.DataFrame(
+        {
+            "subject": ["a"] * 4 + ["b"] * 2,
+            "item": [ITEMS[0]] * 4 + [ITEMS[1]] * 2,
+            "day": [FIRST + dt.timedelta(days) for days in (0, 10, 30, 60, 0, 40)],
+            "quantity": [1.0] * 6,
+        }
+    )
+    record = Record.of(frame, ItemIndex.of(ITEMS), np.zeros(len(ITEMS), np.int64))
+    assert time_scale(record, UNTIL) == 25  # of 10, 20, 30, 40
+    assert time_scale(record, day_number(FIRST) + 1) == 28  # nothing was bought twice by then

@@ -1,0 +1,1 @@
+"""Backtest: recipe and baselines, fitted again before each of several windows, and what each would have listed."""

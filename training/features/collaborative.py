@@ -1,0 +1,64 @@
+"""What the factorization says: the folded-in score, what the last baskets add to it, and how it stands out.
+
+How a score stands out among those of all items is told by its distance from their mean in standard deviations, both in
+closed form: unlike a rank it does not depend on which candidates are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.features.aggregate import Doubles
+
+COLLABORATIVE_FEATURES: Final = (
+    "folded-in score",
+    "what the last baskets add to it",
+    "log folded-in score",
+    "distance from the mean score",
+)
+LEAST: Final = 1e-3  # of a score, for its logarithm
+TINY: Final = 1e-6  # of a standard deviation
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and covariance of the items' factors, float64 [F] and [F, F]."""
+
+    mean: Doubles
+    covariance: Doubles
+
+    @classmethod
+    def of(cls, item_factors: NDArray[np.float32]) -> Spread:
+        """Over all items that have a factor other than zero."""
+        learned = item_factors[item_factors.any(axis=1)].astype(np.float64)
+        if not len(learned):
+            learned = np.zeros((1, item_factors.shape[1]))
+        mean = learned.mean(axis=0)
+        return cls(mean, learned.T @ learned / len(learned) - np.outer(mean, mean))
+
+    @cached_property
+    def symmetric(self) -> Doubles:
+        """The covariance without what rounding left of asymmetry."""
+        return (self.covariance + self.covariance.T) / 2
+
+
+def collaborative_features(people: Doubles, recent: Doubles, factors: Doubles, spread: Spread) -> Doubles:
+    """float64 [B, C, features].
+
+    Args:
+        people: float64 [B, F], folded in.
+        recent: float64 [B, F], the part of `people` that the last baskets make.
+        factors: float64 [C, F], of the candidates.
+        spread: Of all items.
+    """
+    score, added = people @ factors.T, recent @ factors.T
+    mean = (people @ spread.mean)[:, None]
+    deviation = np.sqrt(np.maximum(((people @ spread.symmetric) * people).sum(axis=1), 0))[:, None]
+    return np.stack(
+        [score, added, np.log(np.maximum(score, LEAST)), (score - mean) / np.maximum(deviation, TINY)], axis=2
+    )

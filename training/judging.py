@@ -1,0 +1,49 @@
+"""NDCG@10 of scores on examples, at the two tasks, and which settings are better by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.evaluation.lists import top_lists
+from recsys.evaluation.metrics import Judged
+from recsys.evaluation.metrics.ndcg import ndcg
+
+PLACES = 10
+
+
+class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Mean NDCG@10: of all that was bought next, and of what was bought for the first time."""
+
+    mixed: float
+    novel: float
+
+    def against(self, other: Quality) -> float:
+        """How much better than another, relatively, both tasks summed."""
+        tasks = ((self.mixed, other.mixed), (self.novel, other.novel))
+        return sum(mine / max(theirs, 1e-9) for mine, theirs in tasks)
+
+
+Scored = tuple[NDArray[np.floating], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
+
+
+def quality(batches: Iterable[Scored]) -> Quality:
+    """Judge scores [B, M] with what was bought next, what had been bought, and what may be listed, bool [B, M] each."""
+    mixed, novel = [np.empty(0)], [np.empty(0)]
+    for scores, relevant, bought, candidates in batches:
+        mixed.append(_judged(scores, relevant, candidates))
+        novel.append(_judged(scores, relevant & ~bought, candidates & ~bought))
+    means = (np.concatenate(values) for values in (mixed, novel))
+    return Quality(*(float(values.mean()) if len(values) else 0.0 for values in means))
+
+
+def _judged(
+    scores: NDArray[np.floating], relevant: NDArray[np.bool_], allowed: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    some = np.flatnonzero(relevant.any(axis=1))
+    if not len(some):
+        return np.empty(0)
+    return ndcg(Judged.of(top_lists(scores[some], PLACES, allowed=allowed[some]), relevant[some]))

@@ -1,0 +1,81 @@
+"""Learning the ranker: rows from every block, each looked at through the factors of its own time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+
+from training.judging import Quality, Scored, quality
+from training.profiles import Effort
+from training.ranker import Ranker
+from training.sampling import Batch, Rows, batches, drawn
+from training.settings import Settings
+from training.snapshot import World
+from training.windows import Examples
+
+LEAST: Final = 200  # rows that were bought, for a ranker to be worth learning
+
+
+def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort: Effort, *, seed: int) -> Rows | None:
+    """The rows of all blocks; None where hardly anything was bought next.
+
+    Args:
+        world: What was bought.
+        blocks: The examples.
+        settings: Of the factorization.
+        effort: How many examples and rows.
+        seed: Draws them.
+    """
+    rng = np.random.default_rng(seed)
+    parts = []
+    for block in blocks:
+        some = fewer(block, effort.learned, rng)
+        lens = world.lens(settings.factorization.estimator(seed), block.start, settings.factorization.half_life)
+        of_block = [drawn(batch, rng) for batch in batches(world, some, lens)]
+        if of_block:
+            parts.append(_thinned(Rows.joined(of_block), effort.rows // len(blocks), rng))
+    if sum(int(part.bought.sum()) for part in parts) < LEAST:
+        return None
+    return Rows.joined(parts)
+
+
+def fewer(examples: Examples, most: int, rng: np.random.Generator) -> Examples:
+    """At most so many examples, drawn at random."""
+    if len(examples) <= most:
+        return examples
+    return examples.take(np.sort(rng.choice(len(examples), most, replace=False)))
+
+
+def ranker_quality(
+    world: World, examples: Examples, settings: Settings, ranker: Ranker, progress: Callable[[], None] = lambda: None
+) -> Quality:
+    """Judge a ranker on examples that it has not learned from, all candidates ranked."""
+    lens = world.lens(settings.factorization.estimator(0), examples.start, settings.factorization.half_life)
+
+    def scored() -> Iterator[Scored]:
+        for batch in batches(world, examples, lens):
+            yield _scores(batch, ranker), batch.relevant, batch.bought, batch.candidates
+            progress()
+
+    return quality(scored())
+
+
+def _scores(batch: Batch, ranker: Ranker) -> np.ndarray:
+    row, item = np.nonzero(batch.candidates)
+    scores = np.full(batch.candidates.shape, -np.inf)
+    scores[row, item] = ranker.decision_function(batch.seen.features(row, item))
+    return scores
+
+
+def _thinned(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
+    """At most so many rows. All of what was bought stays; the weights of the others make up for those left out."""
+    surplus = len(rows.bought) - most
+    rest = np.flatnonzero(~rows.bought)
+    if surplus <= 0 or surplus >= len(rest):
+        return rows
+    kept = np.sort(np.concatenate([np.flatnonzero(rows.bought), rng.choice(rest, len(rest) - surplus, replace=False)]))
+    weight = rows.weight.copy()
+    weight[rest] *= len(rest) / (len(rest) - surplus)
+    return Rows(rows.features[kept], rows.bought[kept], weight[kept])

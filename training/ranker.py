@@ -1,0 +1,166 @@
+"""The ranker: small neural networks over the features, averaged over seeds, in scikit-learn's manner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from threadpoolctl import threadpool_limits
+
+CLIP: Final = 12.0  # standard deviations
+_LEARNING_RATE: Final = 5e-3  # of the first pass
+_ODDS: Final = 12.0  # log odds that a distilled network is taught at most
+_DECAY: Final = 1e-3  # how strongly large weights are held down
+_MINIBATCH: Final = 4_096
+_THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Layers of a network: weights float64 [in, out], biases float64 [out]; ReLU between them."""
+
+    weights: tuple[NDArray[np.float64], ...]
+    biases: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def of(cls, learned: MLPClassifier | MLPRegressor) -> Network:
+        """Take it from scikit-learn, in double precision."""
+        weights = tuple(weight.astype(np.float64) for weight in learned.coefs_)
+        return cls(weights, tuple(bias.astype(np.float64) for bias in learned.intercepts_))
+
+    def __call__(self, inputs: NDArray[np.floating]) -> NDArray[np.floating]:
+        """[P]: what comes out for [P, in]."""
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            inputs = np.maximum(inputs @ weight + bias, 0)
+        return np.asarray((inputs @ self.weights[-1] + self.biases[-1])[:, 0])
+
+
+class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
+    """The chance that a candidate is bought next, from its features: standardised, clipped, through the networks' mean.
+
+    Each epoch is one pass over a fresh resample of the rows by weight; the learning rate falls as a cosine.
+
+    Args:
+        hidden: The sizes of the layers between.
+        seeds: How many networks are averaged.
+        epochs: Passes.
+        resample: Rows of a pass.
+        distilled: Whether one network is taught to answer as the mean of them does: it answers as fast as one.
+        random_state: The same number gives the same networks.
+
+    Attributes:
+        mean_, scale_: float64 [features].
+        networks_: The networks; they give log odds.
+    """
+
+    def __init__(
+        self,
+        hidden: tuple[int, ...] = (64, 32),
+        *,
+        seeds: int = 3,
+        epochs: int = 12,
+        resample: int = 500_000,
+        distilled: bool = False,
+        random_state: int = 0,
+    ) -> None:
+        self.hidden = hidden
+        self.seeds = seeds
+        self.epochs = epochs
+        self.resample = resample
+        self.distilled = distilled
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: NDArray[np.float32],  # noqa: N803 - scikit-learn's name
+        y: NDArray[np.bool_],
+        sample_weight: NDArray[np.float64],
+        progress: Callable[[], None] = lambda: None,
+    ) -> Ranker:
+        """Learn from rows, float32 [P, features], bool [P], float64 [P]; `progress` is told of each pass."""
+        chances = sample_weight / sample_weight.sum()
+        self.mean_ = X.mean(axis=0, dtype=np.float64)  # over rows as drawn: weighted, habits would be outliers
+        self.scale_ = X.std(axis=0, dtype=np.float64)
+        self.scale_[self.scale_ < 1e-6] = 1.0  # noqa: PLR2004 - a constant says nothing
+        cumulated = np.cumsum(chances)
+        with threadpool_limits(1), ThreadPoolExecutor(_THREADS) as pool:
+            learned = [
+                pool.submit(self._network, X, y, cumulated, (self.random_state + seed, progress))
+                for seed in range(self.seeds)
+            ]
+            self.networks_ = [network.result() for network in learned]
+            if self.distilled and self.seeds > 1:
+                self.networks_ = [self._distilled(X, progress)]
+        return self
+
+    def decision_function(self, X: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
+        """float64 [P]: the mean log odds."""
+        inputs = self.standardised(X.astype(np.float64))
+        return np.asarray(np.mean([network(inputs) for network in self.networks_], axis=0), np.float64)
+
+    def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
+        """float64 [P]: the chance, between 0 and 1."""
+        return np.asarray(expit(self.decision_function(X)), np.float64)
+
+    def standardised(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Brought to mean 0 and spread 1, and clipped."""
+        return np.asarray(np.clip((features - self.mean_) / self.scale_, -CLIP, CLIP), np.float64)
+
+    def _network(
+        self,
+        features: NDArray[np.float32],
+        bought: NDArray[np.bool_],
+        cumulated: NDArray[np.float64],
+        run: tuple[int, Callable[[], None]],
+    ) -> Network:
+        """Learn what was bought, from rows drawn by weight."""
+        seed, progress = run
+        rng = np.random.default_rng(seed)
+        drawn = min(self.resample, 4 * len(bought))
+        network = MLPClassifier(self.hidden, **self._manner(seed, drawn))
+        for epoch in range(self.epochs):
+            rows = np.sort(np.searchsorted(cumulated, rng.random(drawn) * cumulated[-1]))
+            rng.shuffle(rows)
+            network.partial_fit(self._inputs(features, rows), bought[rows], classes=[False, True])
+            _cool(network, (epoch + 1) / self.epochs)
+            progress()
+        return Network.of(network)
+
+    def _distilled(self, features: NDArray[np.float32], progress: Callable[[], None]) -> Network:
+        """Learn what the networks answer on the mean, from rows as they are: among them many that are hard to tell."""
+        rng = np.random.default_rng(self.random_state)
+        drawn = min(self.resample, 4 * len(features))
+        network = MLPRegressor(self.hidden, **self._manner(self.random_state, drawn))
+        for epoch in range(self.epochs):
+            rows = rng.integers(0, len(features), drawn)
+            inputs = self._inputs(features, rows)
+            taught = np.mean([teacher(inputs) for teacher in self.networks_], axis=0)
+            network.partial_fit(inputs, np.clip(taught, -_ODDS, _ODDS))
+            _cool(network, (epoch + 1) / self.epochs)
+            progress()
+        return Network.of(network)
+
+    def _manner(self, seed: int, drawn: int) -> dict[str, float]:
+        return {
+            "batch_size": min(_MINIBATCH, drawn),
+            "alpha": _DECAY,
+            "random_state": seed,
+            "learning_rate_init": _LEARNING_RATE,
+        }
+
+    def _inputs(self, features: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        mean, scale = self.mean_.astype(np.float32), self.scale_.astype(np.float32)
+        return np.asarray(np.clip((features[rows] - mean) / scale, -CLIP, CLIP), np.float32)
+
+
+def _cool(network: MLPClassifier | MLPRegressor, done: float) -> None:
+    """Lower the learning rate as a cosine; scikit-learn's Adam has no schedule."""
+    network._optimizer.learning_rate_init = _LEARNING_RATE * (1 + math.cos(math.pi * done)) / 2  # noqa: SLF001 - as said

@@ -1,0 +1,52 @@
+"""`recsys-train statistics`: today's item statistics for a bundle, without learning it anew."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from recsys.bundle import load_bundle
+from recsys.console import parse_day, say, step, today, warn
+from recsys.contracts.statistics import ITEM_STATISTICS
+from recsys.model_items import to_model_items
+from recsys.statistics import item_statistics
+from training.dataset import Sources, read_dataset
+
+
+def statistics_command(  # noqa: PLR0913 - a command's options are its arguments
+    *,
+    bundle: Annotated[Path, typer.Option(help="models/NAME (its current version), or models/NAME/VERSION")],
+    trust: Annotated[Path, typer.Option(help="The public key that must have signed the bundle")],
+    purchases: Annotated[Path, typer.Option(help="A purchases file, a release's folder or a dataset")],
+    as_of: Annotated[str, typer.Option(help="Nothing dated on or after this day counts (YYYY-MM-DD)")],
+    out: Annotated[Path, typer.Option(help="The statistics, for `recsys-serve --statistics`")],
+    subjects: Annotated[Path | None, typer.Option(help="Who agreed to training; others do not count")] = None,
+    catalogue: Annotated[Path | None, typer.Option(help="Needed with --guards")] = None,
+    guards: Annotated[Path | None, typer.Option(help="The policy that says what is not learned from")] = None,
+) -> None:
+    """Compute a bundle's item statistics anew: popularity, trend, repeat rate, as of a day.
+
+    Counts who agreed to training, items of the bundle, and no item that too few people bought.
+
+    Example: `recsys-train statistics --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27
+    --out stats.parquet`
+    """
+    day = parse_day(as_of, option="--as-of", latest=today() + dt.timedelta(days=1))
+    loaded = load_bundle(bundle, trust=trust)
+    with step("Reading purchases"):
+        dataset = read_dataset(Sources(purchases, subjects, catalogue, guards), until=day, today=today())
+    with step("Counting"):
+        daily = to_model_items(dataset.daily, loaded.item_map)
+        known = daily.filter(pl.col("item").is_in(loaded.vocabulary.names))
+        statistics = item_statistics(known, as_of=day, min_buyers=loaded.manifest.min_buyers)
+    ITEM_STATISTICS.write(statistics, out)
+    for warning in dataset.warnings:
+        warn(warning)
+    missing = len(loaded.vocabulary) - len(statistics)
+    say(f"{out} holds {len(statistics):,} of the bundle's {len(loaded.vocabulary):,} model items as of {day}.")
+    if missing:
+        warn(f"{missing:,} model items have too few buyers by then; they are scored as if nobody had bought them.")

@@ -1,0 +1,107 @@
+"""What a version has to show before it may serve: parity, where it came from, and that it ranks no worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from recsys.bundle import Bundle
+from recsys.contracts.dataset import dataset_in
+from recsys.contracts.release import RELEASE_FILE
+from recsys.evaluation.results import RankingResult
+from recsys.files import sha256_of
+from training.parity import agrees
+from training.registry.journal import Gate
+
+MARGIN: Final = 0.02  # of the current bundle's NDCG: about what a season moves it by
+
+
+def gates(
+    candidate: Bundle, current: Bundle | None, results: Sequence[RankingResult], release: Path | None, *, margin: float
+) -> tuple[Gate, ...]:
+    """Ask everything; all must have passed for a promotion that is not forced.
+
+    Args:
+        candidate: To be promoted.
+        current: What serves now; None: nothing, or the candidate itself.
+        results: `ranking.json` of both on the same windows.
+        release: The release or dataset that the candidate was learned from.
+        margin: How much worse than the current one it may rank, as a share, at each task.
+    """
+    return (_parity(candidate), _lineage(candidate, release), _quality(candidate, current, results, margin))
+
+
+def _parity(candidate: Bundle) -> Gate:
+    figures = candidate.manifest.parity
+    told = ", ".join(f"{name.replace('_', ' ')} {figure:.2g}" for name, figure in figures.items())
+    return Gate(name="parity", passed=bool(figures) and agrees(figures), found=told or "no figures in the manifest")
+
+
+def _lineage(candidate: Bundle, release: Path | None) -> Gate:
+    """Whether the release report that the manifest names is at hand."""
+    learned_from = candidate.manifest.data.release
+    if learned_from is None:
+        found = "it was learned from purchases that came without a release"
+    elif release is None:
+        found = "no release was named"
+    elif _report_of(release) != learned_from:
+        found = "the release that was named is not the one that it was learned from"
+    else:
+        return Gate(name="release", passed=True, found=learned_from)
+    return Gate(name="release", passed=False, found=found)
+
+
+def _report_of(release: Path) -> str | None:
+    """What a manifest calls a release (a folder, or its `release.json`) or a dataset of purchases."""
+    dataset = dataset_in(release)
+    if dataset is not None:
+        return dataset.fingerprint
+    report = release / RELEASE_FILE if release.is_dir() else release
+    return sha256_of(report) if report.is_file() else None
+
+
+def _quality(candidate: Bundle, current: Bundle | None, results: Sequence[RankingResult], margin: float) -> Gate:
+    """The candidate's NDCG against the current one's, at each task, as the mean of the same windows."""
+    own = _of(results, candidate)
+    if own is None:
+        return _failed(f"no result of {candidate.model_version}")
+    if current is None:
+        return Gate(name="quality", passed=True, found="judged; nothing serves yet that it could be worse than")
+    other = _of(results, current)
+    if other is None:
+        return _failed(f"no result of {current.model_version}, which serves")
+    if not _comparable(own, other):
+        return _failed("the two results are not of the same purchases, windows, split and level")
+    mine, theirs = _ndcg(own), _ndcg(other)
+    if not mine or mine.keys() != theirs.keys():
+        return _failed("the two results are not of the same tasks")
+    told = "; ".join(f"{task} {mine[task]:.4f} against {theirs[task]:.4f}" for task in mine)
+    passed = all(mine[task] >= (1 - margin) * theirs[task] for task in mine)
+    return Gate(name="quality", passed=passed, found=f"{told}; {100 * margin:g} % may be lost")
+
+
+def _failed(found: str) -> Gate:
+    return Gate(name="quality", passed=False, found=found)
+
+
+def _of(results: Sequence[RankingResult], bundle: Bundle) -> RankingResult | None:
+    found = [result for result in results if result.run.candidate == bundle.model_version]
+    return found[-1] if found else None
+
+
+def _comparable(own: RankingResult, other: RankingResult) -> bool:
+    return all(
+        mine == theirs
+        for mine, theirs in (
+            (own.purchases.fingerprint, other.purchases.fingerprint),
+            ([judged.window for judged in own.windows], [judged.window for judged in other.windows]),
+            ((own.run.split, own.run.k, own.run.level), (other.run.split, other.run.k, other.run.level)),
+        )
+    )
+
+
+def _ndcg(result: RankingResult) -> dict[str, float]:
+    """By task: of the candidate, over everyone with a history."""
+    wanted = (None, "all", result.run.name, "ndcg")
+    return {f.task: f.estimate.mean for f in result.figures if (f.window, f.segment, f.model, f.metric) == wanted}

@@ -1,0 +1,105 @@
+"""Rows for the ranker: all that was bought next, all that had been bought and was not, and a sample of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.contracts.statistics import HALF_LIVES_DAYS
+from training.features.assemble import Lens, Seen
+from training.snapshot import World
+from training.windows import Examples
+
+BATCH: Final = 128
+NEGATIVES: Final = 12  # for each item that was bought next
+EVERYTHING: Final = 2_500  # items up to which all are candidates
+FROM_FACTORS: Final = 200
+FROM_POPULARITY: Final = 50
+_BY: Final = (1 + HALF_LIVES_DAYS.index(30), 1 + HALF_LIVES_DAYS.index(1))  # columns of the item table
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one day, looked at.
+
+    Args:
+        seen: Their histories.
+        relevant: bool [B, M], what they bought next.
+        bought: bool [B, M], what they had bought before.
+        candidates: bool [B, M], what would be ranked.
+    """
+
+    seen: Seen
+    relevant: NDArray[np.bool_]
+    bought: NDArray[np.bool_]
+    candidates: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """P pairs of a history and an item.
+
+    Args:
+        features: float32 [P, features].
+        bought: bool [P], whether it was bought next.
+        weight: float64 [P].
+    """
+
+    features: NDArray[np.float32]
+    bought: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, parts: list[Rows]) -> Rows:
+        """End to end."""
+        names = ("features", "bought", "weight")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def batches(world: World, examples: Examples, lens: Lens) -> Iterator[Batch]:
+    """Look at the examples, those of one day together."""
+    there = world.there(examples.start)
+    for day in np.unique(examples.day):
+        items = world.items(int(day))
+        of_day = np.flatnonzero(examples.day == day)
+        for start in range(0, len(of_day), BATCH):
+            some = examples.take(of_day[start : start + BATCH])
+            seen = Seen.of(world.histories(some.subject, some.day), items, lens)
+            relevant = np.zeros((len(some), len(there)), np.bool_)
+            relevant[some.targets.owners, some.targets.values] = True
+            bought = seen.slots[:, :-1] >= 0
+            yield Batch(seen, relevant & there, bought, _candidates(seen, bought, there))
+
+
+def drawn(batch: Batch, rng: np.random.Generator) -> Rows:
+    """Draw rows, weighted so that they stand for all candidates, and a person by the root of what they bought."""
+    positives = batch.relevant
+    habit = batch.bought & ~positives & batch.candidates
+    rest = batch.candidates & ~batch.bought & ~positives
+    wanted = np.minimum(NEGATIVES * positives.sum(axis=1), rest.sum(axis=1))
+    keys = np.where(rest, rng.random(rest.shape, np.float32), np.float32(2))
+    ordered = np.sort(keys, axis=1)
+    last = np.take_along_axis(ordered, np.maximum(wanted - 1, 0)[:, None], axis=1)
+    sampled = (keys <= last) & rest & (wanted > 0)[:, None]
+    row, item = np.nonzero(positives | habit | sampled)
+    weight = np.where(sampled, (rest.sum(axis=1) / np.maximum(sampled.sum(axis=1), 1))[:, None], 1.0)
+    weight /= np.sqrt(np.maximum(positives.sum(axis=1), 1))[:, None]
+    return Rows(batch.seen.features(row, item), positives[row, item], weight[row, item])
+
+
+def _candidates(seen: Seen, bought: NDArray[np.bool_], there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Bool [B, M]: everything in a small catalogue; else history, the factorization's best and what is popular."""
+    everything = np.broadcast_to(there, bought.shape)
+    if there.sum() <= EVERYTHING:
+        return everything
+    chosen = bought.copy()
+    scores = np.where(there, seen.people @ seen.lens.fold.item_factors.T, -np.inf)
+    best = np.argpartition(-scores, FROM_FACTORS, axis=1)[:, :FROM_FACTORS]
+    np.put_along_axis(chosen, best, values=True, axis=1)
+    for column in _BY:
+        chosen[:, np.argpartition(-seen.items[:, column], FROM_POPULARITY)[:FROM_POPULARITY]] = True
+    return chosen & everything

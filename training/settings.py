@@ -1,0 +1,100 @@
+"""What a fit can be told or choose for itself: the factorization's settings and the ranker's, as one flat record."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from recsys.errors import UsageError
+from training.factorize import Factorization, Transform
+from training.ranker import Ranker
+
+
+class FactorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of `training.factorize.Factorization`; `decay` is the half-life of counts in time scales, 0 for none."""
+
+    factors: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 128
+    regularization: Annotated[float, msgspec.Meta(gt=0)] = 0.6
+    alpha: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    transform: Transform = Transform.LOG1P
+    decay: float = 0.0
+    iterations: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+
+    def estimator(self, seed: int) -> Factorization:
+        """The factorization with these settings."""
+        return Factorization(
+            self.factors,
+            regularization=self.regularization,
+            alpha=self.alpha,
+            transform=self.transform,
+            iterations=self.iterations,
+            random_state=seed,
+        )
+
+    @property
+    def half_life(self) -> float | None:
+        """The half-life of counts in time scales."""
+        return self.decay or None
+
+
+class RankerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of `training.ranker.Ranker`."""
+
+    hidden: tuple[int, ...] = (64, 32)
+    seeds: Annotated[int, msgspec.Meta(ge=1, le=32)] = 3
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 12
+    resample: Annotated[int, msgspec.Meta(ge=1)] = 500_000
+    distilled: bool = True
+
+    def estimator(self, seed: int) -> Ranker:
+        """The ranker with these settings."""
+        return Ranker(
+            self.hidden,
+            seeds=self.seeds,
+            epochs=self.epochs,
+            resample=self.resample,
+            distilled=self.distilled,
+            random_state=seed,
+        )
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A configuration file (TOML): what it leaves out keeps its default."""
+
+    factorization: FactorizationSettings = FactorizationSettings()
+    ranker: RankerSettings = RankerSettings()
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a configuration file.
+
+    Raises:
+        UsageError: It cannot be read, or holds a key or a value that means nothing.
+    """
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Settings)
+    except OSError:
+        raise UsageError("cannot be read", where=str(path), mend="Name a file that `tune` wrote") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise UsageError("is not TOML", where=str(path), mend="Name a file that `tune` wrote") from None
+    except msgspec.ValidationError as error:
+        raise UsageError(f"says something impossible ({error})", where=str(path)) from None
+
+
+def written(settings: Settings) -> str:
+    """The text of a configuration file."""
+    lines = []
+    for table, values in msgspec.to_builtins(settings).items():
+        lines += [f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in values.items()), ""]
+    return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(part) for part in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)

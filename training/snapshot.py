@@ -1,0 +1,84 @@
+"""The world as it was before a day: which items there were, the factorization of that time, the item statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from recsys.history import Histories
+from recsys.item_table import item_table
+from recsys.model_histories import ModelHistories, fold_histories
+from recsys.statistics import PurchaseLog
+from training.factorize import Factorization
+from training.features.assemble import Lens
+from training.graph.reference import FoldIn
+from training.record import Record
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that a fit looks at.
+
+    Args:
+        record: Purchase days as arrays.
+        log: The same for item statistics.
+        tau: The time scale, in days.
+        min_buyers: Items with fewer buyers are not there yet.
+    """
+
+    record: Record
+    log: PurchaseLog
+    tau: float
+    min_buyers: int
+
+    @classmethod
+    def of(cls, daily: pl.DataFrame, record: Record, tau: float, min_buyers: int) -> World:
+        """Take `subject, item, day, quantity` of the record's items."""
+        known = daily.filter(pl.col("item").is_in(record.vocabulary.names))
+        return cls(record, PurchaseLog.of(known), tau, min_buyers)
+
+    def items(self, day: int) -> NDArray[np.float32]:
+        """float32 [M, S]: the item table as of a day."""
+        statistics = self.log.as_of(day, min_buyers=self.min_buyers)
+        return item_table(statistics, self.record.vocabulary, self.record.categories)
+
+    def there(self, day: int) -> NDArray[np.bool_]:
+        """Bool [M]: which items enough subjects had bought before a day."""
+        return self.record.buyers(day) >= self.min_buyers
+
+    def histories(self, subjects: NDArray[np.int64], ends: NDArray[np.int64]) -> ModelHistories:
+        """Histories before a day each, as the graph takes them."""
+        return self.folded(self.record.until(subjects, ends), ends)
+
+    def folded(self, histories: Histories, ends: NDArray[np.int64]) -> ModelHistories:
+        """Histories over the record's items, as of a day each."""
+        return fold_histories(histories, self._identity, items=len(self._identity), as_of=ends)
+
+    def lens(self, factorization: Factorization, day: int, decay: float | None) -> Lens:
+        """Learn from what lies before a day.
+
+        Args:
+            factorization: Its settings; it is not changed.
+            day: Since 1970.
+            decay: The half-life of counts, in time scales.
+        """
+        there = self.there(day)
+        counts = self.record.counts(day, half_life=None if decay is None else decay * self.tau)
+        some = np.flatnonzero(np.diff(counts.indptr))
+        learned = counts[some][:, there]
+        fold = FoldIn.of(clone(factorization).fit(learned), learned, decay)
+        factors = np.zeros((len(there), fold.item_factors.shape[1]), np.float32)
+        factors[there] = fold.item_factors
+        mean = np.zeros(len(there))
+        mean[there] = fold.mean_beyond_one
+        fold = replace(fold, item_factors=factors, mean_beyond_one=mean)
+        return Lens(self.tau, self.record.categories, fold)
+
+    @cached_property
+    def _identity(self) -> NDArray[np.int32]:
+        return np.arange(len(self.record.vocabulary), dtype=np.int32)

@@ -1,0 +1,91 @@
+"""Examples: who is looked at, as of which day, and what they bought from there. Nothing in one looks ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.history import DAYS
+from recsys.ragged import Ragged
+from training.record import Record
+
+WINDOW: Final = 28  # days
+BLOCK: Final = 14
+MOST: Final = 7  # windows: the newest is for validation, six are learned from
+BEFORE: Final = 3  # windows of history that an example has at least
+RETURNING: Final = (500, 0.25)  # so many subjects, or such a share, make windows for all worth while
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """E histories that end on a day, with what was bought next.
+
+    Args:
+        start: The first day of all: factors are learned from what lies before it.
+        subject: int64 [E], rows of the record.
+        day: int64 [E], `start` or later; history is strictly before it.
+        targets: For each of the E, the model items bought next, ascending.
+    """
+
+    start: int
+    subject: NDArray[np.int64]
+    day: NDArray[np.int64]
+    targets: Ragged
+
+    def __len__(self) -> int:
+        return len(self.subject)
+
+    def take(self, rows: NDArray[np.int64]) -> Examples:
+        """Some of them."""
+        values, owners = self.targets.take(rows)
+        return Examples(self.start, self.subject[rows], self.day[rows], Ragged.of_pairs(owners, values, len(rows)))
+
+
+def time_scale(record: Record, until: int) -> float:
+    """τ: the median days between a subject's purchase days of an item, 7 at least and 90 at most; 28 without any."""
+    seen = record.day < until
+    owner, item, day = record.owner[seen], record.item[seen].astype(np.int64), record.day[seen]
+    keys = np.sort((owner * len(record.vocabulary) + item) * DAYS + day)
+    gaps = np.diff(keys)[np.diff(keys // DAYS) == 0]
+    return float(np.clip(np.median(gaps), 7, 90)) if len(gaps) else float(WINDOW)
+
+
+def examples_of(record: Record, until: int) -> list[Examples]:
+    """Blocks of examples before `until`, the newest last; empty blocks are left out.
+
+    Windows of 28 days (shorter where the data is) for everyone, with three windows of history before them; where few
+    come back within a window, every basket of the last blocks of 14 days with a history before it.
+    """
+    first = int(record.day.min())
+    length = max(1, min(WINDOW, (until - first) // (BEFORE + 3)))
+    starts = range(until - length, max(first + BEFORE * length - 1, until - MOST * length - 1), -length)
+    blocks = [_window(record, start, start + length) for start in starts]
+    enough = min(RETURNING[0], RETURNING[1] * record.subjects)
+    if not blocks or len(blocks[0]) < enough:
+        length = max(1, min(BLOCK, (until - first) // (BEFORE + 3)))
+        starts = range(until - length, max(first, until - MOST * length - 1), -length)
+        blocks = [_baskets(record, start, start + length) for start in starts]
+    return [block for block in reversed(blocks) if len(block)]
+
+
+def _window(record: Record, start: int, end: int) -> Examples:
+    """Everyone with a history who bought something from `start` to before `end`."""
+    owner = record.owner
+    returning = np.intersect1d(owner[record.day < start], owner[(record.day >= start) & (record.day < end)])
+    inside = (record.day >= start) & (record.day < end) & np.isin(owner, returning)
+    row = np.searchsorted(returning, owner[inside])
+    targets = Ragged.of_pairs(row, record.item[inside], len(returning))
+    return Examples(start, returning, np.full(len(returning), start), targets)
+
+
+def _baskets(record: Record, start: int, end: int) -> Examples:
+    """Every shopping day from `start` to before `end` of those who had bought anything before it."""
+    owner = record.owner
+    inside = (record.day >= start) & (record.day < end) & (record.day[record.offsets[owner]] < record.day)
+    keys = owner[inside] * DAYS + record.day[inside]
+    days = np.unique(keys)
+    targets = Ragged.of_pairs(np.searchsorted(days, keys), record.item[inside], len(days))
+    return Examples(start, days // DAYS, days % DAYS, targets)
