@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.decision import Fill
-from recsys.contracts.state import State
+from recsys.contracts.state import DismissalScope, State
 from recsys.decide import Ranking, Scores, rank
 from recsys.evaluation.batch import Question
 from recsys.evaluation.deciding import OpenShop
@@ -93,7 +93,8 @@ class Lab:
     ) -> Lab:
         """Everyone of the population, or some."""
         chosen = population.subjects if subjects is None else tuple(subjects)
-        return cls(shop, population, question, chosen, tuple(population.state(subject) for subject in chosen))
+        states = tuple(population.state(subject) for subject in chosen)
+        return cls(_without_brands(shop, states), population, question, chosen, states)
 
     def knowing(self, states: Sequence[State]) -> Lab:
         """The same people with other consents, arms or exposures (but with the same sensitive purchases)."""
@@ -135,3 +136,10 @@ class Lab:
             recommender = Recommender(self.shop.scorer, book)
             self._scored[key] = [recommender.scores(situation) for situation in self.situations(book)]
         return self._scored[key]
+
+
+def _without_brands(shop: OpenShop, states: Sequence[State]) -> OpenShop:
+    """The shop without brands, where nobody dismissed one: they are for that only, and take long to lay out."""
+    if any(said.scope is DismissalScope.BRAND for state in states for said in state.dismissals):
+        return shop
+    return replace(shop, catalogue=shop.catalogue.drop("brand", strict=False))

@@ -30,7 +30,7 @@ from recsys.evaluation.policy_lab.replay import asked
 from recsys.evaluation.policy_lab.ridge import fit_path, predict
 from recsys.evaluation.policy_lab.traits import split_in_two
 from recsys.evaluation.policy_lab.variants import bare, certain, never_offered, not_learned_from
-from recsys.evaluation.policy_lab.verdicts import count_verdicts
+from recsys.evaluation.policy_lab.verdicts import eligible_pairs
 from recsys.evaluation.splits import Window
 from recsys.offer_book import OfferBook
 from recsys.policy import Policy, place
@@ -86,7 +86,7 @@ def measure_leakage(lab: Lab, policy: Policy, demographics: Demographics, attack
     with step("Making the lists"):
         kinds = _kinds(lab, policy, refitted)
         free = lab.book(bare(policy))
-        bought = wanted(lab, free, Window(lab.question.day, attack.horizon), count_verdicts(lab, free).eligible)
+        bought = wanted(lab, free, Window(lab.question.day, attack.horizon), eligible_pairs(lab, free))
         values = {name: bought.judge(lists)[:, METRICS.index("beyond")] for name, lists in kinds.items()}
     with step("Guessing"):
         seen = {name: _features(lists, free) for name, lists in kinds.items()}
