@@ -47,11 +47,11 @@ _DOES_NOT: Final = "never bought"
 
 OWN: Final = "own list"
 NO_RULES: Final = "own list, no rules"
-UNLEARNED: Final = "own list, groups not learned from"
-REFITTED: Final = "own list, groups not learned from by the bundle either"
-SILENT: Final = "own list, groups not learned from and never offered"
+UNLEARNED: Final = "own list, not learned from"
+REFITTED: Final = "own list, bundle refitted"
+SILENT: Final = "own list, never offered"
 POPULAR: Final = "popularity's list"
-HISTORY: Final = "no list: the purchase history itself"
+HISTORY: Final = "purchase history"
 
 
 @dataclass(frozen=True, slots=True)
