@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -25,7 +26,7 @@ from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy import Policy
 from recsys.recommender import Recommender
 
-BATCH = 256
+_BATCH: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Lab:
     def situations(self, book: OfferBook) -> Iterator[Situation]:
         """All of them before the offers, a batch at a time."""
         start = 0
-        for part in self.histories(book).batches(BATCH):
+        for part in self.histories(book).batches(_BATCH):
             requests = [self.question.request(subject) for subject in part.subjects]
             yield Situation(requests, self.states[start : start + len(part)], part, book, self.question.at)
             start += len(part)

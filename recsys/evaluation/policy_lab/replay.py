@@ -33,9 +33,8 @@ from recsys.policy import Policy
 from recsys.rank import UNSCORED
 
 _MOVERS: Final = 10
-_GUARDS_ALONE: Final = frozenset(
-    {"unknown_category", "age", "only_if_purchased", "cool_down", "fatigue"}
-)  # touch no score
+# Rules that are nothing but a guard: they touch no score.
+_GUARDS_ALONE: Final = frozenset({"unknown_category", "age", "only_if_purchased", "cool_down", "fatigue"})
 _LIST_RULES: Final = ("frequency_cap", "diversity")
 
 
