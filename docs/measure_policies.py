@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -47,7 +48,9 @@ def main() -> None:
     """Measure, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--demo", type=Path, default=ROOT / "build" / "demo", help="what `make demo` made")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "policy-lab", help="where the pages go")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "build" / "policy-lab", help="where the pages go; what lay there goes"
+    )
     options = parser.parse_args()
     measure(options.demo, options.out)
     PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), options.out), encoding="utf-8")
@@ -55,7 +58,8 @@ def main() -> None:
 
 def measure(demo: Path, out: Path) -> None:
     """Run the commands."""
-    out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     stricter, quiet = out / "three-days-of-alcohol.toml", out / "nothing-sensitive-learned.toml"
     stricter.write_text(three_days_of_alcohol(POLICY.read_text(encoding="utf-8")), encoding="utf-8")
     quiet.write_text(nothing_learned(POLICY.read_text(encoding="utf-8")), encoding="utf-8")

@@ -18,6 +18,7 @@ from support.lab import QUESTION, LabFiles
 from support.shop import AS_OF, UNREACHABLE
 
 from recsys.contracts.decision import Decision
+from recsys.contracts.state import Dismissal, DismissalScope, State
 from recsys.errors import BundleError, PolicyError, UsageError
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.variants import bare
@@ -230,5 +231,27 @@ def test_people_in_other_arms_are_replayed_as_such(lab_files: LabFiles) -> None:
     assert replace(lab).states == lab.states
 
 
-def state_fields(state: Any) -> dict[str, Any]:  # noqa: ANN401 - a struct's own fields
+def test_a_dismissed_brand_stays_away_though_brands_are_mostly_left_out(lab_files: LabFiles) -> None:
+    plain = lab_files.lab()
+    branded = plain.shop.catalogue.with_columns(brand=pl.col("item").str.split("-").list.first())
+    shop, policy = replace(plain.shop, catalogue=branded), load_policy(lab_files.policy("brands"))
+    same = Lab.of(shop, plain.population, QUESTION)
+    assert "brand" not in same.shop.catalogue.columns
+    before = plain.lists(plain.book(policy))
+    assert not before.changed(same.lists(same.book(policy))).any()
+    milk = plain.book(policy).ids.index("offer-milk-1")
+    (who, *_) = np.flatnonzero((before.offers == milk).any(axis=1)).tolist()
+    no = Dismissal(scope=DismissalScope.BRAND, value="Milk", at=QUESTION.at)
+    states = {**plain.population.states, plain.subjects[who]: replace_state(plain.states[who], no)}
+    lab = Lab.of(shop, replace(plain.population, states=states), QUESTION)
+    after = lab.lists(lab.book(policy))
+    assert milk not in after.offers[who].tolist()
+    assert np.flatnonzero(before.changed(after)).tolist() == [who]
+
+
+def replace_state(state: State, said: Dismissal) -> State:
+    return State(**{**state_fields(state), "dismissals": (said,)})
+
+
+def state_fields(state: State) -> dict[str, Any]:
     return {name: getattr(state, name) for name in state.__struct_fields__}

@@ -18,7 +18,7 @@ from recsys.evaluation.policy_lab.lab import Lab, Lists
 from recsys.evaluation.policy_lab.replay import asked
 from recsys.evaluation.policy_lab.segments import compare_segments
 from recsys.evaluation.policy_lab.variants import bare, certain
-from recsys.evaluation.policy_lab.verdicts import count_verdicts
+from recsys.evaluation.policy_lab.verdicts import count_verdicts, eligible_pairs
 from recsys.evaluation.splits import Window
 from recsys.policy import Policy
 
@@ -40,7 +40,7 @@ def measure_fairness(
     with step("Making the lists"):
         book, free = lab.book(policy), lab.book(bare(policy))
         lists = lab.lists(book)
-        bought = wanted(lab, free, Window(lab.question.day, horizon), count_verdicts(lab, free).eligible)
+        bought = wanted(lab, free, Window(lab.question.day, horizon), eligible_pairs(lab, free))
         effect = (bought.judge(lists) - bought.judge(lab.lists(free)))[:, METRICS.index("beyond")]
     if not len(bought.rows):
         raise ContractError(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.decision import Fill
-from recsys.contracts.state import State
+from recsys.contracts.state import DismissalScope, State
 from recsys.decide import Ranking, Scores, rank
 from recsys.evaluation.batch import Question
 from recsys.evaluation.deciding import OpenShop
@@ -25,7 +26,7 @@ from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy import Policy
 from recsys.recommender import Recommender
 
-BATCH = 256
+_BATCH: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ class Lab:
     ) -> Lab:
         """Everyone of the population, or some."""
         chosen = population.subjects if subjects is None else tuple(subjects)
-        return cls(shop, population, question, chosen, tuple(population.state(subject) for subject in chosen))
+        states = tuple(population.state(subject) for subject in chosen)
+        return cls(_without_brands(shop, states), population, question, chosen, states)
 
     def knowing(self, states: Sequence[State]) -> Lab:
         """The same people with other consents, arms or exposures (but with the same sensitive purchases)."""
@@ -114,7 +116,7 @@ class Lab:
     def situations(self, book: OfferBook) -> Iterator[Situation]:
         """All of them before the offers, a batch at a time."""
         start = 0
-        for part in self.histories(book).batches(BATCH):
+        for part in self.histories(book).batches(_BATCH):
             requests = [self.question.request(subject) for subject in part.subjects]
             yield Situation(requests, self.states[start : start + len(part)], part, book, self.question.at)
             start += len(part)
@@ -135,3 +137,10 @@ class Lab:
             recommender = Recommender(self.shop.scorer, book)
             self._scored[key] = [recommender.scores(situation) for situation in self.situations(book)]
         return self._scored[key]
+
+
+def _without_brands(shop: OpenShop, states: Sequence[State]) -> OpenShop:
+    """The shop without brands, where nobody dismissed one: they are for that only, and take long to lay out."""
+    if any(said.scope is DismissalScope.BRAND for state in states for said in state.dismissals):
+        return shop
+    return replace(shop, catalogue=shop.catalogue.drop("brand", strict=False))

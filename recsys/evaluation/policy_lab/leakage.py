@@ -30,7 +30,7 @@ from recsys.evaluation.policy_lab.replay import asked
 from recsys.evaluation.policy_lab.ridge import fit_path, predict
 from recsys.evaluation.policy_lab.traits import split_in_two
 from recsys.evaluation.policy_lab.variants import bare, certain, never_offered, not_learned_from
-from recsys.evaluation.policy_lab.verdicts import count_verdicts
+from recsys.evaluation.policy_lab.verdicts import eligible_pairs
 from recsys.evaluation.splits import Window
 from recsys.offer_book import OfferBook
 from recsys.policy import Policy, place
@@ -47,11 +47,11 @@ _DOES_NOT: Final = "never bought"
 
 OWN: Final = "own list"
 NO_RULES: Final = "own list, no rules"
-UNLEARNED: Final = "own list, groups not learned from"
-REFITTED: Final = "own list, groups not learned from by the bundle either"
-SILENT: Final = "own list, groups not learned from and never offered"
+UNLEARNED: Final = "own list, not learned from"
+REFITTED: Final = "own list, bundle refitted"
+SILENT: Final = "own list, never offered"
 POPULAR: Final = "popularity's list"
-HISTORY: Final = "no list: the purchase history itself"
+HISTORY: Final = "purchase history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def measure_leakage(lab: Lab, policy: Policy, demographics: Demographics, attack
     with step("Making the lists"):
         kinds = _kinds(lab, policy, refitted)
         free = lab.book(bare(policy))
-        bought = wanted(lab, free, Window(lab.question.day, attack.horizon), count_verdicts(lab, free).eligible)
+        bought = wanted(lab, free, Window(lab.question.day, attack.horizon), eligible_pairs(lab, free))
         values = {name: bought.judge(lists)[:, METRICS.index("beyond")] for name, lists in kinds.items()}
     with step("Guessing"):
         seen = {name: _features(lists, free) for name, lists in kinds.items()}

@@ -25,7 +25,7 @@ from recsys.evaluation.policy_lab.replay_results import (
 )
 from recsys.evaluation.policy_lab.short_lists import short_lists
 from recsys.evaluation.policy_lab.variants import bare, certain, only, rules_of, without
-from recsys.evaluation.policy_lab.verdicts import Counts, count_verdicts
+from recsys.evaluation.policy_lab.verdicts import Counts, count_verdicts, eligible_pairs
 from recsys.evaluation.splits import Window
 from recsys.guards import GUARDS
 from recsys.offer_book import OfferBook
@@ -33,9 +33,8 @@ from recsys.policy import Policy
 from recsys.rank import UNSCORED
 
 _MOVERS: Final = 10
-_GUARDS_ALONE: Final = frozenset(
-    {"unknown_category", "age", "only_if_purchased", "cool_down", "fatigue"}
-)  # touch no score
+# Rules that are nothing but a guard: they touch no score.
+_GUARDS_ALONE: Final = frozenset({"unknown_category", "age", "only_if_purchased", "cool_down", "fatigue"})
 _LIST_RULES: Final = ("frequency_cap", "diversity")
 
 
@@ -63,7 +62,7 @@ class _Bench:
         self.lab = lab
         book = lab.book(bare(policies[0]))
         window = Window(lab.question.day, horizon)
-        self.wanted: Wanted = wanted(lab, book, window, count_verdicts(lab, book).eligible)
+        self.wanted: Wanted = wanted(lab, book, window, eligible_pairs(lab, book))
         self.free = self._run(book)
         self._rng = np.random.default_rng(seed)
 

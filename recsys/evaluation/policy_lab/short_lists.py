@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.evaluation.intervals import bootstrap_means
+from recsys.evaluation.intervals import Estimate, bootstrap_means
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.replay_results import ShortGroup
 from recsys.evaluation.segments import shopping_days
@@ -32,9 +32,16 @@ def short_lists(lab: Lab, histories: Histories, lengths: NDArray[np.int64]) -> t
         rows = np.flatnonzero(members & reachable)
         if len(rows) >= FEWEST:
             values = np.stack([lengths[rows] < lab.question.count, lengths[rows]], axis=1).astype(np.float64)
-            short, offers = bootstrap_means(values, rng)
+            short, offers = _estimates(values, rng)
             found.append(ShortGroup(by=by, group=group, subjects=len(rows), short=short, offers=offers))
     return tuple(found)
+
+
+def _estimates(values: NDArray[np.float64], rng: np.random.Generator) -> list[Estimate]:
+    """Their means with intervals; where all are alike, every resample is as they are, and none need be drawn."""
+    if (values == values[0]).all():
+        return [Estimate(value, value, value) for value in values[0].tolist()]
+    return bootstrap_means(values, rng)
 
 
 def _groups(

@@ -96,7 +96,8 @@ def _means(
     chosen: Sequence[NDArray[np.float64]] = [of_arm[members] for of_arm in values.values()]
     base = values[_BASE][members]
     found = bootstrap_means(np.concatenate([*chosen, *(of_arm - base for of_arm in chosen)], axis=1), rng)
-    rows = [dict(zip(_MEASURES, found[at : at + 4], strict=True)) for at in range(0, len(found), 4)]
+    width = len(_MEASURES)
+    rows = [dict(zip(_MEASURES, found[at : at + width], strict=True)) for at in range(0, len(found), width)]
     arms = len(chosen)
     return [Means(**means, change=change) for means, change in zip(rows[:arms], rows[arms:], strict=True)]
 

@@ -76,7 +76,7 @@ def lines(rows: _Rows, across: str, up: str) -> str:
             x=alt.X("week:O", title=across, axis=alt.Axis(labelAngle=0, grid=False)),
             y=alt.Y("value:Q", title=up, scale=alt.Scale(zero=True)),
             color=_colours(),
-            strokeDash=alt.StrokeDash("series:N", sort=None, legend=None),
+            strokeDash=alt.StrokeDash("series:N", sort=None),
         )
     )
     return _svg(drawn, 300)

@@ -49,9 +49,9 @@ def fairness_report(result: FairnessResult) -> Report:
             ),
             (
                 f"Bundle {asked.bundle}. Intervals: 95{PERCENT}, percentile bootstrap over shoppers, {RESAMPLES:,} "
-                f"resamples, seed {asked.seed}; a group and the rest are drawn together. Variety: different "
-                f"offers that {SMALLEST} members, drawn with replacement, are shown. The policy's "
-                "effect: beyond chance, the policy minus no rule."
+                f"resamples, seed {asked.seed}; a group and the rest are drawn together. Variety: different offers "
+                f"that {SMALLEST} members, drawn with replacement, are shown. The policy's effect: beyond chance, the "
+                "policy minus no rule."
             ),
         ),
     )
@@ -62,8 +62,8 @@ def _care(result: FairnessResult) -> tuple[str, ...]:
     remarks = [
         f"Of {tested} intervals of 95{PERCENT}, one in twenty misses by chance: a single gap proves little.",
         (
-            "A group that buys less is easier or harder to please for reasons that no policy made. What the "
-            "policy does to a group is its effect and what it withholds."
+            "A group that buys less is easier or harder to please for reasons that no policy made. What the policy "
+            "does to a group is its effect and what it withholds."
         ),
         f"Judged are {result.asked.judged:,} shoppers: those who bought something that an offer covers.",
     ]
@@ -167,9 +167,9 @@ def _segments(result: FairnessResult) -> Section:
         title="Interests against demographics",
         text=(
             (
-                "Each list is made by what the others of the shopper's segment bought in the twelve weeks before, and "
-                "passes the same guards. No service makes the demographic ones: they were made here, to see what that "
-                "gives up."
+                "Each list is made by what the others of the shopper's segment bought in the twelve weeks before, "
+                "and passes the same guards. No service makes the demographic ones: they were made here, to see what "
+                "that gives up."
             ),
         ),
         tables=(

@@ -26,8 +26,8 @@ def leakage_report(result: LeakageResult) -> Report:
                 "that a shopper buys goes on to tell of them."
             ),
             (
-                "Popularity's list is the same for everyone but for the guards, and guards look at purchases: what it "
-                "gives away is what they withhold."
+                "Popularity's list is the same for everyone but for the guards, and guards look at purchases: what "
+                "it gives away is what they withhold."
             ),
         ),
         sections=(_leaks(result), _worth(result)),
@@ -68,8 +68,13 @@ def _leaks(result: LeakageResult) -> Section:
         title="How well traits can be read off lists",
         text=(
             (
-                "AUC: the chance that somebody who has the trait is scored above somebody who has not. Own list minus: "
-                "how much more the shopper's own list gives away, paired."
+                "Own list: as the policy makes it. No rules: without any. Not learned from: learn = false for every "
+                "group of the policy. Bundle refitted: and the bundle was fitted under that. Never offered: and "
+                "nothing of any group goes out. Popularity's list: the popular arm's."
+            ),
+            (
+                "AUC: the chance that somebody who has the trait is scored above somebody who has not. Own list "
+                "minus: how much more the shopper's own list gives away, paired."
             ),
         ),
         tables=(
@@ -90,7 +95,7 @@ def _in_short(result: LeakageResult, names: Mapping[str, str]) -> Table:
         history = found.get((trait, HISTORY))
         known = EN_DASH if history is None else plain(history.auc)
         rows.append((said, plain(own.auc), plain(quiet.auc), change(quiet.less, 3), plain(popular.auc), known))
-    columns = ("trait", "own list", "groups not learned from", "difference", "popularity's list", "whole history")
+    columns = ("trait", "own list", "not learned from", "difference", "popularity's list", "whole history")
     return Table("leakage-short", "AUC, in short", columns, tuple(rows))
 
 

@@ -24,10 +24,10 @@ from recsys.evaluation.policy_lab.replay_results import Asked, PolicyReplay, Rep
 from recsys.evaluation.report.words import EN_DASH, PERCENT, day
 
 ABOUT_METRICS: Final = (
-    "An offer is right if the shopper bought anything that it covers in the days after. NDCG: 1 / log2(place + 1) for "
-    "each right offer, by the best list possible. Precision: right offers by the places. Beyond chance: precision "
-    "minus what the same offers would have had with shoppers drawn at random, so that a coupon for half the shop adds "
-    "nothing."
+    "An offer is right if the shopper bought anything that it covers in the days after. NDCG: 1 / log2(place + 1) "
+    "for each right offer, by the best list possible. Precision: right offers by the places. Beyond chance: "
+    "precision minus what the same offers would have had with shoppers drawn at random, so that a coupon for half "
+    "the shop adds nothing."
 )
 
 
@@ -48,11 +48,15 @@ def replay_report(result: ReplayResult) -> Report:
         care=_care(result),
         sections=tuple(sections),
         facts=(
-            f"Bundle {asked.bundle}. Every list is made by the code that serves. {ABOUT_METRICS}",
             (
-                f"Judged: the {asked.judged:,} shoppers who could be sent something and bought something that an offer "
-                f"covers in the {asked.horizon} days from {day(asked.as_of)}. Intervals: 95{PERCENT}, percentile "
-                f"bootstrap over shoppers, {RESAMPLES:,} resamples, seed {asked.seed}; differences are paired."
+                f"Bundle {asked.bundle}. Every list is made by the code that serves, with exploration switched off. "
+                f"{ABOUT_METRICS}"
+            ),
+            (
+                f"Judged: the {asked.judged:,} shoppers who could be sent something and bought something that an "
+                f"offer covers in the {asked.horizon} days from {day(asked.as_of)}. Intervals: 95{PERCENT}, "
+                f"percentile bootstrap over shoppers, {RESAMPLES:,} resamples, seed {asked.seed}; differences are "
+                "paired."
             ),
         ),
     )
@@ -66,8 +70,8 @@ def _care(result: ReplayResult) -> tuple[str, ...]:
             "sensitive as the most sensitive thing in it. Read “beyond chance” before NDCG."
         ),
         (
-            "Nobody had been shown anything before, unless a state file said so: fatigue and frequency caps do little "
-            "here. `policy simulate` shows them at work."
+            "Nobody had been shown anything before, unless a state file said so: fatigue and frequency caps do "
+            "little here. “policy simulate” shows them at work."
         ),
     ]
     if not result.asked.judged:
@@ -113,8 +117,8 @@ def _guards(policies: Sequence[PolicyReplay]) -> Section:
         title="What each guard withholds",
         text=(
             (
-                "Alone: what the guard would withhold if it were the only one. First: as decisions report it. Nothing "
-                "else: what would go out if this guard were dropped."
+                "Alone: what the guard would withhold if it were the only one. First: as decisions report it. "
+                "Nothing else: what would go out if this guard were dropped."
             ),
             f"Passed over for places in a list: {passed}.",
         ),

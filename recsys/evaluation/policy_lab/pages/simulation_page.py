@@ -21,27 +21,24 @@ def simulation_report(result: SimulationResult) -> Report:
     return Report(
         title="What do fatigue and caps do over time?",
         lead=f"{setting.policy_version}: {setting.weeks} weeks from {day(setting.starts)}, {setting.sends_a_week} "
-        "lists of "
-        f"{setting.k} a week by {setting.channel}, {setting.shoppers:,} shoppers",
+        f"lists of {setting.k} a week by {setting.channel}, {setting.shoppers:,} shoppers",
         care=(
             (
-                "This is a simulation. How often shoppers redeem is real; how they tire is assumed, and it "
-                "decides what the "
-                "rules are worth. Both ends are shown: shoppers who tire, and shoppers who never do."
+                "This is a simulation. How often shoppers redeem is real; how they tire is assumed, and it decides "
+                "what the rules are worth. Both ends are shown: shoppers who tire, and shoppers who never do."
             ),
             (
                 "A rest does not refresh anybody here: an offer that comes back is as worn as it went. If people "
-                "forget, "
-                "resting is worth more than shown."
+                "forget, resting is worth more than shown."
             ),
             "Shoppers who ignored everything in the real year ignore everything here.",
         ),
         sections=(_assumptions(setting, wears), *by_wear),
         facts=(
             (
-                f"Bundle {setting.bundle}. Deterministic: the same files and seed ({setting.seed}), the same "
-                "page. Intervals: "
-                f"95{PERCENT}, percentile bootstrap over shoppers, {RESAMPLES:,} resamples; changes are paired."
+                f"Bundle {setting.bundle}. Deterministic: the same files and seed ({setting.seed}), the same page. "
+                f"Intervals: 95{PERCENT}, percentile bootstrap over shoppers, {RESAMPLES:,} resamples; changes are "
+                "paired."
             ),
         ),
     )
@@ -54,35 +51,29 @@ def _assumptions(setting: Setting, wears: list[float]) -> Section:
         title="What was assumed",
         text=(
             (
-                f"Who responds: {setting.responding:,} of the {setting.shoppers:,} shoppers had redeemed "
-                "something in the data, "
-                f"{setting.redemptions_a_week:.3f} times a week on average; each keeps their own rate. The other "
-                f"{ignoring:,} "
-                "had not, and respond to nothing."
+                f"Who responds: {setting.responding:,} of the {setting.shoppers:,} shoppers had redeemed something in "
+                f"the data, {setting.redemptions_a_week:.3f} times a week on average; each keeps their own rate. The "
+                f"other {ignoring:,} had not, and respond to nothing."
             ),
             (
-                f"How: a showing is redeemed with the chance rate / ({setting.sends_a_week} · {setting.k}), so "
-                "that a shopper "
-                "who is shown something new in every place redeems as often as they really do. An offer is "
+                f"How: a showing is redeemed with the chance rate / ({setting.sends_a_week} · {setting.k}), so that a "
+                "shopper who is shown something new in every place redeems as often as they really do. An offer is "
                 "redeemed once."
             ),
             (
-                f"How they tire: each showing in a row without a response multiplies the chance by {tiring}; and again "
-                "without any tiring."
+                f"How they tire: each showing in a row without a response multiplies the chance by {tiring}; and "
+                "again without any tiring."
                 if tiring is not None
                 else "Nobody tires."
             ),
             (
                 "What stands still: the offers, valid and in stock throughout; histories and scores of the first "
-                "day; nobody "
-                "buys, consents or dismisses anything. What moves: exposures and redemptions. Every list is made "
-                "by the code "
-                "that serves."
+                "day; nobody buys, consents or dismisses anything. What moves: exposures and redemptions. Every list "
+                "is made by the code that serves."
             ),
             (
                 f"Repeat: a showing of an offer that had been ignored {setting.repeated_after} times in a row or "
-                "more, or "
-                "that the shopper had redeemed."
+                "more, or that the shopper had redeemed."
             ),
         ),
     )
