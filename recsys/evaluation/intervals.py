@@ -30,7 +30,8 @@ def bootstrap_means(values: Doubles, rng: np.random.Generator) -> list[Estimate]
     Raises:
         ValueError: There is no subject.
     """
-    return estimates(values.mean(axis=0), resampled_columns(values, rng))
+    drawn = resampled_columns(values, rng)
+    return estimates(values.mean(axis=0), drawn)
 
 
 def resampled_columns(values: Doubles, rng: np.random.Generator) -> Doubles:

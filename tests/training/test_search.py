@@ -91,11 +91,11 @@ def test_settings_that_mean_nothing(tmp_path: Path, text: str, message: str) -> 
 
 def test_learned_by_heart_is_noticed_and_strong_regularisation_hides_it() -> None:
     rng = np.random.default_rng(0)
-    counts = sparse.csr_matrix((rng.random((300, 150)) < 0.08).astype(np.float32))
-    weak = attack_auc(Factorization(64, regularization=0.02, random_state=0), counts, seed=0)
-    strong = attack_auc(Factorization(64, regularization=2.0, random_state=0), counts, seed=0)
-    assert weak > 0.7
-    assert strong < 0.53
+    counts = sparse.csr_matrix((rng.random((600, 60)) < 0.08).astype(np.float32))
+    weak = attack_auc(Factorization(32, regularization=0.02, random_state=0), counts, seed=0)
+    strong = attack_auc(Factorization(32, regularization=8.0, random_state=0), counts, seed=0)
+    assert weak > 0.8
+    assert strong < 0.6  # not .5: of so few people, what is popular tells of each
 
 
 @pytest.mark.parametrize("model", [EASE(5.0), ItemKNN(4, shrink=0.0)])
