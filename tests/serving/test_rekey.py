@@ -192,6 +192,7 @@ def options(folder: Path) -> tuple[object, ...]:
     return (folder / "map.parquet", "--state", f"sqlite:///{folder / 'state.db'}", "--out", folder / "receipt.json")
 
 
+@pytest.mark.slow  # processes
 def test_the_command_destroys_the_map_and_leaves_no_old_token(folder: Path) -> None:
     shutil.copy(folder / "map.parquet", folder / "copy")
     done = run("serving", "rekey", *options(folder), "--json")
@@ -225,6 +226,7 @@ def test_a_running_server_takes_new_tokens_at_once_and_old_ones_no_more(shop: Sh
 MAIN = "from serving.__main__ import main\n"
 
 
+@pytest.mark.slow  # processes
 def test_killed_anywhere_it_is_all_or_nothing(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     cases: Path = tmp_path_factory.mktemp("killed")
     arguments = ("rekey", "map.parquet", "--state", "sqlite:///state.db", "--out", "receipt.json")
