@@ -17,7 +17,7 @@ from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.state import State
 from recsys.contracts.subjects import Purpose, channel_purpose
-from recsys.errors import ContractError, PolicyError
+from recsys.errors import BundleError, ContractError, PolicyError
 from recsys.files import sha256_of
 from recsys.history import Histories, day_number
 from recsys.offer_book import OfferBook, open_offer_book
@@ -122,7 +122,12 @@ def named_version(settings: Settings) -> str:
     Raises:
         BundleError: It names none that is there.
     """
-    return resolve_bundle(settings.bundle).name
+    try:
+        return resolve_bundle(settings.bundle).name
+    except OSError as error:
+        raise BundleError(
+            f"cannot be followed ({error.strerror})", where=str(settings.bundle), mend="Promote a version again"
+        ) from None
 
 
 def pinned_policy(settings: Settings) -> Policy:

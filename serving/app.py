@@ -111,10 +111,11 @@ def _answer(service: Service) -> Callable[[Request, Exception], Awaitable[Respon
 
 
 async def _follow(service: Service, seconds: float) -> None:
-    """Take up changes until the end. A store that does not answer is looked at again."""
+    """Take up changes until the end, whatever goes wrong with one of them."""
     while True:
         await asyncio.sleep(seconds)
-        try:
-            await asyncio.to_thread(service.follow)
-        except StoreError as error:
+        (error,) = await asyncio.gather(asyncio.to_thread(service.follow), return_exceptions=True)
+        if isinstance(error, StoreError):
             _log.warning("store_unavailable", what=str(error))
+        elif isinstance(error, Exception):
+            _log.error("following_failed", exc_info=error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -52,6 +53,8 @@ class PreferencesAsk(PreferencesChange, frozen=True, forbid_unknown_fields=True,
             consents |= dict.fromkeys(OPTED_OUT, said)
         return PreferencesChange(consents=consents, interests=self.interests, dismiss=self.dismiss, undo=self.undo)
 
+
+_IDENTIFIER: Final = re.compile(rf"@[^\s@]*\.|{TOKEN_PATTERN.strip('^$')}")
 
 _READ: Final = msgspec.json.Decoder(Whose)
 _CHANGE: Final = msgspec.json.Decoder(PreferencesAsk)
@@ -116,6 +119,7 @@ def changing(service: Service) -> Operation:
         service.doorkeeper.check(asked.subject, "$.subject")
         now = service.clock()
         _check_instants(asked, now)
+        _check_words(asked)
         if relays_opt_out(request):
             asked = msgspec.structs.replace(asked, gpc=True)
 
@@ -137,6 +141,16 @@ def changing(service: Service) -> Operation:
         replies=reply(Preferences, _HELD),
         problems=(*PROBLEMS, ERASED, TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
     )
+
+
+def _check_words(asked: PreferencesAsk) -> None:
+    """What may be any text must at least not be an identifier: no address, no token."""
+    for field, words in (
+        ("$.interests", asked.interests or ()),
+        ("$.dismiss[...].value", [said.value for said in asked.dismiss]),
+    ):
+        if any(_IDENTIFIER.search(word) for word in words):
+            raise misfit("looks like an e-mail address or a token", field)
 
 
 def _check_instants(asked: PreferencesAsk, now: dt.datetime) -> None:

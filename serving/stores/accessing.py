@@ -76,7 +76,8 @@ def _loaded(connection: Connection, subject: str) -> Any:  # noqa: ANN401 - a ro
 
 def _events(connection: Connection, subject: str) -> Sequence[Any]:
     event = schema.events.c
-    return connection.execute(select(schema.events).where(event.subject == subject).order_by(event.received)).all()
+    theirs = select(schema.events).where(event.subject == subject)
+    return connection.execute(theirs.order_by(event.received, event.event_id)).all()
 
 
 def _answers(connection: Connection, subject: str) -> int:

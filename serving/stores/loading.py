@@ -157,7 +157,7 @@ def _later_purchases(connection: Connection, lineage: Lineage, last: int | None)
         event.at >= (0 if last is None else (last + 1) * _DAY),
     )
     part: list[Event] = []
-    for row in connection.execute(query.order_by(event.subject, event.received)):
+    for row in connection.execute(query.order_by(event.subject, event.received, event.event_id)):
         if len(part) >= _AT_ONCE and part[-1].subject != row.subject:
             yield part
             part = []

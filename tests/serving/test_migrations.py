@@ -108,6 +108,7 @@ def shape(url: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_however_it_came_about_it_has_the_tables_of_the_schema(first: str, url: str, tmp_path: Path) -> None:
     """Migrated from version 1, made anew by migrations, and made from the schema itself: the same."""
     open_store(first).close()

@@ -56,6 +56,7 @@ WHOLE: dict[tuple[str, str], dict[str, Any]] = {
         "consents": {"profiling": YES},
         "gpc": False,
         "undo": [],
+        "interests": ["tea"],
         "dismiss": [{"scope": "offer", "value": "offer-1", "reason": "none", "expires": NOW}],
     },
     ("POST", "/v1/subjects/access"): {"subject": DRINKER},
@@ -74,7 +75,6 @@ WHOLE: dict[tuple[str, str], dict[str, Any]] = {
         "count": 1,
     },
 }
-FREE = {"value", "interests"}  # fields of preferences that are the person's own words
 
 
 def broken(whole: dict[str, Any], leak: str) -> Iterator[object]:
@@ -84,8 +84,7 @@ def broken(whole: dict[str, Any], leak: str) -> Iterator[object]:
             yield {**whole, field: wrong}
         inner = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else None
         for name in inner or {}:
-            if name not in FREE or leak == KEY:
-                yield {**whole, field: [{**inner, name: leak}]}
+            yield {**whole, field: [{**inner, name: leak}]}
         if isinstance(value, dict):
             for name, deep in value.items():
                 yield from ({**whole, field: {name: {**deep, part: leak}}} for part in deep)

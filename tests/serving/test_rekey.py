@@ -192,7 +192,7 @@ def options(folder: Path) -> tuple[object, ...]:
     return (folder / "map.parquet", "--state", f"sqlite:///{folder / 'state.db'}", "--out", folder / "receipt.json")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # processes
 def test_the_command_destroys_the_map_and_leaves_no_old_token(folder: Path) -> None:
     shutil.copy(folder / "map.parquet", folder / "copy")
     done = run("serving", "rekey", *options(folder), "--json")
@@ -212,13 +212,12 @@ def test_the_command_destroys_the_map_and_leaves_no_old_token(folder: Path) -> N
     assert_clear_failure(run("serving", "rekey", *options(folder)), "no such map", "applied and destroyed on")
 
 
-def test_a_server_that_starts_afterwards_takes_new_tokens_only(shop: Shop, state: str, tmp_path: Path) -> None:
+def test_a_running_server_takes_new_tokens_at_once_and_old_ones_no_more(shop: Shop, state: str, tmp_path: Path) -> None:
     people = pl.concat([pl.read_parquet(shop.file(name)).select("subject") for name in ("purchases", "subjects")])
     map_file = a_map(tmp_path, people["subject"].to_list())
     with Server(*shop.serve_options(state)) as server:
         before = server.ask(DRINKER, count=20)["items"]
-    rekey(map_file, state=state, out=tmp_path / "receipt.json")
-    with Server(*shop.serve_options(state)) as server:
+        rekey(map_file, state=state, out=tmp_path / "receipt.json")
         assert server.ask(anew(DRINKER), count=20)["items"] == before
         refused = server.http.post("/v1/decisions", json={"subject": DRINKER, "channel": "email"})
         assert "accepted here: rec.02" in refused.json()["detail"]
@@ -227,7 +226,7 @@ def test_a_server_that_starts_afterwards_takes_new_tokens_only(shop: Shop, state
 MAIN = "from serving.__main__ import main\n"
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # processes
 def test_killed_anywhere_it_is_all_or_nothing(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     cases: Path = tmp_path_factory.mktemp("killed")
     arguments = ("rekey", "map.parquet", "--state", "sqlite:///state.db", "--out", "receipt.json")

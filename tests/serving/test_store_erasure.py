@@ -41,7 +41,7 @@ def test_an_access_export_holds_everything(store: Store) -> None:
     held = store.access(ANNA)
     assert held.held
     assert {one.item for one in held.purchases} == {"beer", "milk"}
-    assert [one.event.event_id for one in held.events] == ["e1", "3", "4", "5"]
+    assert [one.event.event_id for one in held.events] == ["3", "4", "5", "e1"]
     assert [one.decision.decision_id for one in held.decisions] == ["d1", "d3"]
     assert held.decisions[0].decision.subject == ANNA
     assert [one.offer_id for one in (*held.exposures, *held.reservations, *held.responses)] == ["o1"] * 2 + ["o2", "o1"]

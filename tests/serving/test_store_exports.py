@@ -71,6 +71,7 @@ def test_events_are_written_as_they_came(store: Store) -> None:
     )
 
 
+@pytest.mark.slow
 def test_of_many_people_each_is_written_once(store: Store) -> None:
     """More than fit into one part, some of them only loaded and some only heard of."""
     crowd = [token(number) for number in range(5_200)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import signal
 import tempfile
 import warnings
 from pathlib import Path
@@ -64,5 +65,9 @@ class Postgres:
         self._server.ensure_postgres_running()
 
     def stop(self) -> None:
-        """End it."""
+        """End it at once (SIGQUIT): nobody needs what it would still write down, which takes a minute."""
+        process = self._server.get_postmaster_info().process
+        if process.is_running():
+            process.send_signal(signal.SIGQUIT)
+            process.wait(30)
         self._server.cleanup()
