@@ -77,8 +77,13 @@ def redomain(vault: Vault, source: str, target: str, file: Path, out: Path) -> M
     Raises:
         ContractError: A file without tokens, or with tokens where the contracts have none.
         TokenError: Tokens of a domain other than `source`.
+        UsageError: The two domains are one.
         VaultError: The two domains stand on different field roots.
     """
+    if source == target:
+        raise UsageError(
+            "is the domain that the tokens are of", where="--to", mend="Name the partner's; `epoch` renews"
+        )
     if out.suffix != ".parquet":
         raise UsageError("does not end in .parquet", where="--out", mend="Name a Parquet file")
     lineage, columns = _tokens_in(file)
@@ -91,7 +96,7 @@ def redomain(vault: Vault, source: str, target: str, file: Path, out: Path) -> M
     rows = suppressed = 0
     with replacing(out, mode=0o600) as beside, beside.open("wb") as sink:
         writer: pq.ParquetWriter | None = None
-        for frame in _frames(file, columns):
+        for frame in _frames(file, columns, _form(lineage), f"is no token of {lineage}"):
             moved, forgotten = _moved_rows(mover, frame, columns)
             suppressed += forgotten
             rows += moved.height
@@ -116,27 +121,38 @@ def issue_map(vault: Vault, domain: str, pairs: pl.DataFrame, out: Path, header:
     REKEY_MAP.write(pairs, out, metadata=map_metadata(header), mode=0o600)
 
 
-def epoch_map(vault: Vault, domain: str, files: Sequence[Path], out: Path) -> int:
+def epoch_map(vault: Vault, domain: str, files: Sequence[Path], out: Path, *, source: str | None = None) -> int:
     """Write the map from the epoch of some token files to the domain's newest; the number of tokens in it.
 
+    Tokens of the newest epoch may stand among the others, and need no map.
+
+    Args:
+        vault: The custodian's.
+        domain: The domain of the tokens.
+        files: Everything that holds them.
+        out: The map.
+        source: The epoch that the map leads from, where the files hold several.
+
     Raises:
-        TokenError: Tokens of another domain, or of several epochs.
+        TokenError: Tokens of another domain, or of several older epochs and no `source`.
         VaultError: They are of the newest epoch already, or of another field root.
     """
-    lineages = {_tokens_in(file)[0] for file in files}
-    if len(lineages) != 1 or next(iter(lineages)).domain != domain:
-        found = ", ".join(map(str, sorted(lineages)))
-        raise TokenError(
-            f"the files hold tokens of {found}", where=domain, mend="Give files of one epoch of the domain"
-        )
-    (source,) = lineages
+    tokens = _distinct(files)
+    lineages = {Lineage(*name.split(".")) for name in tokens.str.extract(r"^s1\.([^.]+\.[^.]+)\.", 1).unique()}
+    if {lineage.domain for lineage in lineages} != {domain}:
+        raise TokenError(_held(lineages), where=domain, mend="Give files of that domain only")
     target = vault.current(domain)
-    if target.lineage == source:
-        raise VaultError("is the newest epoch already", where=str(source), mend="Rotate first: `keys rotate`")
-    mover = Mover(vault, vault.record.epoch(source), target, action="epoch")
-    old = _distinct(files)
+    older = lineages - {target.lineage}
+    if not older:
+        raise VaultError("is the newest epoch already", where=str(target.lineage), mend="Rotate first: `keys rotate`")
+    wanted = older if source is None else older & {Lineage(domain, source)}
+    if len(wanted) != 1:
+        raise TokenError(_held(older), where=domain, mend="Say with --from which of these epochs the map leads from")
+    (lineage,) = wanted
+    mover = Mover(vault, vault.record.epoch(lineage), target, action="epoch")
+    old = tokens.filter(tokens.str.starts_with(lineage.prefix))
     new, _ = mover.moved(old)
-    issue_map(vault, domain, pl.DataFrame({"from": old, "to": new}), out, map_header(source, target.lineage))
+    issue_map(vault, domain, pl.DataFrame({"from": old, "to": new}), out, map_header(lineage, target.lineage))
     return len(old)
 
 
@@ -154,42 +170,68 @@ def _moved_rows(mover: Mover, frame: pl.DataFrame, columns: Sequence[str]) -> tu
     return frame.filter(~forgotten), int(forgotten.sum())
 
 
+def _held(lineages: Iterable[Lineage]) -> str:
+    return f"the files hold tokens of {', '.join(map(str, sorted(lineages)))}"
+
+
 def _distinct(files: Iterable[Path]) -> pl.Series:
+    """The tokens in some files, of whatever domain and epoch, each once."""
     seen = pl.Series("from", dtype=pl.String)
     for file in files:
-        _, columns = _tokens_in(file)
-        for frame in _frames(file, columns):
+        columns = _token_columns(file)
+        for frame in _frames(file, columns, TOKEN_PATTERN, "is no token"):
             cells = pl.concat([frame[name].drop_nulls().alias("from") for name in columns])
             seen = pl.concat([seen, cells.unique()]).unique()
     return seen.sort()
 
 
-def _tokens_in(file: Path) -> tuple[Lineage, tuple[str, ...]]:
-    """The one lineage of a file's tokens, by its first rows, and its columns of tokens."""
-    raw = open_raw(file)
-    columns = tuple(name for name in TOKEN_COLUMNS if name in raw.names)
+def _token_columns(file: Path) -> tuple[str, ...]:
+    names = open_raw(file).names
+    columns = tuple(name for name in TOKEN_COLUMNS if name in names)
     if not columns:
         mend = f"Name a file with {' or '.join(TOKEN_COLUMNS)}"
         raise ContractError("has no column of tokens", where=str(file), mend=mend)
-    first = next(iter(raw.batches())).frame
-    cells = pl.concat([first[name].cast(pl.String).drop_nulls().alias("token") for name in columns])
+    return columns
+
+
+def _tokens_in(file: Path) -> tuple[Lineage, tuple[str, ...]]:
+    """The one lineage of a file's tokens, by its first rows, and its columns of tokens."""
+    columns = _token_columns(file)
+    first = next(iter(open_raw(file).batches())).frame
+    cells = pl.concat([_text(first[name], file).drop_nulls().alias("token") for name in columns])
     if not cells.str.contains(TOKEN_PATTERN).all():
         raise TokenError("holds something else than tokens", where=str(file), mend=MEND)
     return column_lineage(cells, where=str(file)), columns
 
 
-def _frames(file: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _frames(file: Path, columns: Sequence[str], form: str, why: str) -> Iterator[pl.DataFrame]:
     """The rows, with every cell of the token columns checked, and every other for tokens that do not belong there."""
-    lineage, _ = _tokens_in(file)
-    form = TOKEN_PATTERN.replace(r"[a-z][a-z0-9-]{0,15}\.[0-9]{2}", f"{lineage.domain}\\.{lineage.epoch}")
     for batch in open_raw(file).batches():
         origin = Origin(str(file), batch.numbers)
-        frame = batch.frame.with_columns(pl.col(columns).cast(pl.String))
+        frame = batch.frame.with_columns(_text(batch.frame[name], file) for name in columns)
         for name in columns:
             wrong = ~frame[name].str.contains(form).fill_null(value=True)
-            origin.refuse(wrong, name, f"is no token of {lineage}", mend=MEND)
-        for name, dtype in frame.schema.items():
-            if dtype == pl.String and name not in columns:
-                hidden = frame[name].str.contains(_INSIDE).fill_null(value=False)
+            origin.refuse(wrong, name, why, mend=MEND)
+        for name in frame.columns:
+            if name not in columns and not _is_wordless(frame[name].dtype):
+                hidden = _text(frame[name], file).str.contains(_INSIDE).fill_null(value=False)
                 origin.refuse(hidden, name, "holds a token where none belongs", mend="Drop that column first")
         yield frame
+
+
+def _form(lineage: Lineage) -> str:
+    return TOKEN_PATTERN.replace(r"[a-z][a-z0-9-]{0,15}\.[0-9]{2}", f"{lineage.domain}\\.{lineage.epoch}")
+
+
+def _is_wordless(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean
+
+
+def _text(values: pl.Series, file: Path) -> pl.Series:
+    """What a column says, or `ContractError` where its type may hide a token."""
+    if isinstance(values.dtype, (pl.String, pl.Categorical, pl.Enum, pl.Null)):
+        return values.cast(pl.String)
+    if values.dtype == pl.List(pl.String):
+        return values.list.join("\n").alias(values.name)
+    what = f"column {values.name!r} has type {values.dtype}, in which tokens cannot be looked for"
+    raise ContractError(what, where=str(file), mend="Write it as text, or drop that column first")

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 
-from pseudonymize.canonical import CanonicalForm
+from pseudonymize.canonical import CanonicalForm, form_labelled
 from pseudonymize.keys import BlockKey
 from pseudonymize.standard_input import canonical
 from pseudonymize.suppression import SUPPRESSION_LABEL, Kind, read_list, write_list
@@ -49,7 +50,7 @@ def forget(vault: Vault, field: str, form: CanonicalForm, values: pl.Series, out
     """
     people = canonical(values, form).unique()
     with new_folder(out, mode=0o700) as beside:
-        roots = _roots(vault, "forget", field, form, people)
+        roots = _roots(vault, field, form, people)
         known = _suppress(vault, field, form, roots)
         recipients = _write_orders(vault, roots, beside)
     return Forgotten(len(people), known, recipients)
@@ -58,26 +59,31 @@ def forget(vault: Vault, field: str, form: CanonicalForm, values: pl.Series, out
 def lift(vault: Vault, field: str, form: CanonicalForm, values: pl.Series) -> int:
     """Take people off the suppression list; how many were on it. What was erased stays erased.
 
+    They go by whatever canonical form and root they were put there, as `run` recognises them.
+
     Raises:
         ContractError: A line that is no identifier of the field.
     """
-    people = canonical(values, form).unique()
-    roots = _roots(vault, "lift", field, form, people)
-    (key,) = vault.take("lift", SUPPRESSION_LABEL)
+    people = canonical(values, form)
+    kinds = [kind for kind in read_list(vault.path).kinds() if kind.field == field]
+    labels = [field_label(field, kind.form, generation=kind.generation) for kind in kinds]
+    key, *field_keys = vault.take("lift", SUPPRESSION_LABEL, *labels)
+    held = np.zeros(len(values), np.bool_)
     with locked(vault.path):
         listed = read_list(vault.path)
-        held = 0
-        for kind, tokens in _kinds(field, form, roots).items():
-            held = max(held, int(listed.of(kind).holds(key, tokens).sum()))
-            listed = listed.without(key, tokens)
+        for kind, field_key in zip(kinds, field_keys, strict=True):
+            read = form_labelled(kind.form).column(values)
+            roots = root_tokens(field_key, read.drop_nulls())
+            held[read.is_not_null().to_numpy()] |= listed.of(kind).holds(key, roots)
+            listed = listed.without(key, roots)
         write_list(vault.path, listed)
-    return held
+    return people.filter(held).n_unique()
 
 
-def _roots(vault: Vault, action: str, field: str, form: CanonicalForm, people: pl.Series) -> dict[str, Tokens]:
+def _roots(vault: Vault, field: str, form: CanonicalForm, people: pl.Series) -> dict[str, Tokens]:
     """The people's root tokens in every generation that is not destroyed, in one order."""
     generations = [root.generation for root in vault.record.roots if root.wrapped is not None]
-    keys = vault.take(action, *(field_label(field, form.label, generation=number) for number in generations))
+    keys = vault.take("forget", *(field_label(field, form.label, generation=number) for number in generations))
     return {number: root_tokens(key, people) for number, key in zip(generations, keys, strict=True)}
 
 

@@ -21,10 +21,16 @@ _LAST: Final = 99  # an epoch has two digits
 
 
 def rotate(vault: Vault, domain: str) -> EpochRecord:
-    """A new epoch of a domain, on the same field root: `epoch` makes the map to it without any identifier."""
-    vault.current(domain)  # so that it exists
+    """A new epoch of a domain, on the same field root: `epoch` makes the map to it without any identifier.
+
+    Raises:
+        VaultError: There is no such domain: its name may be misspelt.
+    """
 
     def update(record: VaultRecord) -> VaultRecord:
+        if not record.epochs_of(domain):
+            what = f"there is no domain {domain!r}"
+            raise VaultError(what, where="the vault", mend="See `recsys-pseudonymize keys list`")
         return with_epoch(record, _next(record, domain), vault.new_secret(), vault.now)
 
     return vault.change("rotate", update, domain=domain).epochs_of(domain)[-1]

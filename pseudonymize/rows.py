@@ -137,10 +137,10 @@ def _consents(table: Table, batch: Batch, aside: SetAside) -> pl.Series:
         for name, role in table.columns.items()
         if isinstance(role, Consent)
     }
-    frame = pl.DataFrame(given, height=batch.frame.height)
+    frame = pl.DataFrame({"row": batch.numbers} | given)  # a table may ask for no consent at all
     purposes = [pl.when(purpose).then(pl.lit(purpose)) for purpose in given]
     none = pl.lit(None, pl.String)
-    return frame.select(pl.concat_list(*purposes, none).list.drop_nulls().alias("consents")).to_series()
+    return frame.with_columns(consents=pl.concat_list(*purposes, none).list.drop_nulls())["consents"]
 
 
 def target(role: Role, table: Table) -> str | None:

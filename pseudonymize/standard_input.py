@@ -12,11 +12,13 @@ from recsys.errors import ContractError
 
 _WHERE: Final = "standard input"
 _MEND: Final = "Give one identifier a line"
+_MARK: Final = "\ufeff"  # what some editors put before UTF-8: it belongs to no identifier
 
 
 def identifiers(lines: BinaryIO) -> pl.Series:
     """The lines, each an identifier, or `ContractError`, which does not repeat one."""
     values = [_text(line, number) for number, line in enumerate(lines, start=1)]
+    values[:1] = [value.removeprefix(_MARK) for value in values[:1]]
     if not values:
         raise ContractError("is empty", where=_WHERE, mend=_MEND)
     return pl.Series(values, dtype=pl.String)
@@ -55,6 +57,8 @@ def _text(line: bytes, number: int) -> str:
     line = line.rstrip(b"\r\n")
     if len(line) > MAX_BYTES:
         raise ContractError(f"line {number} is longer than {MAX_BYTES} bytes", where=_WHERE, mend=_MEND)
+    if b"\0" in line:
+        raise ContractError(f"line {number} holds a NUL byte", where=_WHERE, mend="Save the list as text")
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:

@@ -132,7 +132,11 @@ class Vault:
 
 
 def with_epoch(record: VaultRecord, lineage: Lineage, wrapped: str, now: dt.datetime) -> VaultRecord:
-    """`record` with one more epoch, on the newest roots. A domain without recipients gets one of its own name."""
+    """`record` with one more epoch, on the newest roots. A domain without recipients gets one of its own name.
+
+    Raises:
+        VaultError: Somebody of that name holds tokens of another domain: the one's orders would replace the other's.
+    """
     epoch = EpochRecord(
         domain=lineage.domain,
         epoch=lineage.epoch,
@@ -143,6 +147,13 @@ def with_epoch(record: VaultRecord, lineage: Lineage, wrapped: str, now: dt.date
     recipients = record.recipients
     if not record.recipients_of(lineage.domain):
         names = (SERVING, TRAINING) if lineage.domain == DEFAULT_DOMAIN else (lineage.domain,)
+        taken = {recipient.name for recipient in recipients} & set(names)
+        if taken:
+            raise VaultError(
+                f"the new domain {lineage.domain!r} has no recipient, and {min(taken)} is another domain's",
+                where="the vault",
+                mend="Name its recipient first: `recipients add`",
+            )
         recipients += tuple(RecipientRecord(name=name, domain=lineage.domain) for name in names)
     return msgspec.structs.replace(record, epochs=(*record.epochs, epoch), recipients=recipients)
 

@@ -47,7 +47,7 @@ def redomain(
     say(f"{out} holds {moved.rows:,} rows with tokens of {target!r}; {moved.suppressed:,} were suppressed.")
 
 
-def epoch(
+def epoch(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     inputs: _TokenFiles,
     vault: VaultFolder,
     out: Annotated[Path, typer.Option("--out", help="The map: a new Parquet file, mode 0600.")],
@@ -55,6 +55,9 @@ def epoch(
     fields: Annotated[
         Path | None,
         typer.Option("--fields", help="A field policy: INPUT are raw files, as after `keys rotate --root`."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="The epoch that the map leads from, where that could be several.")
     ] = None,
     kek_file: KekFile = None,
 ) -> None:
@@ -68,9 +71,9 @@ def epoch(
     custodian = opened(vault, kek_file)
     domain_name(domain)
     if fields is None:
-        count = domains.epoch_map(custodian, domain, inputs, out)
+        count = domains.epoch_map(custodian, domain, inputs, out, source=source)
     else:
-        count = raw_map(custodian, load_fields(fields), domain, inputs, out)
+        count = raw_map(custodian, load_fields(fields), domain, inputs, out, source=source)
     holders = ", ".join(custodian.record.recipients_of(domain))
     say(f"{out} maps {count:,} tokens. It is for: {holders}. Destroy it when they have applied it.")
 

@@ -11,6 +11,7 @@ import pytest
 from support.commands import assert_clear_failure, run
 from support.search import contents, found
 
+from pseudonymize.canonical import FormName, canonical_form
 from pseudonymize.domains import redomain
 from pseudonymize.fields_check import load_fields
 from pseudonymize.forgetting import forget, lift
@@ -110,6 +111,16 @@ def test_a_person_may_come_back(vault: Vault, made: Make, fields_file: Path, tmp
     form = load_fields(fields_file).fields[FIELD].form()
     assert lift(vault, FIELD, form, pl.Series([CARD, CARD, "9840000000000025", "never here"])) == 2
     assert made("after").fingerprint == before.fingerprint
+
+
+def test_who_was_forgotten_in_another_form_may_come_back_too(vault: Vault, fields_file: Path, tmp_path: Path) -> None:
+    near, far = "020 7946 0958", "+44 20 7946 0958"  # one number in its form today, two texts in that of then
+    erase(vault, fields_file, tmp_path / "orders", near)
+    rotate_root(vault)
+    phone = canonical_form(FormName.PHONE, "GB")
+    assert lift(vault, FIELD, phone, pl.Series([far])) == 0
+    assert lift(vault, FIELD, phone, pl.Series([far, near])) == 1
+    assert pl.read_parquet(vault.path / "suppressed.parquet").is_empty()
 
 
 def test_the_list_alone_tells_nothing(vault: Vault, made: Make, fields_file: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import subprocess
@@ -69,8 +70,10 @@ def test_from_a_card_to_the_rows_of_its_holder(
         (b"canary\n\n", "standard input: line 2 is empty"),
         (b"canary\n" + b"canary" * 200 + b"\n", "standard input: line 2 is longer than 1024 bytes"),
         (b"canary\r\n\xffcanary\n", "standard input: line 2 is not UTF-8"),
+        (b"canary\ncanary\0\n", "standard input: line 2 holds a NUL byte"),
+        (b"\xef\xbb\xbf\n", "standard input: line 1 is empty"),
     ],
-    ids=["nothing", "empty line", "long line", "other encoding"],
+    ids=["nothing", "empty line", "long line", "other encoding", "a NUL byte", "a mark alone"],
 )
 def test_bad_lines_are_not_repeated(tokeniser: Tokeniser, lines: bytes, message: str) -> None:
     with pytest.raises(ContractError) as caught:
@@ -78,6 +81,13 @@ def test_bad_lines_are_not_repeated(tokeniser: Tokeniser, lines: bytes, message:
     assert message in str(caught.value)
     assert "canary" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_mark_of_byte_order_makes_nobody_else_of_the_first_line(tokeniser: Tokeniser) -> None:
+    marked, plain = (
+        tokens_of(io.BytesIO(mark + b"card\n"), "loyalty_card", tokeniser) for mark in (codecs.BOM_UTF8, b"")
+    )
+    assert marked == plain
 
 
 @pytest.mark.slow

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from msgspec.structs import replace
 from support.commands import assert_clear_failure, no_leftovers, run
 
 from pseudonymize.domains import epoch_map, redomain
@@ -22,11 +24,11 @@ from pseudonymize.rotation import destroy, retire, rotate, rotate_root
 from pseudonymize.run import Run
 from pseudonymize.tokeniser import Tokeniser
 from pseudonymize.vault import Vault, create_vault, open_vault
-from pseudonymize.vault_record import Status
+from pseudonymize.vault_record import RecipientRecord, Status
 from recsys.contracts.document import encode_document
 from recsys.contracts.rekey import RekeyReceipt, read_map
 from recsys.contracts.token import Lineage
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, UsageError
 
 NOW = dt.datetime(2018, 1, 1, 12, tzinfo=dt.UTC)
 OLD = Lineage("rec", "01")
@@ -70,6 +72,11 @@ def receipt(path: Path, mapping: Path, recipient: str, **changes: object) -> Pat
     )
     path.write_bytes(encode_document(document))
     return path
+
+
+def add_recipient(vault: Vault, name: str, domain: str) -> None:
+    made = RecipientRecord(name=name, domain=domain)
+    vault.change("add recipient", lambda record: replace(record, recipients=(*record.recipients, made)))
 
 
 @pytest.mark.parametrize("with_identifiers", [False, True])
@@ -152,8 +159,68 @@ def test_a_partner_shares_no_token_with_anyone(vault: Vault, made: Make, tmp_pat
     assert frames[1].drop("subject", "basket").equals(frames[0].drop("subject", "basket"))
     theirs = made("theirs", "ads") / "purchases.parquet"
     assert pl.read_parquet(theirs).equals(frames[1])  # tokens to tokens, and identifiers to tokens, agree
+    with pytest.raises(UsageError, match="is the domain that the tokens are of"):
+        redomain(vault, "rec", "rec", purchases, tmp_path / "x.parquet")
     with pytest.raises(RecsysError, match="holds tokens of 'ads', not of 'rec'"):
         redomain(vault, "rec", "bank", tmp_path / "ads.parquet", tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("named", ["serving", "agency"])
+def test_no_two_domains_have_one_recipient(vault: Vault, named: str) -> None:
+    add_recipient(vault, "agency", "ads")
+    with pytest.raises(VaultError, match=f"{named} is another domain's"):
+        vault.current(named)
+    assert vault.record.epochs_of(named) == []
+    add_recipient(vault, f"{named}-2", named)
+    vault.current(named)
+    counted = Counter(recipient.name for recipient in vault.record.recipients)
+    assert counted == dict.fromkeys(["agency", "serving", "training", f"{named}-2"], 1)
+
+
+def test_a_misspelt_domain_is_not_rotated(vault: Vault) -> None:
+    with pytest.raises(VaultError, match="there is no domain 'rek'"):
+        rotate(vault, "rek")
+    assert vault.record.epochs_of("rek") == []
+
+
+def test_a_map_is_made_of_files_that_hold_both_epochs(vault: Vault, made: Make, tmp_path: Path) -> None:
+    old = made("old") / "subjects.parquet"
+    rotate(vault, "rec")
+    new = made("new") / "subjects.parquet"
+    both = tmp_path / "both.parquet"
+    pl.concat([pl.read_parquet(old), pl.read_parquet(new)]).write_parquet(both)
+    assert epoch_map(vault, "rec", [both], tmp_path / "map.parquet") == pl.read_parquet(old).height
+    assert applied(old, tmp_path / "map.parquet").equals(pl.read_parquet(new))
+    rotate(vault, "rec")
+    with pytest.raises(RecsysError, match=r"tokens of rec\.01, rec\.02\. Say with --from"):
+        epoch_map(vault, "rec", [both], tmp_path / "none.parquet")
+    for source in ("01", "02"):
+        epoch_map(vault, "rec", [both], tmp_path / f"{source}.parquet", source=source)
+        assert read_map(tmp_path / f"{source}.parquet").header.from_epoch == source
+
+
+def test_two_rotations_do_not_strand_the_first_epoch(
+    vault: Vault, made: Make, shop: SimpleNamespace, fields_file: Path, tmp_path: Path
+) -> None:
+    old, out = made("old"), tmp_path / "map.parquet"
+    rotate(vault, "rec")
+    rotate_root(vault)
+    policy = load_fields(fields_file)
+    with pytest.raises(VaultError, match=r"no older epoch that is live. There are: 01, 02"):
+        raw_map(vault, policy, "rec", shop.files, out, source="03")
+    raw_map(vault, policy, "rec", shop.files, out, source="01")
+    assert applied(old / "purchases.parquet", out).equals(pl.read_parquet(made("new") / "purchases.parquet"))
+
+
+def test_rows_that_a_run_passes_over_do_not_stop_the_map(
+    vault: Vault, made: Make, shop: SimpleNamespace, fields_file: Path, tmp_path: Path
+) -> None:
+    made("old")
+    rotate_root(vault)
+    redemptions = shop.folder / "redemptions.csv"
+    redemptions.write_text(redemptions.read_text() + "one,two,three,four\n" + "x" * 2000 + ",C-1,2017-01-05\n")
+    count = raw_map(vault, load_fields(fields_file), "rec", shop.files, tmp_path / "map.parquet")
+    assert count == len({*shop.receipts["loyalty_card"], *shop.customers["loyalty_card"]} - {"lc-nünning"}) + 3
 
 
 def test_a_token_where_none_belongs_does_not_travel(vault: Vault, made: Make, tmp_path: Path) -> None:
@@ -162,6 +229,10 @@ def test_a_token_where_none_belongs_does_not_travel(vault: Vault, made: Make, tm
     hidden.write_parquet(tmp_path / "hidden.parquet")
     with pytest.raises(RecsysError, match="row 1, column 'item' holds a token where none belongs"):
         redomain(vault, "rec", "ads", tmp_path / "hidden.parquet", tmp_path / "out.parquet")
+    for disguise in (pl.col("subject").cast(pl.Binary), pl.concat_list("subject"), pl.struct("subject")):
+        pl.read_parquet(purchases).with_columns(item=disguise).write_parquet(tmp_path / "hidden.parquet")
+        with pytest.raises(RecsysError, match="column 'item' h"):
+            redomain(vault, "rec", "ads", tmp_path / "hidden.parquet", tmp_path / "out.parquet")
     mixed = pl.read_parquet(purchases).with_columns(basket=pl.lit("ada@canary.example"))
     mixed.write_parquet(tmp_path / "mixed.parquet")
     with pytest.raises(RecsysError) as caught:

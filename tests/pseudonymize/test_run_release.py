@@ -68,6 +68,18 @@ def test_customers_become_subjects(shop: SimpleNamespace, release: Release, tmp_
     ]
 
 
+def test_people_may_be_asked_for_no_consent(
+    shop: SimpleNamespace, release: Release, policy_file: PolicyFile, tmp_path: Path
+) -> None:
+    names = [name for name in shop.customers if name.startswith("consent_")]
+    lines = [line for line in policy_file({}).read_text().splitlines() if line.startswith("consent_")]
+    for name in names:
+        del shop.customers[name]
+    shop.write()
+    release(shop.files, tmp_path / "out", fields=policy_file(dict.fromkeys(lines, "")))
+    assert rows(tmp_path / "out" / "subjects.parquet", "consents") == [([],)] * 3
+
+
 def test_demographics_are_long_and_empty_cells_no_group(
     shop: SimpleNamespace, release: Release, tmp_path: Path
 ) -> None:
