@@ -12,7 +12,7 @@ from recsys.bundle import Bundle
 from recsys.errors import BundleError, ContractError
 from recsys.evaluation.baselines import global_prior, gp_pop, own_frequency, popularity
 from recsys.evaluation.comparison import K, Scores, compare
-from recsys.evaluation.fresh import FreshStatistics, model_item_days
+from recsys.evaluation.fresh import FreshStatistics
 from recsys.evaluation.intervals import RESAMPLES
 from recsys.evaluation.recall import candidate_scores
 from recsys.evaluation.results import BUNDLE, GP_POP, POPULARITY, JudgedBundle, JudgedPurchases, RankingResult
@@ -45,7 +45,7 @@ def judge_ranking(bundle: Bundle, source: Source, window: Window, *, seed: int) 
     split = time_split(purchases, window, index, codes, items=len(bundle.vocabulary))
     _check_judged(split)
     given = histories(purchases, index, until=window.as_of, subjects=split.judged.subjects)
-    FreshStatistics(scorer, model_item_days(purchases, index, codes, scorer.vocabulary)).refresh(window.as_of)
+    FreshStatistics(scorer, purchases, index, codes).refresh(window.as_of)
 
     def by_bundle(rows: slice) -> NDArray[np.floating]:
         part = given.slice(rows.start, rows.stop)
