@@ -81,12 +81,11 @@ def read_dataset(sources: Sources, *, until: dt.date | Ends | None, today: dt.da
     catalogue = CATALOGUE.read(sources.catalogue) if sources.catalogue else None
     unlearned = _unlearned_items(sources, catalogue)
     allowed = _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(unlearned.items))
-    ends = until if isinstance(until, Ends) else None
+    ends, day = (until, until.last) if isinstance(until, Ends) else (None, until)
     if ends is not None:
         allowed = ends.cut(allowed, tokens_of)
-    last = until.last if isinstance(until, Ends) else until
-    end = last or _day(allowed, pl.col("day").max() + dt.timedelta(days=1)) or today
-    allowed = allowed.filter(pl.col("day") < end)
+    until_day = day or _day(allowed, pl.col("day").max() + dt.timedelta(days=1)) or today
+    allowed = allowed.filter(pl.col("day") < until_day)
     if allowed["day"].n_unique() < 2:  # noqa: PLR2004 - on one day nothing comes before anything else
         raise ContractError(
             f"{allowed['day'].n_unique()} days of purchases are left to learn from, after consent, guards and --until",
@@ -99,8 +98,8 @@ def read_dataset(sources: Sources, *, until: dt.date | Ends | None, today: dt.da
         release=release,
         domain=tokens_of.domain,
         epoch=tokens_of.epoch,
-        first_day=_day(allowed, pl.col("day").min()) or end,
-        until=end,
+        first_day=_day(allowed, pl.col("day").min()) or until_day,
+        until=until_day,
         until_file=ends.sha256 if ends is not None else None,
         subjects=allowed["subject"].n_unique(),
         purchases=len(allowed),

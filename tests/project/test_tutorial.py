@@ -95,7 +95,7 @@ def test_the_example_bundle_loads_ranks_and_holds_nobody(shop: Path) -> None:
     scores = scorer.score(scorer.fold(some, same, as_of=as_of), np.arange(len(same)))
     bought = np.zeros(scores.shape, np.bool_)
     bought[some.rows_of, some.item] = True
-    assert scores[bought].mean() > 2 * scores[~bought].mean()
+    assert scores[bought].mean() > 2 * scores[~bought].mean()  # it ranks what they know above the rest
     everything = contents(MODELS / NAME)
     for subject in lines["subject"].unique():
         assert subject.rsplit(".", 1)[1].encode() not in everything
