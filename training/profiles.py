@@ -42,7 +42,7 @@ EFFORTS: Final = {
     Profile.TEST: Effort(
         Settings(
             factorization=FactorizationSettings(factors=16, iterations=6),
-            ranker=RankerSettings(hidden=(16, 8), seeds=1, epochs=6, resample=4_000, distilled=False),
+            ranker=RankerSettings(hidden=(16, 8), seeds=1, epochs=10, resample=40_000, distilled=False),
         ),
         trials=0,
         judged=200,

@@ -48,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/results"))
     parser.add_argument("--movielens", type=Path, help="recbole's wheel")
+    parser.add_argument("--note", default="", help="What a reader of the page has to know about this run")
     given = parser.parse_args()
     journey = given.work / JOURNEY.name
     if not (journey / "purchases.parquet").is_file():
@@ -63,7 +64,7 @@ def main() -> None:
         for title, path in files.items()
         if path.is_file()
     }
-    PAGE.write_text(page(results), encoding="utf-8")
+    PAGE.write_text(page(results, given.note), encoding="utf-8")
 
 
 def run(data: DataSet, work: Path, *catalogue: str) -> None:

@@ -13,7 +13,7 @@ from recsys.evaluation.segments import SEGMENTS
 _HEAD = """# Results
 
 Made by `make results` (`python -m benchmarks.results`), which fits the recipe and every baseline again before each
-window and judges the lists with `recsys-evaluate ranking --runs`. Not a line is written by hand.
+window and judges the lists with `recsys-evaluate ranking --runs`. No figure is written by hand.
 
 NDCG@10 over everyone who had bought before, mean of the windows, with its 95 % interval by bootstrap over subjects (a
 subject with all of their windows). *Minus it*: what the recipe gains on a baseline, paired; p is corrected by Holm over
@@ -21,9 +21,13 @@ all baselines and tasks. A baseline may have other settings at each task and in 
 days before it; the recipe is one model. Item statistics and factors know nothing of a window; nor do settings."""
 
 
-def page(results: Mapping[str, RankingResult]) -> str:
-    """The whole page."""
-    parts = [_HEAD, *(line for title, result in results.items() for line in _of(title, result))]
+def page(results: Mapping[str, RankingResult], note: str = "") -> str:
+    """The whole page; the note stands before the figures."""
+    parts = [
+        _HEAD,
+        *([f"\n**{note}**"] if note else []),
+        *(line for title, result in results.items() for line in _of(title, result)),
+    ]
     return "\n".join(parts) + "\n"
 
 

@@ -16,6 +16,7 @@ from recsys.errors import ContractError
 from recsys.evaluation.bundle_runs import bundle_scores
 from recsys.evaluation.comparison import batches
 from recsys.evaluation.drift import Drift, Periods, Verdict, advice, of_names, of_values, shopping
+from recsys.evaluation.fresh import FreshStatistics, model_item_days
 from recsys.evaluation.judging import LEAST_SUBJECTS
 from recsys.evaluation.source import Source
 from recsys.evaluation.splits import Split, Window, compact, split_at
@@ -83,7 +84,7 @@ def find_drift(
         names = [_categories(of_period, catalogue) for of_period in items]
         drifts.insert(1, of_names("categories", *names))
     if bundle is not None:
-        drifts.append(_of_scores(bundle, purchases, Window(first, horizon), Window(second, horizon)))
+        drifts.append(_of_scores(bundle, source.purchases, Window(first, horizon), Window(second, horizon)))
     verdict, text = advice(drifts)
     return DriftResult(
         purchases=source.fingerprint,
@@ -115,13 +116,15 @@ def _movers(before: pl.Series, after: pl.Series, *, most: int = 12) -> tuple[Sha
 
 
 def _of_scores(bundle: Bundle, purchases: pl.DataFrame, first: Window, second: Window) -> Drift:
-    """The best score of each subject who bought in a period, from the history before it."""
+    """The best score of each subject who bought in a period, from history and item statistics before it."""
     scorer = Scorer(bundle)
-    index = ItemIndex.of(purchases["item"].cast(pl.String).unique().sort())
+    index = ItemIndex.of(purchases["item"].unique().sort())
     codes = scorer.codes(index)
     best = []
     for window in (first, second):
-        split = split_at(purchases, window, index, codes, items=len(bundle.vocabulary)).thinned(_JUDGES)
+        known = purchases.filter(pl.col("day") < window.as_of)
+        FreshStatistics(scorer, model_item_days(known, index, codes, scorer.vocabulary)).refresh(window.as_of)
+        split = split_at(compact(purchases), window, index, codes, items=len(bundle.vocabulary)).thinned(_JUDGES)
         values = _best(scorer, split)
         if len(values) < LEAST_SUBJECTS:
             raise ContractError(

@@ -65,7 +65,7 @@ def test_the_tutorial_ends_with_a_bundle_that_was_promoted_and_taken_back(done: 
 @pytest.mark.slow
 def test_what_the_tutorial_points_to_is_there(done: Path) -> None:
     judged = msgspec.json.decode((done / "judged" / "ranking.json").read_bytes(), type=RankingResult)
-    assert len(judged.windows) == 3
+    assert len(judged.windows) == 2
     assert {model.name for model in judged.run.models} >= {"gp-pop", "item-knn", "ease", "als", "recipe"}
     for page in ("judged/ranking.html", "drift/drift.html", "card/card.html", "card/card.md"):
         assert (done / page).stat().st_size > 1_000
@@ -95,7 +95,7 @@ def test_the_example_bundle_loads_ranks_and_holds_nobody(shop: Path) -> None:
     scores = scorer.score(scorer.fold(some, same, as_of=as_of), np.arange(len(same)))
     bought = np.zeros(scores.shape, np.bool_)
     bought[some.rows_of, some.item] = True
-    assert scores[bought].mean() > 2 * scores[~bought].mean()
+    assert scores[bought].mean() > 2 * scores[~bought].mean()  # it ranks what they know above the rest
     everything = contents(MODELS / NAME)
     for subject in lines["subject"].unique():
         assert subject.rsplit(".", 1)[1].encode() not in everything
