@@ -11,32 +11,28 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
-from numpy.typing import NDArray
 
+from pseudonymize.pieces import NUL, Piece, Skip, as_line, without_nul
 from recsys.errors import ContractError
-
-Skip = Callable[[int, str, str], None]
-"""Hears of a row that is no row of the table: its number, why, and the row as text."""
 
 _BLOCK: Final = 1 << 20  # bytes; no row may be much longer, and Arrow keeps up to 32 of them ahead
 _ROWS: Final = 1 << 16  # in a piece that Python's reader made
 _RAGGED: Final = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
-_NUL: Final = "holds a NUL byte"
 
 
-class Piece(NamedTuple):
-    """Some rows of a file, with their numbers in it from 1."""
+@dataclass(slots=True)
+class _Last:
+    """The last cell that was read."""
 
-    numbers: NDArray[np.int64]
-    rows: pa.RecordBatch
+    cell: str = ""
 
 
 def csv_names(path: Path) -> tuple[str, ...]:
@@ -50,21 +46,19 @@ def csv_pieces(path: Path, names: tuple[str, ...], skip: Skip | None) -> Iterato
     Raises:
         ContractError: Such a row, where there is no `skip`; a row longer than 1 MiB; a quotation mark left open.
     """
-    last: pa.RecordBatch | None = None
+    last = _Last()
     read = 0
     try:
         for batch in _arrow_batches(path, names):
-            last = batch if batch.num_rows else last
-            yield _without_nul(path, batch, read + 1, skip)
+            if batch.num_rows:
+                last.cell = batch.column(batch.num_columns - 1)[-1].as_py() or ""
+            yield without_nul(path, batch, read + 1, skip)
             read += batch.num_rows
     except pa.ArrowInvalid as error:
         if skip is None or not _RAGGED.match(str(error)):
             raise _refusal(path, str(error)) or error from None
-        for piece in _python_pieces(path, names, read, skip):
-            last = piece.rows
-            yield piece
-    if last is not None:
-        _check_last_quote(path, last)
+        yield from _python_pieces(path, names, read, skip, last)
+    _check_last_quote(path, last.cell)
 
 
 def _arrow_batches(path: Path, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
@@ -83,40 +77,18 @@ def _arrow_batches(path: Path, names: tuple[str, ...]) -> Iterator[pa.RecordBatc
         yield from reader
 
 
-def _without_nul(path: Path, batch: pa.RecordBatch, first: int, skip: Skip | None) -> Piece:
-    """NUL bytes are UTF-8, but no text: a disk left them, or a program that pads its cells."""
-    numbers = np.arange(first, first + batch.num_rows)
-    column: dict[int, int] = {}
-    for place, cells in enumerate(batch.columns, start=1):
-        holds = pc.match_substring(cells, "\0")
-        if pc.any(holds).as_py():
-            for row in np.flatnonzero(holds).tolist():
-                column.setdefault(row, place)
-    if not column:
-        return Piece(numbers, batch)
-    if skip is None:
-        row = min(column)
-        raise ContractError(
-            f"row {first + row}, column {column[row]} {_NUL}", where=str(path), mend="Write the file again as text"
-        )
-    for row in sorted(column):
-        skip(first + row, f"column {column[row]} {_NUL}", _line([cells[row].as_py() or "" for cells in batch.columns]))
-    keep = np.ones(len(numbers), np.bool_)
-    keep[list(column)] = False
-    return Piece(numbers[keep], batch.filter(pa.array(keep)))
-
-
-def _python_pieces(path: Path, names: tuple[str, ...], after: int, skip: Skip) -> Iterator[Piece]:
+def _python_pieces(path: Path, names: tuple[str, ...], after: int, skip: Skip, last: _Last) -> Iterator[Piece]:
     """The rows that come after so many others."""
     numbered = enumerate(itertools.islice(_parsed(path), after + 1, None), start=after + 1)
     while some := list(itertools.islice(numbered, _ROWS)):
         fit = []
+        last.cell = some[-1][1][-1]
         for number, cells in some:
             why = _unfit(cells, len(names))
             if why is None:
                 fit.append((number, cells))
             else:
-                skip(number, why, _line(cells))
+                skip(number, why, as_line(cells))
         columns = [pa.array([cells[place] or None for _, cells in fit], pa.string()) for place in range(len(names))]
         yield Piece(np.array([number for number, _ in fit], np.int64), pa.RecordBatch.from_arrays(columns, names))
 
@@ -124,7 +96,7 @@ def _python_pieces(path: Path, names: tuple[str, ...], after: int, skip: Skip) -
 def _unfit(cells: list[str], width: int) -> str | None:
     if len(cells) != width:
         return "has not as many cells as the header"
-    return next((f"column {place} {_NUL}" for place, cell in enumerate(cells, start=1) if "\0" in cell), None)
+    return next((f"column {place} {NUL}" for place, cell in enumerate(cells, start=1) if "\0" in cell), None)
 
 
 def _parsed(path: Path, *, errors: str = "strict") -> Iterator[list[str]]:
@@ -142,12 +114,6 @@ def _lines(path: Path, file: io.TextIOBase) -> Iterator[str]:
         if len(line) == _BLOCK:
             raise _too_long(path)
         yield line
-
-
-def _line(cells: list[str]) -> str:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="").writerow(cells)
-    return written.getvalue()
 
 
 def _refusal(path: Path, said: str) -> ContractError | None:
@@ -173,9 +139,8 @@ def _too_long(path: Path) -> ContractError:
     )
 
 
-def _check_last_quote(path: Path, last: pa.RecordBatch) -> None:
+def _check_last_quote(path: Path, cell: str) -> None:
     """A quote that is never closed swallows the rest of the file into the last cell, without a word from the reader."""
-    cell = last.column(last.num_columns - 1)[-1].as_py() or ""
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - 4, 0))
         closed = file.read().rstrip(b"\r\n").endswith(b'"')

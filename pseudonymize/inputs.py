@@ -17,7 +17,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pseudonymize.csv_files import Piece, Skip, csv_names, csv_pieces
+from pseudonymize.csv_files import csv_names, csv_pieces
+from pseudonymize.pieces import Piece, Skip, without_nul
 from recsys.errors import ContractError
 
 _BATCH_ROWS: Final = 1 << 19  # work on distinct values is done anew for each batch
@@ -37,7 +38,8 @@ class Batch:
 class RawFile:
     """A raw file whose header was read. `stream` reads it from its start; every cell of a CSV is text.
 
-    `stream` is given what to do with rows of a CSV that are none; without, they stop it.
+    `stream` is given what to do with rows that are none: those of a CSV with too many or too few cells, and those that
+    hold a NUL byte; without, they stop it.
     """
 
     path: Path
@@ -45,7 +47,7 @@ class RawFile:
     stream: Callable[[Skip | None], Iterator[Piece]]
 
     def batches(self, skip: Skip | None = None) -> Iterator[Batch]:
-        """The rows, in order. `skip` hears of rows of a CSV that are none, so that a batch may be empty.
+        """The rows, in order. `skip` hears of rows that are none, so that a batch may be empty.
 
         Raises:
             ContractError: The file is damaged, cut off, or has no rows.
@@ -104,11 +106,11 @@ def _together(pieces: list[Piece]) -> Batch:
 
 
 def _parquet(path: Path) -> RawFile:
-    def stream(_: Skip | None) -> Iterator[Piece]:
+    def stream(skip: Skip | None) -> Iterator[Piece]:
         read = 0
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_PARQUET_BUFFER) as file:
             for rows in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
-                yield Piece(np.arange(read + 1, read + rows.num_rows + 1), rows)
+                yield without_nul(path, rows, read + 1, skip)
                 read += rows.num_rows
 
     schema = pq.read_schema(path)

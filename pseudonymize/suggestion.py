@@ -14,6 +14,7 @@ import polars as pl
 
 from pseudonymize.canonical import FormName, canonical_form
 from pseudonymize.inputs import open_raw
+from recsys.contracts.subjects import PURPOSE_PATTERN
 
 _BATCHES: Final = 4  # looked at: enough to see what a column holds
 _MOST: Final = 0.9  # of the filled cells, for a column to be of a kind
@@ -56,7 +57,11 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (lambda c: c.named(r"(?:^|_)(?:first|last|sur|full)?_?name$|address|street"), _DROPPED, "names people"),
     (lambda c: c.named(_SENSITIVE), 'role = "sensitive"', "special categories of GDPR, article 9, by its name"),
     (lambda c: c.named(r"note|comment|remark|message|free_?text"), 'role = "free-text", action = "drop"', "free text"),
-    (lambda c: c.named(r"ip\b|ip_addr|device|cookie|iban|passport|ssn|tax"), _DROPPED, "names people or their things"),
+    (
+        lambda c: c.named(r"(?:^|_)ip(?:_|$)|device|cookie|iban|passport|(?:^|_)(?:ssn|tax)"),
+        _DROPPED,
+        "names people or their things",
+    ),
 )
 _PURCHASE_RULES: Final[tuple[_Rule, ...]] = (
     (
@@ -73,6 +78,14 @@ _PURCHASE_RULES: Final[tuple[_Rule, ...]] = (
     (lambda c: c.named(r"quantity|qty|units"), 'role = "feature", to = "quantity"', "how many"),
     (lambda c: c.named(r"value|amount|price|total|sales"), 'role = "feature", to = "value"', "what was paid"),
     (lambda c: c.named(r"channel"), 'role = "feature", to = "channel"', "where it was bought"),
+)
+_REDEMPTION_RULES: Final[tuple[_Rule, ...]] = (
+    (lambda c: c.named(r"offer|coupon|voucher"), 'role = "evaluation", to = "offer_id"', "which offer was taken"),
+    (
+        lambda c: c.matches(r"^\d{4}-\d\d-\d\d"),
+        'role = "quasi", generalise = "day", to = "day"',
+        "the minute of a redemption singles people out",
+    ),
 )
 _PEOPLE_RULES: Final[tuple[_Rule, ...]] = (
     (
@@ -93,16 +106,17 @@ _PEOPLE_RULES: Final[tuple[_Rule, ...]] = (
     (lambda c: c.named(r"store|shop|branch"), 'role = "feature", to = "store"', "a segment"),
     (lambda c: c.named(r"interest"), 'role = "feature", to = "interests"', "declared by the person"),
 )
-_CONSENT: Final = re.compile(r"consent|opt_?in|agree|permission", re.IGNORECASE)
+_FED_BY: Final = {"purchases": _PURCHASE_RULES, "redemptions": _REDEMPTION_RULES, "subjects": _PEOPLE_RULES}
+_CONSENT: Final = re.compile(r"consent|opt[-_ ]?in|agree|permission", re.IGNORECASE)
 
 
 def suggest(file: Path) -> str:
     """A field policy in TOML for one file, with the reason beside every column; it is valid, and may be incomplete."""
     columns = _columns(file)
-    receipts = any(column.named(r"item|product|sku|article") for column in columns)
     person = _person(columns)
-    feeds = "purchases" if receipts else "subjects"
-    rules = (*_RULES, *(_PURCHASE_RULES if receipts else _PEOPLE_RULES))
+    feeds = _feeds(columns)
+    receipts = feeds == "purchases"
+    rules = (*_RULES, *_FED_BY[feeds])
     head = [
         f"# A draft, from {len(columns)} columns of one file. Read every line: it knows names and forms, not meanings.",
         "version = 1",
@@ -124,10 +138,24 @@ def suggest(file: Path) -> str:
     return "\n".join([*head, *(_line(column, rules, taken, is_person=column is person) for column in columns)]) + "\n"
 
 
+def _feeds(columns: list[_Column]) -> str:
+    if any(column.named(r"item|product|sku|article") for column in columns):
+        return "purchases"
+    fed = [any(holds(column) for column in columns) for holds, _, _ in _REDEMPTION_RULES]
+    return "redemptions" if all(fed) and not any(column.named(r"birth|dob") for column in columns) else "subjects"
+
+
 def _columns(file: Path) -> list[_Column]:
     raw = open_raw(file)
     frame = pl.concat([batch.frame for batch in islice(raw.batches(), _BATCHES)])
-    return [_Column(name, frame[name].cast(pl.String, strict=False).drop_nulls()) for name in frame.columns]
+    return [_Column(name, _filled(frame[name])) for name in frame.columns]
+
+
+def _filled(values: pl.Series) -> pl.Series:
+    """The filled cells as text; none of a column of lists or bytes, in which no kind is looked for."""
+    if values.dtype.is_nested() or values.dtype in {pl.Binary, pl.Object}:
+        return pl.Series(values.name, [], dtype=pl.String)
+    return values.cast(pl.String).drop_nulls()
 
 
 def _person(columns: list[_Column]) -> _Column | None:
@@ -141,12 +169,8 @@ def _line(column: _Column, rules: tuple[_Rule, ...], taken: set[str], *, is_pers
     role, why = _DROP, "nothing is known that needs it"
     if is_person:
         role, why = 'role = "subject", field = "person"', "names the person in most rows"
-    elif found := _CONSENT.search(column.name):
-        purpose = re.sub(r"[^a-z0-9]+", "-", column.name[: found.start()] + column.name[found.end() :].lower()).strip(
-            "-"
-        )
-        purpose = purpose if purpose in {"profiling", "training"} else f"channel:{purpose or 'name-it'}"
-        role, why = f'role = "consent", purpose = "{purpose}"', "by its name; check the purpose"
+    elif _CONSENT.search(column.name):
+        role, why = _consent(column.name, taken)
     else:
         for holds, rule, reason in rules:
             target = re.search(r'to = "(\w+)"', rule)
@@ -156,3 +180,14 @@ def _line(column: _Column, rules: tuple[_Rule, ...], taken: set[str], *, is_pers
                 break
     key = column.name if _KEY.fullmatch(column.name) else json.dumps(column.name)
     return f"{key} = {{ {role} }} # {why}"
+
+
+def _consent(name: str, taken: set[str]) -> tuple[str, str]:
+    purpose = re.sub(r"[^a-z0-9]+", "-", _CONSENT.sub("-", name).lower()).strip("-")
+    purpose = purpose if purpose in {"profiling", "training"} else f"channel:{purpose}"
+    if re.fullmatch(PURPOSE_PATTERN, purpose) is None:
+        purpose = "channel:name-it"
+    if purpose in taken:
+        return _DROP, f"consent to {purpose} stands in another column: keep the one that holds"
+    taken.add(purpose)
+    return f'role = "consent", purpose = "{purpose}"', "by its name; check the purpose"

@@ -51,7 +51,12 @@ def test_check_counts_every_bad_row_that_a_run_would_stop_at(shop: SimpleNamespa
 
 
 def test_a_draft_can_be_used(shop: SimpleNamespace, release: Release, tmp_path: Path) -> None:
-    for name, column, word in (("customers.csv", "email", "drop"), ("receipts.parquet", "sold_at", "day")):
+    cases = {
+        "customers.csv": ("email", "drop"),
+        "receipts.parquet": ("sold_at", "day"),
+        "redemptions.csv": ("offer_id", "to"),
+    }
+    for name, (column, word) in cases.items():
         draft = suggest(shop.folder / name)
         (line,) = [text for text in draft.splitlines() if text.startswith(f"{column} = ")]
         assert word in line
@@ -77,6 +82,35 @@ def test_a_draft_drops_what_it_does_not_know(tmp_path: Path) -> None:
         assert line in draft
     (tmp_path / "f.toml").write_text(draft)
     assert load_fields(tmp_path / "f.toml").tables[0].columns.keys() == odd.keys()
+
+
+def test_a_draft_of_odd_columns_is_valid(release: Release, tmp_path: Path) -> None:
+    odd = {
+        "loyalty_card": ["1", "2"],
+        "Email_Consent": ["yes", "no"],
+        "EMAIL OPT-IN": ["no", "no"],
+        "consent": ["no", "yes"],
+        "2024 agreed": ["no", "no"],
+        "home_ownership": ["own", "rent"],
+        "client_ip": ["::1", "::2"],
+        "interests": [["wine"], []],
+        "photo": [b"\xff", None],
+        "kin": [{"name": "Ada Canary"}, None],
+    }
+    pl.DataFrame(odd).write_parquet(tmp_path / "people.parquet")
+    draft = suggest(tmp_path / "people.parquet")
+    for line in (
+        'Email_Consent = { role = "consent", purpose = "channel:email" }',
+        '"EMAIL OPT-IN" = { role = "drop" } # consent to channel:email stands in another',
+        'consent = { role = "consent", purpose = "channel:name-it" }',
+        '"2024 agreed" = { role = "drop" }',
+        'home_ownership = { role = "drop" }',
+        'client_ip = { role = "identifier"',
+    ):
+        assert line in draft
+    (tmp_path / "f.toml").write_text(draft)
+    release([tmp_path / "people.parquet"], tmp_path / "out", fields=tmp_path / "f.toml")
+    assert found(contents(tmp_path / "out"), ["Canary"]) == []
 
 
 def test_the_record_says_why_and_for_how_long(policy_file: PolicyFile, fields_file: Path) -> None:

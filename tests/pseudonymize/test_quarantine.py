@@ -107,6 +107,36 @@ def test_without_leave_only_an_unreadable_identifier_goes_there(
         release([path], tmp_path / "again", fields=fields("refuse"))
 
 
+@pytest.mark.parametrize("dtype", [pl.String, pl.Categorical])
+def test_nul_bytes_in_parquet_are_no_text_either(
+    release: Release, fields: Callable[[str], Path], tmp_path: Path, dtype: pl.DataType
+) -> None:
+    path = tmp_path / "receipts.parquet"
+    day = "2017-01-04"
+    table = {"mail": ["a@x.org", "b@x.org", "c@x.org"], "receipt": ["1", "2", "3"], "sold_at": [day, None, day]}
+    table |= {"item": pl.Series(["milk", "a", "mi\0lk"], dtype=dtype), "quantity": [1, 2, 3], "value": [1.0, 2.0, 5.0]}
+    pl.DataFrame(table).write_parquet(path)
+    with pytest.raises(ContractError, match="row 3, column 4 holds a NUL byte"):
+        release([path], tmp_path / "no", fields=fields("refuse"))
+    report = release([path], tmp_path / "out", fields=fields("quarantine"))
+    assert report.quarantine == {"sold_at: is empty": 1, "column 4 holds a NUL byte": 1}
+    kept = pl.read_parquet(next(Path(report.quarantine_folder or "").iterdir()))
+    assert kept["row"].to_list() == [2, 3]
+    assert kept["line"].to_list() == [None, f"c@x.org,3,{day},mi\0lk,3,5.0"]
+    assert report.release.rows == {"purchases.parquet": 1}
+
+
+def test_a_quotation_mark_that_is_never_closed_takes_no_rows_with_it(
+    release: Release, fields: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path, _ = receipts(tmp_path, 20)
+    with path.open("a") as file:
+        good = "ada@canary.example,R,2017-01-04,milk,1,2\n"
+        file.write(good.replace("R", '"R') + good * 3)
+    with pytest.raises(ContractError, match="a quotation mark is never closed"):
+        release([path], tmp_path / "out", fields=fields("quarantine"))
+
+
 def test_a_column_that_changes_its_type_half_way(
     release: Release, fields: Callable[[str], Path], tmp_path: Path
 ) -> None:
