@@ -69,8 +69,7 @@ def bundle_runs(bundle: Bundle, source: Source, asked: Asked, *, seed: int) -> R
     )
     _check_judged(split)
     window = RunWindow(name=asked.as_of.isoformat(), as_of=asked.as_of, horizon=asked.horizon)
-    known = source.purchases.filter(pl.col("day") < asked.as_of)
-    FreshStatistics(scorer, known, index, codes).refresh(asked.as_of)
+    FreshStatistics(scorer, source.purchases, index, codes).refresh(asked.as_of)
     runs = Assembly(K, UNLEARNED)
     runs.add_window(window, bundle.vocabulary)
     for contender in UNLEARNED:
