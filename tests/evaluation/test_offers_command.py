@@ -18,6 +18,8 @@ from recsys.errors import RecsysError
 from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 
+pytestmark = pytest.mark.slow  # a fitted bundle
+
 START = dt.datetime.combine(AS_OF, dt.time(), dt.UTC)
 COVERED = [["0-a", "1-a"], ["2-a"], ["3-a", "3-b", "4-a"], ["5-b"], ["6-a", "7-a"]]
 

@@ -20,6 +20,8 @@ from recsys.scorer import Scorer
 from recsys.statistics import item_statistics
 from training.settings import read_settings
 
+pytestmark = pytest.mark.slow  # a fit or two each
+
 
 def test_a_search_is_recorded_and_can_be_repeated(shop: Shop, tmp_path: Path, train: Train) -> None:
     first = train("fit", *shop.options(tmp_path / "a", budget="3"), "--json")

@@ -95,6 +95,7 @@ def test_another_model_in_the_graph_is_noticed(draft: Bundle, wrong: FoldIn) -> 
     assert not agrees(parity(replace(draft, model=model), NATIVE, histories()))
 
 
+@pytest.mark.slow  # fifty graphs
 @pytest.mark.parametrize("place", range(len(FEATURES)), ids=FEATURES)
 def test_every_feature_is_in_the_graph(draft: Bundle, place: int) -> None:
     """A ranker that looks a little differently at one feature gives other scores."""

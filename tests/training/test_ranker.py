@@ -6,6 +6,8 @@ from sklearn.base import clone
 
 from training.ranker import Ranker
 
+pytestmark = pytest.mark.slow  # networks are learned
+
 ROWS = np.random.default_rng(0).normal(0, 1, (4_000, 5)).astype(np.float32)
 BOUGHT = ROWS[:, 0] + ROWS[:, 1] > 1
 WEIGHT = np.ones(len(ROWS))
