@@ -125,7 +125,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         seed, progress = run
         rng = np.random.default_rng(seed)
         drawn = min(self.resample, 4 * len(bought))
-        network = MLPClassifier(self.hidden, **self._manner(seed, drawn))
+        network = MLPClassifier(hidden_layer_sizes=self.hidden, **self._manner(seed, drawn))
         for epoch in range(self.epochs):
             rows = np.sort(np.searchsorted(cumulated, rng.random(drawn) * cumulated[-1]))
             rng.shuffle(rows)
@@ -138,7 +138,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         """Learn what the networks answer on the mean, from rows as they are: among them many that are hard to tell."""
         rng = np.random.default_rng(self.random_state)
         drawn = min(self.resample, 4 * len(features))
-        network = MLPRegressor(self.hidden, **self._manner(self.random_state, drawn))
+        network = MLPRegressor(hidden_layer_sizes=self.hidden, **self._manner(self.random_state, drawn))
         for epoch in range(self.epochs):
             rows = rng.integers(0, len(features), drawn)
             inputs = self._inputs(features, rows)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from recsys.bundle import Bundle
@@ -16,7 +15,7 @@ from recsys.errors import BundleError, ContractError
 from recsys.evaluation.assembling import Assembly
 from recsys.evaluation.comparison import K, Scores, listed
 from recsys.evaluation.contenders import UNLEARNED
-from recsys.evaluation.fresh import FreshStatistics, model_item_days
+from recsys.evaluation.fresh import FreshStatistics
 from recsys.evaluation.recall import candidate_scores
 from recsys.evaluation.runs import RunSet
 from recsys.evaluation.source import Source
@@ -69,8 +68,7 @@ def bundle_runs(bundle: Bundle, source: Source, asked: Asked, *, seed: int) -> R
     )
     _check_judged(split)
     window = RunWindow(name=asked.as_of.isoformat(), as_of=asked.as_of, horizon=asked.horizon)
-    known = source.purchases.filter(pl.col("day") < asked.as_of)
-    FreshStatistics(scorer, model_item_days(known, index, codes, scorer.vocabulary)).refresh(asked.as_of)
+    FreshStatistics(scorer, source.purchases, index, codes).refresh(asked.as_of)
     runs = Assembly(K, UNLEARNED)
     runs.add_window(window, bundle.vocabulary)
     for contender in UNLEARNED:

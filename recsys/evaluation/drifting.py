@@ -16,7 +16,7 @@ from recsys.errors import ContractError
 from recsys.evaluation.bundle_runs import bundle_scores
 from recsys.evaluation.comparison import batches
 from recsys.evaluation.drift import Drift, Periods, Verdict, advice, of_names, of_values, shopping
-from recsys.evaluation.fresh import FreshStatistics, model_item_days
+from recsys.evaluation.fresh import FreshStatistics
 from recsys.evaluation.judging import LEAST_SUBJECTS
 from recsys.evaluation.source import Source
 from recsys.evaluation.splits import Split, Window, compact, split_at
@@ -120,10 +120,10 @@ def _of_scores(bundle: Bundle, purchases: pl.DataFrame, first: Window, second: W
     scorer = Scorer(bundle)
     index = ItemIndex.of(purchases["item"].unique().sort())
     codes = scorer.codes(index)
+    fresh = FreshStatistics(scorer, purchases, index, codes)
     best = []
     for window in (first, second):
-        known = purchases.filter(pl.col("day") < window.as_of)
-        FreshStatistics(scorer, model_item_days(known, index, codes, scorer.vocabulary)).refresh(window.as_of)
+        fresh.refresh(window.as_of)
         split = split_at(compact(purchases), window, index, codes, items=len(bundle.vocabulary)).thinned(_JUDGES)
         values = _best(scorer, split)
         if len(values) < LEAST_SUBJECTS:

@@ -13,41 +13,36 @@ from recsys.scorer import Scorer
 from recsys.statistics import PurchaseLog
 
 
-def model_item_days(
-    purchases: pl.DataFrame, index: ItemIndex, codes: NDArray[np.int32], vocabulary: ItemIndex
-) -> pl.DataFrame:
-    """`subject, item, day` of known model items, one row each.
-
-    Args:
-        purchases: In the purchases contract.
-        index: The items of `purchases`.
-        codes: int32 [len(index)], the model item of each, -1 for none.
-        vocabulary: The model items.
-    """
-    known = codes >= 0
-    names = pl.DataFrame(
-        {
-            "item": pl.Series(index.names, dtype=pl.String).filter(pl.Series(known)),
-            "model_item": pl.Series(vocabulary.names, dtype=pl.String).gather(codes[known]),
-        }
-    )
-    daily = purchase_days(purchases).select("subject", "item", "day").join(names, on="item")
-    return daily.select("subject", pl.col("model_item").alias("item"), "day").unique()
-
-
 class FreshStatistics:
-    """Gives a scorer the statistics as of a day; what is dated on it or later does not count.
+    """Gives a scorer the statistics as of a day; what is dated on it or later does not count, returns neither.
 
     Args:
         scorer: Whose statistics are replaced.
-        daily: `subject, item, day` with the scorer's model items; see `model_item_days`.
+        purchases: In the purchases contract.
+        index: The items of `purchases`.
+        codes: int32 [len(index)], the model item of each, -1 for none.
     """
 
-    def __init__(self, scorer: Scorer, daily: pl.DataFrame) -> None:
+    def __init__(self, scorer: Scorer, purchases: pl.DataFrame, index: ItemIndex, codes: NDArray[np.int32]) -> None:
+        known = codes >= 0
         self._scorer = scorer
-        self._log = PurchaseLog.of(daily)
+        self._purchases = purchases
+        self._names = pl.DataFrame(
+            {
+                "item": pl.Series(index.names, dtype=pl.String).filter(pl.Series(known)),
+                "model_item": pl.Series(scorer.vocabulary.names, dtype=pl.String).gather(codes[known]),
+            }
+        )
+        returned = bool((purchases["quantity"] < 0).any())
+        self._log = None if returned else self._log_before(None)
 
     def refresh(self, day: dt.date) -> None:
         """Compute them and hand them over."""
+        log = self._log_before(day) if self._log is None else self._log
         least = self._scorer.bundle.manifest.min_buyers
-        self._scorer.refresh(self._log.as_of(day_number(day), min_buyers=least))
+        self._scorer.refresh(log.as_of(day_number(day), min_buyers=least))
+
+    def _log_before(self, day: dt.date | None) -> PurchaseLog:
+        """A return takes away what was bought before it, so that it must not be seen before its day."""
+        daily = purchase_days(self._purchases, until=day).join(self._names, on="item")
+        return PurchaseLog.of(daily.select("subject", pl.col("model_item").alias("item"), "day").unique())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.errors import ContractError
 from recsys.evaluation.comparison import K
-from recsys.evaluation.fresh import FreshStatistics, model_item_days
+from recsys.evaluation.fresh import FreshStatistics
 from recsys.evaluation.intervals import Estimate, bootstrap_means
 from recsys.evaluation.lists import top_lists
 from recsys.evaluation.metrics import Judged
@@ -102,7 +102,7 @@ def judge_offers(scorer: Scorer, purchases: pl.DataFrame, campaigns: list[Campai
     names = {item for campaign in campaigns for items in campaign.offers["items"] for item in items}
     index = ItemIndex.of(sorted({*purchases["item"].unique(), *names}))
     codes = scorer.codes(index)
-    fresh = FreshStatistics(scorer, model_item_days(purchases, index, codes, scorer.vocabulary))
+    fresh = FreshStatistics(scorer, purchases, index, codes)
     values, strangers = [np.empty((0, len(RULES)))], 0
     for campaign in campaigns:
         fresh.refresh(campaign.start)

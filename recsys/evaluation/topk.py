@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.errors import ContractError
-from recsys.evaluation.fresh import FreshStatistics, model_item_days
+from recsys.evaluation.fresh import FreshStatistics
 from recsys.evaluation.lists import top_lists
 from recsys.evaluation.recall import candidate_scores
 from recsys.history import Histories, ItemIndex, day_number, histories
@@ -58,7 +58,7 @@ def list_top(
     """
     index = ItemIndex.of(purchases["item"].unique().sort())
     codes = scorer.codes(index)
-    fresh = FreshStatistics(scorer, model_item_days(purchases, index, codes, scorer.vocabulary))
+    fresh = FreshStatistics(scorer, purchases, index, codes)
     parts, subjects = [], 0
     for day, until in _by_day(as_of):
         fresh.refresh(day)

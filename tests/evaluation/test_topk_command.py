@@ -49,7 +49,7 @@ def statistics_before(market: Market, scorer: Scorer, day: dt.date) -> pl.DataFr
     codes = dict(zip(index.names, scorer.codes(index).tolist(), strict=True))
     names = {item: scorer.vocabulary.names[code] for item, code in codes.items() if code >= 0}
     known = market.lines.filter(pl.col("item").is_in(list(names)))
-    daily = purchase_days(known).with_columns(pl.col("item").replace_strict(names))
+    daily = purchase_days(known, until=day).with_columns(pl.col("item").replace_strict(names))
     return item_statistics(daily, as_of=day, min_buyers=scorer.bundle.manifest.min_buyers)
 
 
