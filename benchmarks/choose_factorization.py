@@ -25,7 +25,7 @@ from recsys.evaluation.comparison import Scores, mean_ndcg
 from recsys.evaluation.splits import Split, Window, split_at
 from recsys.history import purchase_days
 from training.factorize import Factorization, Transform
-from training.graph.reference import FoldIn
+from training.features.fold_in import FoldIn
 from training.matrix import PurchaseMatrix, purchase_matrix
 
 VALIDATION: Final = Window(dt.date(2017, 10, 30), horizon=28)

@@ -24,8 +24,8 @@ from recsys.model_histories import ModelHistories
 from recsys.scorer import Scorer
 from training.factorize import Transform
 from training.features.assemble import FEATURES, Lens, Seen
+from training.features.fold_in import FoldIn
 from training.graph.assemble import assemble
-from training.graph.reference import FoldIn
 from training.parity import Native
 from training.ranker import Ranker
 

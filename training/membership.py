@@ -16,7 +16,7 @@ from scipy import sparse
 from scipy.stats import rankdata
 
 from training.factorize import Factorization, Transform
-from training.graph.reference import FoldIn
+from training.features.fold_in import FoldIn
 
 SUBJECTS: Final = 1_000  # from which the figure is held to the bar
 BAR: Final = 0.53

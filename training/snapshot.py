@@ -16,7 +16,7 @@ from recsys.model_histories import ModelHistories, fold_histories
 from recsys.statistics import PurchaseLog
 from training.factorize import Factorization
 from training.features.assemble import Lens
-from training.graph.reference import FoldIn
+from training.features.fold_in import FoldIn
 from training.record import Record
 
 

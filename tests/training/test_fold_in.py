@@ -19,8 +19,8 @@ from recsys.model_histories import ModelHistories
 from recsys.scorer import Scorer
 from training.factorize import Factorization, Transform
 from training.features.assemble import Lens
+from training.features.fold_in import FoldIn
 from training.graph.assemble import assemble
-from training.graph.reference import FoldIn
 
 ITEMS = 40
 EVERYTHING = np.arange(ITEMS)

@@ -16,8 +16,8 @@ from recsys.model_histories import ModelHistories
 from training import fit
 from training.factorize import Factorization
 from training.features.assemble import FEATURES, Lens
+from training.features.fold_in import FoldIn
 from training.graph.assemble import assemble
-from training.graph.reference import FoldIn
 from training.parity import Native, agrees, parity
 from training.ranker import Ranker
 

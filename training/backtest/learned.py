@@ -19,7 +19,7 @@ from recsys.evaluation.splits import Split
 from recsys.history import Histories
 from training.baselines import EASE, ItemKNN
 from training.factorize import Factorization, Transform
-from training.graph.reference import FoldIn
+from training.features.fold_in import FoldIn
 
 MOST_ITEMS: Final = 12_000  # of a dense matrix of items by items: beyond it item-kNN and EASE are left out
 

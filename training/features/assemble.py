@@ -14,9 +14,9 @@ from recsys.model_histories import ModelHistories
 from training.features.aggregate import RECENT, Aggregates, Doubles, aggregate
 from training.features.category import CATEGORY_FEATURES, category_days, category_features
 from training.features.collaborative import COLLABORATIVE_FEATURES, Spread, collaborative_features
+from training.features.fold_in import FoldIn
 from training.features.own import OWN_FEATURES, absent_features, gp_pop, own_features
 from training.features.person import PERSON_FEATURES, person_features, trips_of
-from training.graph.reference import FoldIn
 
 FAMILIES: Final = {
     "own": OWN_FEATURES,

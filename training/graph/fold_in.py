@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.factorize import Transform
+from training.features.fold_in import FoldIn
 from training.graph.builder import Graph, Value
-from training.graph.reference import FoldIn
 
 _TINY: Final = 1e-30  # instead of a divisor of zero: an empty history's residual is zero and stays it
 
