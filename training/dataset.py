@@ -200,14 +200,14 @@ def _day(purchases: pl.DataFrame, day: pl.Expr) -> dt.date | None:
 
 
 def _release(purchases: Path) -> tuple[str | None, tuple[str, ...]]:
-    """The fingerprint of the release that describes these very files, and a warning where one describes others."""
+    """The hash of the `release.json` that describes these very files, and a warning where one describes others."""
     release = release_beside(purchases)
     if release is None:
         return None, ()
     folder = purchases if purchases.is_dir() else purchases.parent
     if any(release.files.get(file.name) != sha256_of(file) for file in purchase_files(purchases)):
         return None, (f"{folder / RELEASE_FILE} describes other purchases; the bundle will name no release",)
-    return release.fingerprint, ()
+    return sha256_of(folder / RELEASE_FILE), ()
 
 
 def _fingerprint(sources: Sources) -> str:
