@@ -13,11 +13,11 @@ settings.load_profile("no deadline")
 
 
 # What these make takes processes of seconds each: a fitted bundle, a loaded store, a server.
-_HEAVY = frozenset({"chain", "server", "loaded", "state", "market"})
+_HEAVY = frozenset({"chain", "server", "loaded", "state", "market", "shop", "train"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out of the inner loop whatever stands on the whole chain."""
+    """Leave out of the inner loop whatever stands on the whole chain, or on a fit."""
     for item in items:
         if _HEAVY & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)

@@ -49,6 +49,7 @@ def test_what_a_score_may_learn_from_agrees_with_plain_loops(world: World) -> No
     assert learned(world) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(4))
 def test_ten_thousand_decisions_agree_with_plain_loops(batch: int) -> None:
     compared, seed = 0, batch * 1_000_000

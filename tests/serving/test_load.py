@@ -22,6 +22,8 @@ from recsys.history import ItemIndex
 from serving.cli import load
 from serving.stores import open_store
 
+pytestmark = pytest.mark.slow  # processes
+
 INDEX = ItemIndex.of([TEST, "wine-0", "milk-0"])
 
 

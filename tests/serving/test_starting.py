@@ -21,6 +21,8 @@ from recsys.errors import RecsysError
 from serving.cli import app
 from serving.listening import bind
 
+pytestmark = pytest.mark.slow  # processes
+
 
 def replaced(options: list[object], **changes: object) -> list[object]:
     """The options with other values; None leaves one out."""
