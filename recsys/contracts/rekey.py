@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import msgspec
 import polars as pl
@@ -76,6 +76,21 @@ class RekeyReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     replaced: dict[str, _Count]
     unmapped: dict[str, _Count]
     destroyed: bool
+
+    @classmethod
+    def of(cls, header: MapHeader, recipient: Recipient, replaced: dict[str, int], *, at: dt.datetime) -> Self:
+        """Of a map that was applied whole. That it is destroyed is for whoever holds its file to say."""
+        return cls(
+            map_id=header.map_id,
+            recipient=recipient,
+            domain=header.domain,
+            from_epoch=header.from_epoch,
+            to_epoch=header.to_epoch,
+            applied_at=at,
+            replaced=replaced,
+            unmapped=dict.fromkeys(replaced, 0),
+            destroyed=False,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,45 +12,29 @@ from rich.table import Table
 
 from recsys.console import parse_day, print_json, say, screen, step, today, warn
 from recsys.contracts.decision import Decision
+from recsys.evaluation import options
 from recsys.evaluation.batch import Question, Totals, decide_everyone
 from recsys.evaluation.deciding import People, Shop, check_days
-from recsys.evaluation.options import (
-    AsOf,
-    Bundle,
-    Catalogue,
-    Channel,
-    Count,
-    Explain,
-    Guards,
-    Json,
-    Offers,
-    Placement,
-    Purchases,
-    Seed,
-    StateFile,
-    Subjects,
-    Trust,
-)
 from recsys.files import replacing
 
 
 def decide(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
-    bundle: Bundle,
-    trust: Trust,
-    guards: Guards,
-    purchases: Purchases,
-    subjects: Subjects,
-    catalogue: Catalogue,
-    offers: Offers,
-    as_of: AsOf,
+    bundle: options.Bundle,
+    trust: options.Trust,
+    guards: options.Guards,
+    purchases: options.Purchases,
+    subjects: options.Subjects,
+    catalogue: options.Catalogue,
+    offers: options.Offers,
+    as_of: options.AsOf,
     out: Annotated[Path, typer.Option("--out", help="The decisions, one line of JSON each.")],
-    k: Count = 10,
-    state: StateFile = None,
-    channel: Channel = "email",
-    placement: Placement = None,
-    seed: Seed = 0,
-    explain: Explain = False,  # noqa: FBT002 - a flag of the command line
-    json: Json = False,  # noqa: FBT002 - a flag of the command line
+    k: options.Count = 10,
+    state: options.StateFile = None,
+    channel: options.Channel = "email",
+    placement: options.Placement = None,
+    seed: options.Seed = 0,
+    explain: options.Explain = False,  # noqa: FBT002 - a flag of the command line
+    json: options.Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Decide for everyone in the purchases and subjects files, by the same path as the service.
 

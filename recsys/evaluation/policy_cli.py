@@ -13,22 +13,9 @@ from rich.table import Table
 
 from recsys.console import new_app, parse_day, print_json, say, screen, today, warn
 from recsys.contracts.catalogue import CATALOGUE
+from recsys.evaluation import options
 from recsys.evaluation.batch import Question
 from recsys.evaluation.deciding import People, Shop, check_days
-from recsys.evaluation.options import (
-    AsOf,
-    Bundle,
-    Catalogue,
-    Channel,
-    Count,
-    Json,
-    Offers,
-    Placement,
-    Purchases,
-    StateFile,
-    Subjects,
-    Trust,
-)
 from recsys.evaluation.policy_lab.fairness_cli import fairness
 from recsys.evaluation.policy_lab.leakage_cli import leakage
 from recsys.evaluation.policy_lab.replay_cli import replay
@@ -56,7 +43,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @app.command()
-def check(policy: _PolicyFile, catalogue: Catalogue, json: Json = False) -> None:  # noqa: FBT002 - a flag of the command line
+def check(policy: _PolicyFile, catalogue: options.Catalogue, json: options.Json = False) -> None:  # noqa: FBT002 - a flag of the command line
     """Read a policy strictly, and say what of it matches nothing in the catalogue or can never matter.
 
     An error (an unknown key or group, a value out of range, a contradiction) ends with status 1; a warning does not.
@@ -77,19 +64,19 @@ def check(policy: _PolicyFile, catalogue: Catalogue, json: Json = False) -> None
 @app.command()
 def explain(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     policy: _PolicyFile,
-    bundle: Bundle,
-    trust: Trust,
-    purchases: Purchases,
-    subjects: Subjects,
-    catalogue: Catalogue,
-    offers: Offers,
-    as_of: AsOf,
+    bundle: options.Bundle,
+    trust: options.Trust,
+    purchases: options.Purchases,
+    subjects: options.Subjects,
+    catalogue: options.Catalogue,
+    offers: options.Offers,
+    as_of: options.AsOf,
     offer: Annotated[str, typer.Option("--offer", help="The offer_id to ask about.")],
-    state: StateFile = None,
-    channel: Channel = "email",
-    placement: Placement = None,
-    k: Count = 10,
-    json: Json = False,  # noqa: FBT002 - a flag of the command line
+    state: options.StateFile = None,
+    channel: options.Channel = "email",
+    placement: options.Placement = None,
+    k: options.Count = 10,
+    json: options.Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Say which rules withhold an offer from one person, or where it stands in the list.
 

@@ -59,17 +59,7 @@ def apply_map(
     replaced = {table.name: _replace(connection, table, "subject") for table in _PEOPLE}
     replaced["baskets"] = _replace_baskets(connection, header)
     _MAP.drop(connection)
-    receipt = RekeyReceipt(
-        map_id=header.map_id,
-        recipient=SERVING,
-        domain=header.domain,
-        from_epoch=header.from_epoch,
-        to_epoch=header.to_epoch,
-        applied_at=now,
-        replaced=replaced,
-        unmapped=dict.fromkeys(replaced, 0),
-        destroyed=False,
-    )
+    receipt = RekeyReceipt.of(header, SERVING, replaced, at=now)
     remember(connection, _key(header.map_id), encode_document(receipt).decode())
     count_up(connection, "lineages")
     epochs = {"domain": header.domain, "from": header.from_epoch, "to": header.to_epoch, "replaced": replaced}

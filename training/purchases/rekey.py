@@ -43,7 +43,7 @@ def rekey(applied: RekeyMap, folder: Path, *, now: dt.datetime) -> Rekeyed:
         _check_lineage(change.dataset, applied.header, folder)
         _check_complete(change, applied)
         moved, replaced = _moved(change, applied)
-        receipt = _receipt(applied.header, replaced, now)
+        receipt = RekeyReceipt.of(applied.header, TRAINING, replaced, at=now)
         change.commit(
             msgspec.structs.replace(
                 moved,
@@ -121,17 +121,3 @@ def _files(dataset: Dataset) -> list[tuple[str, str]]:
 def _epochs(dataset: Dataset, header: MapHeader) -> tuple[str, ...]:
     left = [epoch for epoch in dataset.epochs if epoch not in {header.from_epoch, header.to_epoch}]
     return (*left, header.to_epoch)
-
-
-def _receipt(header: MapHeader, replaced: dict[str, int], now: dt.datetime) -> RekeyReceipt:
-    return RekeyReceipt(
-        map_id=header.map_id,
-        recipient=TRAINING,
-        domain=header.domain,
-        from_epoch=header.from_epoch,
-        to_epoch=header.to_epoch,
-        applied_at=now,
-        replaced=replaced,
-        unmapped=dict.fromkeys(replaced, 0),
-        destroyed=False,
-    )

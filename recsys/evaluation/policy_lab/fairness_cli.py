@@ -7,24 +7,11 @@ from typing import Annotated
 
 import typer
 
-from recsys.console import parse_day, print_json, say, screen, today
+from recsys.console import parse_day, today
+from recsys.evaluation import options
 from recsys.evaluation.batch import Question
 from recsys.evaluation.bundle_runs import check_unseen
 from recsys.evaluation.deciding import People, Shop
-from recsys.evaluation.options import (
-    AsOf,
-    Bundle,
-    Catalogue,
-    Channel,
-    Count,
-    Json,
-    Offers,
-    Placement,
-    Purchases,
-    StateFile,
-    Subjects,
-    Trust,
-)
 from recsys.evaluation.policy_lab.fairness import measure_fairness, people_of
 from recsys.evaluation.policy_lab.groups import read_demographics
 from recsys.evaluation.policy_lab.lab import Lab
@@ -36,27 +23,27 @@ from recsys.evaluation.policy_lab.lab_options import (
     read_policy,
 )
 from recsys.evaluation.policy_lab.pages.fairness_page import fairness_report
-from recsys.evaluation.policy_lab.pages.page import write
+from recsys.evaluation.policy_lab.pages.page import publish
 
 
 def fairness(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     policy: LabPolicy,
     demographics: Demographics,
-    bundle: Bundle,
-    trust: Trust,
-    purchases: Purchases,
-    subjects: Subjects,
-    catalogue: Catalogue,
-    offers: Offers,
-    as_of: AsOf,
+    bundle: options.Bundle,
+    trust: options.Trust,
+    purchases: options.Purchases,
+    subjects: options.Subjects,
+    catalogue: options.Catalogue,
+    offers: options.Offers,
+    as_of: options.AsOf,
     out: Annotated[Path, typer.Option("--out", help="Folder for fairness.json and fairness.html.")],
     horizon: Horizon = 28,
-    state: StateFile = None,
-    channel: Channel = "email",
-    placement: Placement = None,
-    k: Count = 10,
+    state: options.StateFile = None,
+    channel: options.Channel = "email",
+    placement: options.Placement = None,
+    k: options.Count = 10,
     seed: LabSeed = 0,
-    json: Json = False,  # noqa: FBT002 - a flag of the command line
+    json: options.Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Measure quality, coverage and what is withheld for each demographic group; and what segments would gain.
 
@@ -75,10 +62,4 @@ def fairness(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     everyone = Lab.of(shop, population, question)
     lab = Lab.of(shop, population, question, people_of(everyone, known))
     result = measure_fairness(lab, read, known, horizon=horizon, seed=seed)
-    report = fairness_report(result)
-    page = write(out, "fairness", result, report)
-    for table in report.tables():
-        screen.print(table.on_terminal())
-    say(f"The page to read is {page}.")
-    if json:
-        print_json(result)
+    publish(out, "fairness", result, fairness_report(result), json=json)

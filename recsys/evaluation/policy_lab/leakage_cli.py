@@ -8,25 +8,12 @@ from typing import Annotated
 
 import typer
 
-from recsys.console import parse_day, print_json, say, screen, today
+from recsys.console import parse_day, today
 from recsys.errors import UsageError
+from recsys.evaluation import options
 from recsys.evaluation.batch import Question
 from recsys.evaluation.bundle_runs import check_unseen
 from recsys.evaluation.deciding import People, Shop
-from recsys.evaluation.options import (
-    AsOf,
-    Bundle,
-    Catalogue,
-    Channel,
-    Count,
-    Json,
-    Offers,
-    Placement,
-    Purchases,
-    StateFile,
-    Subjects,
-    Trust,
-)
 from recsys.evaluation.policy_lab.fairness import people_of
 from recsys.evaluation.policy_lab.groups import read_demographics
 from recsys.evaluation.policy_lab.lab import Lab
@@ -39,20 +26,20 @@ from recsys.evaluation.policy_lab.lab_options import (
 )
 from recsys.evaluation.policy_lab.leakage import Attack, measure_leakage
 from recsys.evaluation.policy_lab.pages.leakage_page import leakage_report
-from recsys.evaluation.policy_lab.pages.page import write
+from recsys.evaluation.policy_lab.pages.page import publish
 from recsys.policy import Policy
 
 
 def leakage(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     policy: LabPolicy,
     demographics: Demographics,
-    bundle: Bundle,
-    trust: Trust,
-    purchases: Purchases,
-    subjects: Subjects,
-    catalogue: Catalogue,
-    offers: Offers,
-    as_of: AsOf,
+    bundle: options.Bundle,
+    trust: options.Trust,
+    purchases: options.Purchases,
+    subjects: options.Subjects,
+    catalogue: options.Catalogue,
+    offers: options.Offers,
+    as_of: options.AsOf,
     out: Annotated[Path, typer.Option("--out", help="Folder for leakage.json and leakage.html.")],
     unlearned_bundle: Annotated[
         Path | None,
@@ -63,12 +50,12 @@ def leakage(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         typer.Option("--group", help="Guess as well whether a group of the policy was bought. Default: all of Art. 9."),
     ] = None,
     horizon: Horizon = 28,
-    state: StateFile = None,
-    channel: Channel = "email",
-    placement: Placement = None,
-    k: Count = 10,
+    state: options.StateFile = None,
+    channel: options.Channel = "email",
+    placement: options.Placement = None,
+    k: options.Count = 10,
     seed: LabSeed = 0,
-    json: Json = False,  # noqa: FBT002 - a flag of the command line
+    json: options.Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Guess children, age, income, or what was bought, from a list of offers; and again where less is learned from.
 
@@ -89,13 +76,7 @@ def leakage(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     lab = Lab.of(shop, population, question, people_of(everyone, known))
     attack = Attack(_groups(read, group), refitted, horizon, seed)
     result = measure_leakage(lab, read, known, attack)
-    report = leakage_report(result)
-    page = write(out, "leakage", result, report)
-    for table in report.tables():
-        screen.print(table.on_terminal())
-    say(f"The page to read is {page}.")
-    if json:
-        print_json(result)
+    publish(out, "leakage", result, leakage_report(result), json=json)
 
 
 def _groups(policy: Policy, named: list[str] | None) -> list[str]:

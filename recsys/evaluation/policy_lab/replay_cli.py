@@ -7,28 +7,15 @@ from typing import Annotated
 
 import typer
 
-from recsys.console import parse_day, print_json, say, screen, today
+from recsys.console import parse_day, say, today
 from recsys.errors import UsageError
+from recsys.evaluation import options
 from recsys.evaluation.batch import Question
 from recsys.evaluation.bundle_runs import check_unseen
 from recsys.evaluation.deciding import People, Shop
-from recsys.evaluation.options import (
-    AsOf,
-    Bundle,
-    Catalogue,
-    Channel,
-    Count,
-    Json,
-    Offers,
-    Placement,
-    Purchases,
-    StateFile,
-    Subjects,
-    Trust,
-)
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.lab_options import Horizon, LabPolicy, LabSeed, read_policy
-from recsys.evaluation.policy_lab.pages.page import write
+from recsys.evaluation.policy_lab.pages.page import publish
 from recsys.evaluation.policy_lab.pages.replay_page import replay_report
 from recsys.evaluation.policy_lab.replay import replay as replayed
 from recsys.files import write_text
@@ -36,13 +23,13 @@ from recsys.files import write_text
 
 def replay(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     policy: LabPolicy,
-    bundle: Bundle,
-    trust: Trust,
-    purchases: Purchases,
-    subjects: Subjects,
-    catalogue: Catalogue,
-    offers: Offers,
-    as_of: AsOf,
+    bundle: options.Bundle,
+    trust: options.Trust,
+    purchases: options.Purchases,
+    subjects: options.Subjects,
+    catalogue: options.Catalogue,
+    offers: options.Offers,
+    as_of: options.AsOf,
     out: Annotated[Path, typer.Option("--out", help="Folder for replay.json and replay.html.")],
     against: Annotated[Path | None, typer.Option("--against", help="Another policy, to hold beside the first.")] = None,
     changed: Annotated[
@@ -50,12 +37,12 @@ def replay(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         typer.Option("--changed", help="With --against: a file for the tokens of those whose lists differ."),
     ] = None,
     horizon: Horizon = 28,
-    state: StateFile = None,
-    channel: Channel = "email",
-    placement: Placement = None,
-    k: Count = 10,
+    state: options.StateFile = None,
+    channel: options.Channel = "email",
+    placement: options.Placement = None,
+    k: options.Count = 10,
     seed: LabSeed = 0,
-    json: Json = False,  # noqa: FBT002 - a flag of the command line
+    json: options.Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Replay a policy over real histories: what it withholds, what it costs, who gets short lists.
 
@@ -73,14 +60,8 @@ def replay(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     policies = [read_policy(shop, path) for path in (policy, against) if path is not None]
     lab = Lab.of(shop, People(purchases, subjects, state).read(today=today()), question)
     found = replayed(lab, policies, horizon=horizon, seed=seed)
-    report = replay_report(found.result)
-    page = write(out, "replay", found.result, report)
-    for table in report.tables():
-        screen.print(table.on_terminal())
+    publish(out, "replay", found.result, replay_report(found.result), json=json)
     if changed is not None:
         tokens = [subject for subject, differs in zip(lab.subjects, found.changed.tolist(), strict=True) if differs]
         write_text(changed, "".join(f"{token}\n" for token in tokens), mode=0o600)
         say(f"{changed} holds the tokens of {len(tokens):,} subjects: personal data.")
-    say(f"The page to read is {page}.")
-    if json:
-        print_json(found.result)

@@ -8,28 +8,15 @@ from typing import Annotated, Final
 import numpy as np
 import typer
 
-from recsys.console import parse_day, print_json, say, screen, today
+from recsys.console import parse_day, today
 from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.errors import ContractError, UsageError
+from recsys.evaluation import options
 from recsys.evaluation.batch import Question
 from recsys.evaluation.deciding import OpenShop, People, Shop
-from recsys.evaluation.options import (
-    AsOf,
-    Bundle,
-    Catalogue,
-    Channel,
-    Count,
-    Json,
-    Offers,
-    Placement,
-    Purchases,
-    StateFile,
-    Subjects,
-    Trust,
-)
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.lab_options import LabPolicy, LabSeed, read_policy
-from recsys.evaluation.policy_lab.pages.page import write
+from recsys.evaluation.policy_lab.pages.page import publish
 from recsys.evaluation.policy_lab.pages.simulation_page import simulation_report
 from recsys.evaluation.policy_lab.shoppers import draw_shoppers, read_rates
 from recsys.evaluation.policy_lab.simulation import Plan, standing
@@ -58,25 +45,25 @@ _Redemptions = Annotated[
 
 def simulate(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     policy: LabPolicy,
-    bundle: Bundle,
-    trust: Trust,
-    purchases: Purchases,
-    subjects: Subjects,
-    catalogue: Catalogue,
-    offers: Offers,
-    as_of: AsOf,
+    bundle: options.Bundle,
+    trust: options.Trust,
+    purchases: options.Purchases,
+    subjects: options.Subjects,
+    catalogue: options.Catalogue,
+    offers: options.Offers,
+    as_of: options.AsOf,
     out: Annotated[Path, typer.Option("--out", help="Folder for simulation.json and simulation.html.")],
     weeks: _Weeks = 10,
     sends: _Sends = 5,
     shoppers: _Shoppers = 200,
     wear: _Wear = 0.8,
     redemptions: _Redemptions = None,
-    state: StateFile = None,
-    channel: Channel = "email",
-    placement: Placement = None,
-    k: Count = 10,
+    state: options.StateFile = None,
+    channel: options.Channel = "email",
+    placement: options.Placement = None,
+    k: options.Count = 10,
     seed: LabSeed = 0,
-    json: Json = False,  # noqa: FBT002 - a flag of the command line
+    json: options.Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Send lists for some weeks, with and without fatigue and caps, to shoppers who redeem as often as they really did.
 
@@ -96,13 +83,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     repeated_after = (read.fatigue or Fatigue()).after
     plan = Plan(weeks=weeks, sends=sends, wear=wear, repeated_after=repeated_after, seed=seed)
     result = run_simulation(lab, read, rates.of(chosen), plan)
-    report = simulation_report(result)
-    page = write(out, "simulation", result, report)
-    for table in report.tables():
-        screen.print(table.on_terminal())
-    say(f"The page to read is {page}; it states what was assumed.")
-    if json:
-        print_json(result)
+    publish(out, "simulation", result, simulation_report(result), json=json)
 
 
 def _beside(purchases: Path) -> Path:

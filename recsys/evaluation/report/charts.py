@@ -1,64 +1,28 @@
-"""Plots as SVG text, one a task, drawn without a browser and without a network."""
+"""The plots of a ranking, one a task, and of a drift, as SVG text."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 import altair as alt
 import polars as pl
-import vl_convert
 
 from recsys.contracts.runs import Task
 from recsys.evaluation.report import pick, words
+from recsys.evaluation.report.drawing import BLUE, GREEN, GREY, INK, ORANGE, svg
 from recsys.evaluation.results import Difference, RankingResult
 
-OWN: Final = "#0f5f8c"  # the candidate
-LEARNED: Final = "#b4560f"
-COUNTED: Final = "#767c89"
-_FINDINGS: Final[Mapping[str, str]] = MappingProxyType({"better": "#1a7a4c", "worse": "#b3261e", "unclear": COUNTED})
-_INK: Final = "#1d2430"
-_SOFT: Final = "#5a6372"
-_WIDTH: Final = 404  # with labels and titles; two plots stand side by side
-_CONFIG: Final[Mapping[str, Any]] = MappingProxyType(
-    {
-        "font": "Liberation Sans, Arial, Helvetica, sans-serif",
-        "background": "transparent",
-        "padding": 2,
-        "autosize": {"type": "fit", "contains": "padding"},
-        "view": {"stroke": None},
-        "axis": {
-            "labelColor": _SOFT,
-            "titleColor": _SOFT,
-            "titleFontWeight": "normal",
-            "labelFontSize": 12,
-            "titleFontSize": 12,
-            "titlePadding": 10,
-            "gridColor": "#e3e6ea",
-            "domain": False,
-            "ticks": False,
-            "labelPadding": 8,
-            "labelFlush": False,
-            "labelLimit": 170,
-        },
-        "title": {"anchor": "start", "frame": "group", "color": _INK, "fontSize": 14, "offset": 14},
-    }
-)
+OWN: Final = BLUE  # the candidate
+LEARNED: Final = ORANGE
+COUNTED: Final = GREY
+_FINDINGS: Final[Mapping[str, str]] = MappingProxyType({"better": GREEN, "worse": "#b3261e", "unclear": GREY})
+_WIDTH: Final = 404  # two plots stand side by side
+_LABELS: Final = 170
 
 _Rows = list[dict[str, Any]]
 _Plot = alt.LayerChart | alt.FacetChart  # altair says either; without a facet it is layers
-
-
-def numbered_alike(drawn: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """The same plots with their clip paths numbered from 1 in the page: the renderer counts on and on."""
-    numbers: dict[str, str] = {}
-
-    def number(found: re.Match[str]) -> str:
-        return numbers.setdefault(found[0], f"clip-{len(numbers) + 1}")
-
-    return {name: [re.sub(r"\bclip\d+\b", number, svg) for svg in svgs] for name, svgs in drawn.items()}
 
 
 def colours(result: RankingResult) -> dict[str, str]:
@@ -130,8 +94,7 @@ def movers_chart(shares: Sequence[tuple[str, float, float]]) -> str:
     path = base.mark_rule(strokeWidth=2, color=COUNTED).encode(x=axis, x2="after:Q")
     old = base.mark_point(filled=True, size=70, opacity=1, color=COUNTED).encode(x="before:Q")
     new = base.mark_point(filled=True, size=110, opacity=1, color=OWN).encode(x="after:Q")
-    drawn = alt.layer(path, old, new, height=60 + 26 * len(rows)).properties(width=2 * _WIDTH)
-    return _svg(drawn.configure(**_CONFIG))
+    return svg(alt.layer(path, old, new, height=60 + 26 * len(rows)), width=2 * _WIDTH, labels=_LABELS)
 
 
 def _row(difference: Difference, name: str) -> dict[str, Any]:
@@ -150,11 +113,7 @@ def _row(difference: Difference, name: str) -> dict[str, Any]:
 def _drawn(result: RankingResult, rows: Callable[[Task], _Rows], plot: Callable[[_Rows, str, int], _Plot]) -> list[str]:
     """One plot a task, each with an axis of its own: the tasks are not equally hard."""
     plots = [plot(rows(task), words.TASKS[task], result.run.k) for task in pick.tasks(result)]
-    return [_svg(drawn.properties(width=_WIDTH).configure(**_CONFIG)) for drawn in plots]
-
-
-def _svg(plot: _Plot) -> str:
-    return str(vl_convert.vegalite_to_svg(plot.to_dict(), allowed_base_urls=[]))
+    return [svg(drawn, width=_WIDTH, labels=_LABELS) for drawn in plots]
 
 
 def _base(rows: _Rows, title: str) -> alt.Chart:
@@ -168,16 +127,16 @@ def _bars(rows: _Rows, title: str, k: int) -> _Plot:
     axis = alt.X("mean:Q", title=words.metric("ndcg", k), scale=scale, axis=alt.Axis(tickCount=5))
     bars = base.mark_bar(height=18, cornerRadiusEnd=3).encode(x=axis)
     edge = base.mark_rule(strokeWidth=4.6).encode(x="low:Q", x2="high:Q", color=alt.value("white"))
-    interval = base.mark_rule(strokeWidth=1.6).encode(x="low:Q", x2="high:Q", color=alt.value(_INK))
+    interval = base.mark_rule(strokeWidth=1.6).encode(x="low:Q", x2="high:Q", color=alt.value(INK))
     label = base.mark_text(align="left", dx=8, fontSize=13, fontWeight="bold").encode(
-        x="high:Q", text="label:N", color=alt.value(_INK)
+        x="high:Q", text="label:N", color=alt.value(INK)
     )
     return alt.layer(bars, edge, interval, label, height=62 + 30 * len(rows))
 
 
 def _forest(rows: _Rows, title: str, k: int) -> _Plot:
     base = _base(rows, title)
-    none = alt.Chart(pl.DataFrame({"x": [0]})).mark_rule(color=_INK, strokeWidth=1.2).encode(x="x:Q")
+    none = alt.Chart(pl.DataFrame({"x": [0]})).mark_rule(color=INK, strokeWidth=1.2).encode(x="x:Q")
     axis = alt.X(
         "low:Q",
         title=f"difference in {words.metric('ndcg', k)}",

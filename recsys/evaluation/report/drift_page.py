@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -13,8 +14,9 @@ from recsys.evaluation.drift import CHANGED, STABLE, Verdict
 from recsys.evaluation.drifting import DriftResult
 from recsys.evaluation.report import words
 from recsys.evaluation.report.charts import movers_chart
-from recsys.evaluation.report.page import template
+from recsys.evaluation.report.template import render
 
+_TEMPLATE: Final = Path(__file__).with_name("drift.html.jinja")
 _KINDS: Final[Mapping[Verdict, str]] = MappingProxyType(
     {Verdict.STABLE: "better", Verdict.SHIFTED: "unclear", Verdict.CHANGED: "worse"}
 )
@@ -23,7 +25,8 @@ _KINDS: Final[Mapping[Verdict, str]] = MappingProxyType(
 def drift_page(result: DriftResult) -> str:
     """Render the page."""
     last = dt.timedelta(days=result.horizon - 1)
-    return template("drift.html.jinja").render(
+    return render(
+        _TEMPLATE,
         result=result,
         words=words,
         kinds=_KINDS,

@@ -6,7 +6,6 @@ import datetime as dt
 from pathlib import Path
 from typing import Final
 
-import jinja2
 from markupsafe import Markup
 
 from recsys.evaluation.metrics import METRICS
@@ -15,30 +14,29 @@ from recsys.evaluation.report.charts import (
     colours,
     differences_charts,
     models_charts,
-    numbered_alike,
     segments_charts,
     windows_charts,
 )
 from recsys.evaluation.report.remarks import remarks
+from recsys.evaluation.report.template import render
 from recsys.evaluation.report.views import alternatives, difference_rows, figure_rows, segment_rows, task_views
 from recsys.evaluation.results import RankingResult
 from recsys.evaluation.segments import HEAD
 
-_TEMPLATE: Final = "ranking.html.jinja"
+_TEMPLATE: Final = Path(__file__).with_name("ranking.html.jinja")
 
 
 def ranking_page(result: RankingResult) -> str:
-    """Render the page. It refers to nothing outside itself: no script, no font, no image, no network."""
-    drawn = numbered_alike(
-        {
-            "models": models_charts(result),
-            "differences": differences_charts(result),
-            "windows": windows_charts(result),
-            "segments": segments_charts(result),
-        }
-    )
+    """Render the page."""
+    drawn = {
+        "models": models_charts(result),
+        "differences": differences_charts(result),
+        "windows": windows_charts(result),
+        "segments": segments_charts(result),
+    }
     windows = [judged.window for judged in result.windows]
-    return template(_TEMPLATE).render(
+    return render(
+        _TEMPLATE,
         result=result,
         words=words,
         head=HEAD,
@@ -54,15 +52,3 @@ def ranking_page(result: RankingResult) -> str:
         charts={name: [Markup(svg) for svg in svgs] for name, svgs in drawn.items()},  # noqa: S704 - escaped by the renderer
         alternatives=alternatives(result),
     )
-
-
-def template(name: str) -> jinja2.Template:
-    """A page of this folder, strict about what it is given."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name)
