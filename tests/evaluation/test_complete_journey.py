@@ -27,7 +27,7 @@ def write_tables(folder: Path) -> None:
 @pytest.mark.slow
 def test_the_bundle_names_new_things_better_than_popularity_and_habit(tmp_path: Path) -> None:
     write_tables(tmp_path)
-    quick = "[ranker]\nseeds = 1\nepochs = 4\nresample = 250000\n"
+    quick = "[ranker]\nseeds = 1\ndistilled = false\n"
     (tmp_path / "config.toml").write_text(quick, encoding="utf-8")
     for arguments in (
         ("keys", "init", "--signing-key", tmp_path / "key"),
@@ -53,3 +53,10 @@ def test_the_bundle_names_new_things_better_than_popularity_and_habit(tmp_path: 
     assert found["novel", "gp-pop"] == pytest.approx(0.0867, abs=0.001)
     assert found["novel", "bundle"] >= 0.090
     assert found["mixed", "bundle"] >= 0.55
+    (against_popularity,) = [
+        d["estimate"]["low"]
+        for d in document["differences"]
+        if (d["window"], d["segment"], d["task"], d["baseline"], d["metric"])
+        == (None, "all", "novel", "popularity", "ndcg")
+    ]
+    assert against_popularity > 0
