@@ -19,7 +19,7 @@ from serving.callers import Caller, Scope
 from serving.idempotency import PROBLEMS
 from serving.intake import FIRST_INSTANT, TOLERANCE
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, PRIVACY_CONTROL, json_body, reference, reply
-from serving.problems import BROKEN_CONTRACT, ERASED, NOT_A_TOKEN, NOT_JSON, TOO_LARGE, UNAVAILABLE, misfit
+from serving.problems import ERASED, misfit
 from serving.routing import Operation
 from serving.service import Service
 from serving.wire import answer, decode, read_body
@@ -101,7 +101,6 @@ def reading(service: Service) -> Operation:
         scope=Scope.SUBJECT,
         body=json_body(reference(Whose), one=_WHOSE),
         replies=reply(Preferences, _HELD),
-        problems=(TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
     )
 
 
@@ -139,7 +138,7 @@ def changing(service: Service) -> Operation:
         body=json_body(reference(PreferencesAsk), change=_CHANGED, undo=_UNDONE),
         parameters=(IDEMPOTENCY_KEY, PRIVACY_CONTROL),
         replies=reply(Preferences, _HELD),
-        problems=(*PROBLEMS, ERASED, TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
+        problems=(*PROBLEMS, ERASED),
     )
 
 
