@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.callers import ANYBODY, Caller, Callers, Scope
+from serving.callers import ANYBODY, Caller, Callers
+from serving.keys import Scope
 from serving.metrics import Metrics
 from serving.problems import (
     BROKEN_CONTRACT,

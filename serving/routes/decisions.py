@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from recsys.contracts.decision import Decision, Fill, RankedOffer, Reason
 from serving.asking import DecisionAsk, relays_opt_out
-from serving.callers import Caller, Scope
+from serving.callers import Caller
 from serving.idempotency import PROBLEMS, needed
+from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, PRIVACY_CONTROL, json_body, reference, reply
 from serving.routing import Operation
 from serving.service import Service

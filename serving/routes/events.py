@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recsys.contracts.event import Event
-from serving.callers import Caller, Scope
+from serving.callers import Caller
 from serving.idempotency import PROBLEMS
 from serving.intake import Admitted, EventsReply, Intake
+from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, json_body, reference, reply
 from serving.routing import Operation
 from serving.service import Service

@@ -9,7 +9,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.callers import Caller, Scope
+from serving.callers import Caller
+from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, json_body, reference, reply
 from serving.routing import Operation
 from serving.service import Service

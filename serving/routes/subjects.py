@@ -15,11 +15,13 @@ from starlette.responses import Response
 from recsys.contracts.access import SubjectAccess
 from recsys.contracts.erasure import ErasureReceipt, OrderId
 from recsys.contracts.recipient import SERVING
-from serving.callers import Caller, Scope
+from serving.asking import Subject
+from serving.callers import Caller
 from serving.idempotency import PROBLEMS
+from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, json_body, reference, reply
 from serving.orders import check_order
-from serving.routes.preferences import Subject, Whose
+from serving.routes.preferences import Whose
 from serving.routing import Operation
 from serving.service import Service
 from serving.wire import answer, decode, read_body
