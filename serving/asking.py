@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import msgspec
@@ -11,11 +12,14 @@ from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.names import CHANNEL_PATTERN
 from recsys.contracts.state import State
 from recsys.contracts.subjects import CHANNEL_PREFIX, Purpose
+from recsys.contracts.token import TOKEN_PATTERN
 
 MAX_RESERVE: Final = 86_400  # seconds: a reservation that nobody redeems blocks an offer no longer than a day
 OPTED_OUT: Final = frozenset({Purpose.PROFILING, Purpose.TRAINING})  # of what a privacy control signal takes back
+DECISION_ID: Final = r"^[0-9a-f]{32}$"  # of decisions that were made here
 _SESSION_PATTERN: Final = rf"^(profiling|{CHANNEL_PREFIX}{CHANNEL_PATTERN[1:-1]})$(?!\n)"
 
+Subject = Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)]
 SessionPurpose = Annotated[str, msgspec.Meta(pattern=_SESSION_PATTERN)]
 
 
@@ -46,8 +50,7 @@ class DecisionAsk(DecisionRequest, frozen=True, forbid_unknown_fields=True, kw_o
         """The state as it is for this decision."""
         if not self.session_consents and not self.gpc:
             return state
-        consents = state.consents | frozenset(self.session_consents)
-        return msgspec.structs.replace(state, consents=consents - OPTED_OUT if self.gpc else consents)
+        return msgspec.structs.replace(state, consents=agreed_now(state.consents, self.session_consents, gpc=self.gpc))
 
     def details(self) -> dict[str, str | int | float | bool]:
         """What the audit log keeps of it beside the request."""
@@ -59,6 +62,12 @@ class DecisionAsk(DecisionRequest, frozen=True, forbid_unknown_fields=True, kw_o
         if self.reserve_seconds is not None:
             details["reserve_seconds"] = self.reserve_seconds
         return details
+
+
+def agreed_now(consents: frozenset[str], session: Iterable[str], *, gpc: bool) -> frozenset[str]:
+    """What is agreed to for one decision: the session's consents too, less what the privacy control signal takes."""
+    agreed = consents | frozenset(session)
+    return agreed - OPTED_OUT if gpc else agreed
 
 
 def relays_opt_out(request: Request) -> bool:

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from serving.keys import digest_of, split
+from serving.keys import Scope, digest_of, split
 from serving.problems import FORBIDDEN, UNAUTHORIZED, ProblemError
 from serving.stores import ApiKey, Store
 
 _SCHEME: Final = "bearer"
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="recsys-serve"'}
 _NOBODY: Final = bytes(32)  # compared with where there is no such key, so that this takes as long
-
-
-class Scope(StrEnum):
-    """What a key may do; none of them includes another."""
-
-    DECIDE = "decide"
-    EVENTS = "events"
-    SUBJECT = "subject"
-    EXPLAIN = "explain"
-    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from recsys.contracts.state import State
 from recsys.history import Histories
 from recsys.why_not import SENTENCES
 from serving.active import Active
-from serving.asking import OPTED_OUT
+from serving.asking import agreed_now
 from serving.stores import Store
 
 
@@ -92,10 +92,10 @@ def _as_it_was(record: DecisionRecord, state: State) -> State:
 
     Exposures and responses that came later are dated later, and the guards leave them out by themselves.
     """
-    consents = state.consents | frozenset(str(record.details.get("session_consents", "")).split())
+    session = str(record.details.get("session_consents", "")).split()
     return msgspec.structs.replace(
         state,
-        consents=consents - OPTED_OUT if record.details.get("gpc") else consents,
+        consents=agreed_now(state.consents, session, gpc=bool(record.details.get("gpc"))),
         reservations=tuple(one for one in state.reservations if one.at < record.decision.at),
     )
 

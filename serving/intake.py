@@ -13,6 +13,7 @@ import msgspec
 from recsys.contracts.event import Event, EventType
 from recsys.contracts.names import Name
 from serving.active import Active
+from serving.asking import DECISION_ID
 from serving.doorkeeper import Doorkeeper
 from serving.problems import ProblemError
 from serving.stores import Recorded, Reported
@@ -23,7 +24,6 @@ TOLERANCE: Final = dt.timedelta(minutes=5)  # by which a sender's clock may be a
 FIRST_INSTANT: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 ERASED_REASON: Final = "$.subject: was erased; nothing is kept of the person"
 
-_OURS: Final = re.compile(r"[0-9a-f]{32}\Z")  # a decision's id: a name of another kind may be anything
 _EVENT: Final = msgspec.json.Decoder(Event)
 
 
@@ -158,7 +158,7 @@ def _misfit(event: Event) -> str | None:
     """What its type asks for and it lacks, or has and should not."""
     if event.type in SOLD:
         return None if event.item and event.quantity else "$: a purchase or return names an item and a quantity"
-    if event.decision_id is not None and not _OURS.match(event.decision_id):
+    if event.decision_id is not None and not re.fullmatch(DECISION_ID, event.decision_id):
         return "$.decision_id: not the id of a decision"
     if event.type is EventType.DISMISSAL:
         return None if event.offer_id or event.item else "$: a dismissal names an offer_id or an item"

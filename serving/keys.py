@@ -10,13 +10,27 @@ import hashlib
 import re
 import secrets
 from collections.abc import Collection
+from enum import StrEnum
 from typing import Final
 
 from recsys.errors import UsageError
 from serving.stores.records import ApiKey
 
-SCOPES: Final = ("decide", "events", "subject", "explain", "admin")
-_FORM: Final = re.compile(r"rk1\.([0-9a-f]{12})\.([A-Za-z0-9_-]{43})\Z")
+KEY_PATTERN: Final = r"rk1\.([0-9a-f]{12})\.([A-Za-z0-9_-]{43})"
+_KEY: Final = re.compile(KEY_PATTERN)
+
+
+class Scope(StrEnum):
+    """What a key may do; none of them includes another."""
+
+    DECIDE = "decide"
+    EVENTS = "events"
+    SUBJECT = "subject"
+    EXPLAIN = "explain"
+    ADMIN = "admin"
+
+
+SCOPES: Final = tuple(scope.value for scope in Scope)
 
 
 def new_key(name: str, scopes: Collection[str], *, now: dt.datetime) -> tuple[str, ApiKey]:
@@ -34,7 +48,7 @@ def new_key(name: str, scopes: Collection[str], *, now: dt.datetime) -> tuple[st
 
 def split(key: str) -> tuple[str, str] | None:
     """The key's id and its secret; None for what is no key."""
-    found = _FORM.match(key)
+    found = _KEY.fullmatch(key)
     return (found[1], found[2]) if found else None
 
 

@@ -17,12 +17,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.callers import ANYBODY, Caller, Callers, Scope
+from serving.callers import ANYBODY, Caller, Callers
+from serving.keys import Scope
 from serving.metrics import Metrics
-from serving.problems import EXPECTED, FORBIDDEN, UNAUTHORIZED, Kind, answer_to
+from serving.problems import (
+    BROKEN_CONTRACT,
+    EXPECTED,
+    FORBIDDEN,
+    NOT_A_TOKEN,
+    NOT_JSON,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    Kind,
+    answer_to,
+)
 from serving.stores import StoreError
 
 _log: Final = structlog.stdlib.get_logger(__name__)
+
+_OF_KEYS: Final = (UNAUTHORIZED, FORBIDDEN)
+_OF_BODIES: Final = (TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE)  # every body names people
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 
@@ -38,7 +53,7 @@ class Operation:
         handler: Answers; its docstring is the description.
         scope: What the caller's key must have; None: no key is needed.
         replies: Media type to the schema of a 200 and an example.
-        problems: What else it may answer, beside those of keys and the unexpected.
+        problems: What else it may answer, beside those of keys, of bodies and the unexpected.
         body: The request body, from `serving.openapi.json_body`.
         parameters: Of the path, the query and the headers, as OpenAPI has them.
     """
@@ -56,7 +71,7 @@ class Operation:
     @property
     def all_problems(self) -> tuple[Kind, ...]:
         """Every problem that it may answer with."""
-        return (*((UNAUTHORIZED, FORBIDDEN) if self.scope else ()), *self.problems)
+        return (*(_OF_KEYS if self.scope else ()), *self.problems, *(_OF_BODIES if self.body else ()))
 
 
 def route_of(operation: Operation, callers: Callers, metrics: Metrics) -> Route:

@@ -11,27 +11,25 @@ import numpy as np
 
 from recsys.contracts.decision import MAX_COUNT, Decision, DecisionRequest, Fill
 from recsys.contracts.names import Channel, Name
-from recsys.contracts.token import TOKEN_PATTERN
 from recsys.errors import PolicyError
 from recsys.offer_book import open_offer_book
 from recsys.policy.document import Policy
 from recsys.policy.reading import parse_policy
 from recsys.recommender import Recommender
 from serving.active import Active
+from serving.asking import Subject
 from serving.problems import misfit
 from serving.stores import Store
 
 MAX_SUBJECTS: Final = 20
 MAX_POLICY: Final = 200_000  # characters
 
-_Subject = Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)]
-
 
 class SimulationAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A policy, as the text of its TOML file, and the few people to try it on."""
 
     policy: Annotated[str, msgspec.Meta(max_length=MAX_POLICY)]
-    subjects: Annotated[tuple[_Subject, ...], msgspec.Meta(min_length=1, max_length=MAX_SUBJECTS)]
+    subjects: Annotated[tuple[Subject, ...], msgspec.Meta(min_length=1, max_length=MAX_SUBJECTS)]
     channel: Channel
     placement: Name | None = None
     count: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] = 10

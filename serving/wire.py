@@ -13,11 +13,12 @@ from starlette.responses import Response
 
 from recsys.contracts.document import explain
 from recsys.contracts.token import WRONG_FORM
+from serving.keys import KEY_PATTERN
 from serving.problems import NOT_JSON, SECURITY_HEADERS, TOO_LARGE, ProblemError, misfit, not_a_token
 
 MAX_BODY: Final = 1 << 20  # bytes
 _READ_ON: Final = 8 * MAX_BODY  # read on that far before answering: a client that still sends may miss the answer
-_A_KEY: Final = re.compile(rb"rk1\.[0-9a-f]{12}\.[A-Za-z0-9_-]{43}")
+_A_KEY: Final = re.compile(KEY_PATTERN.encode())
 
 T = TypeVar("T")
 

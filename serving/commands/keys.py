@@ -11,7 +11,7 @@ from rich.table import Table
 
 from recsys.console import new_app, print_json, say, screen
 from recsys.console import now as this_instant
-from recsys.contracts.names import NAME_PATTERN
+from recsys.contracts.names import NAME_PATTERN, NAME_RULE
 from recsys.errors import UsageError
 from serving.commands.options import Json, State
 from serving.keys import SCOPES, new_key
@@ -32,7 +32,7 @@ def create(
     Example: `recsys-serve keys create --state sqlite:///state.db --scope decide,events --name checkout`
     """
     if re.fullmatch(NAME_PATTERN, name) is None:
-        raise UsageError("has an unfit value", where="--name", mend="Letters, digits and . _ : - only, at most 64")
+        raise UsageError("has an unfit value", where="--name", mend=f"Use {NAME_RULE}")
     key, stored = new_key(name, [part.strip() for part in scope.split(",") if part.strip()], now=this_instant())
     with contextlib.closing(open_store(state)) as store:
         store.keys.add(stored)

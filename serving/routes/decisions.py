@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from recsys.contracts.decision import Decision, Fill, RankedOffer, Reason
 from serving.asking import DecisionAsk, relays_opt_out
-from serving.callers import Caller, Scope
+from serving.callers import Caller
 from serving.idempotency import PROBLEMS, needed
+from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, PRIVACY_CONTROL, json_body, reference, reply
-from serving.problems import BROKEN_CONTRACT, NOT_A_TOKEN, NOT_JSON, TOO_LARGE, UNAVAILABLE
 from serving.routing import Operation
 from serving.service import Service
 from serving.wire import decode, read_body
@@ -90,7 +90,7 @@ def decisions(service: Service) -> Operation:
         ),
         parameters=(IDEMPOTENCY_KEY, PRIVACY_CONTROL),
         replies=reply(Decision | list[Decision], ANSWERED),
-        problems=(*PROBLEMS, TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
+        problems=PROBLEMS,
     )
 
 

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from recsys.contracts.event import Event
-from serving.callers import Caller, Scope
+from serving.callers import Caller
 from serving.idempotency import PROBLEMS
 from serving.intake import Admitted, EventsReply, Intake
+from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, json_body, reference, reply
-from serving.problems import BROKEN_CONTRACT, NOT_A_TOKEN, NOT_JSON, TOO_LARGE, UNAVAILABLE
 from serving.routing import Operation
 from serving.service import Service
 from serving.wire import decode, read_body
@@ -96,7 +96,7 @@ def events(service: Service) -> Operation:
         body=json_body(_SCHEMA, one=_BOUGHT, many=[_SHOWN, {**_BOUGHT, "event_id": "till-7.20171127.000124.1"}]),
         parameters=(IDEMPOTENCY_KEY,),
         replies=reply(EventsReply, _REPLY),
-        problems=(*PROBLEMS, TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
+        problems=PROBLEMS,
     )
 
 

@@ -9,9 +9,11 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recsys.contracts.names import NAME_PATTERN
-from serving.callers import Caller, Scope
+from recsys.contracts.names import NAME_PATTERN, NAME_RULE
+from serving.asking import DECISION_ID
+from serving.callers import Caller
 from serving.explaining import Explanation, explain
+from serving.keys import Scope
 from serving.openapi import reply
 from serving.problems import BAD_QUERY, BROKEN_CONTRACT, NO_DECISION, UNAVAILABLE, ProblemError
 from serving.routes.decisions import ANSWERED
@@ -19,8 +21,6 @@ from serving.routing import Operation
 from serving.service import Service
 from serving.wire import answer
 
-_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
-_NAME: Final = re.compile(NAME_PATTERN.replace("$", r"\Z"))
 _EXAMPLE: Final = {
     "decision": {**ANSWERED, "withheld": {"never": 4}},
     "request": {"subject": ANSWERED["subject"], "channel": "email", "placement": None, "count": 1, "exclude": []},
@@ -40,7 +40,7 @@ _PARAMETERS: Final = (
         "name": "decision_id",
         "in": "path",
         "required": True,
-        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "schema": {"type": "string", "pattern": DECISION_ID},
         "example": ANSWERED["decision_id"],
         "description": "Stands in every decision.",
     },
@@ -64,10 +64,10 @@ def explanation(service: Service) -> Operation:
         Of a person who was erased there is no decision any more.
         """
         decision_id, offer = request.path_params["decision_id"], request.query_params.get("offer")
-        if offer is not None and not _NAME.match(offer):
-            raise ProblemError(BAD_QUERY.problem("offer: not a name (1 to 64 of A-Z a-z 0-9 . _ : -)"))
+        if offer is not None and not re.fullmatch(NAME_PATTERN, offer):
+            raise ProblemError(BAD_QUERY.problem(f"offer: not a name ({NAME_RULE})"))
         record = None
-        if _ID.match(decision_id):
+        if re.fullmatch(DECISION_ID, decision_id):
             record = await asyncio.to_thread(service.store.decision, decision_id)
         if record is None:
             raise ProblemError(NO_DECISION.problem("It was never made here, was erased, or is too old"))

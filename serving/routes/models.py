@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from recsys.bundle import Bundle
 from recsys.errors import RecsysError
-from serving.callers import Caller, Scope
+from serving.callers import Caller
+from serving.keys import Scope
 from serving.openapi import reply
 from serving.problems import REFUSED_RELOAD, UNAVAILABLE, ProblemError
 from serving.routing import Operation

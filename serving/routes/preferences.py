@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import re
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
@@ -14,19 +14,18 @@ from starlette.responses import Response
 
 from recsys.contracts.preferences import Consent, Preferences, PreferencesChange
 from recsys.contracts.token import TOKEN_PATTERN
-from serving.asking import OPTED_OUT, relays_opt_out
-from serving.callers import Caller, Scope
+from serving.asking import OPTED_OUT, Subject, relays_opt_out
+from serving.callers import Caller
 from serving.idempotency import PROBLEMS
 from serving.intake import FIRST_INSTANT, TOLERANCE
+from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, PRIVACY_CONTROL, json_body, reference, reply
-from serving.problems import BROKEN_CONTRACT, ERASED, NOT_A_TOKEN, NOT_JSON, TOO_LARGE, UNAVAILABLE, misfit
+from serving.problems import ERASED, misfit
 from serving.routing import Operation
 from serving.service import Service
 from serving.wire import answer, decode, read_body
 
 PRIVACY_CONTROL_SOURCE: Final = "gpc"  # of the consents that the signal takes back
-
-Subject = Annotated[str, msgspec.Meta(pattern=TOKEN_PATTERN)]
 
 
 class Whose(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,7 +100,6 @@ def reading(service: Service) -> Operation:
         scope=Scope.SUBJECT,
         body=json_body(reference(Whose), one=_WHOSE),
         replies=reply(Preferences, _HELD),
-        problems=(TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
     )
 
 
@@ -139,7 +137,7 @@ def changing(service: Service) -> Operation:
         body=json_body(reference(PreferencesAsk), change=_CHANGED, undo=_UNDONE),
         parameters=(IDEMPOTENCY_KEY, PRIVACY_CONTROL),
         replies=reply(Preferences, _HELD),
-        problems=(*PROBLEMS, ERASED, TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
+        problems=(*PROBLEMS, ERASED),
     )
 
 

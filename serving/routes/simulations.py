@@ -9,9 +9,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.callers import Caller, Scope
+from serving.callers import Caller
+from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, json_body, reference, reply
-from serving.problems import BROKEN_CONTRACT, NOT_A_TOKEN, NOT_JSON, TOO_LARGE, UNAVAILABLE
 from serving.routing import Operation
 from serving.service import Service
 from serving.simulating import Simulation, SimulationAsk, simulate
@@ -59,5 +59,4 @@ def simulation(service: Service) -> Operation:
         scope=Scope.EXPLAIN,
         body=json_body(reference(SimulationAsk), one=_ASKED),
         replies=reply(Simulation, _ANSWERED),
-        problems=(TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
     )

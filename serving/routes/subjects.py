@@ -15,12 +15,13 @@ from starlette.responses import Response
 from recsys.contracts.access import SubjectAccess
 from recsys.contracts.erasure import ErasureReceipt, OrderId
 from recsys.contracts.recipient import SERVING
-from serving.callers import Caller, Scope
+from serving.asking import Subject
+from serving.callers import Caller
 from serving.idempotency import PROBLEMS
+from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, json_body, reference, reply
 from serving.orders import check_order
-from serving.problems import BROKEN_CONTRACT, NOT_A_TOKEN, NOT_JSON, TOO_LARGE, UNAVAILABLE
-from serving.routes.preferences import Subject, Whose
+from serving.routes.preferences import Whose
 from serving.routing import Operation
 from serving.service import Service
 from serving.wire import answer, decode, read_body
@@ -79,7 +80,6 @@ def access(service: Service) -> Operation:
         scope=Scope.SUBJECT,
         body=json_body(reference(Whose), one={"subject": EXAMPLE_TOKEN}),
         replies=reply(SubjectAccess, _ACCESS),
-        problems=(TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
     )
 
 
@@ -115,5 +115,5 @@ def erasure(service: Service) -> Operation:
         body=json_body(reference(ErasureAsk), order=_ORDER, tokens={"subjects": [EXAMPLE_TOKEN]}),
         parameters=(IDEMPOTENCY_KEY,),
         replies=reply(ErasureReceipt, _RECEIPT),
-        problems=(*PROBLEMS, TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE),
+        problems=PROBLEMS,
     )

@@ -15,7 +15,7 @@ from recsys.contracts.token import Token, lineage_of
 from serving.stores import schema
 from serving.stores.audit_log import SqlAuditLog
 from serving.stores.database import Database
-from serving.stores.writing import count_up, salt_of, tombstone, upsert
+from serving.stores.writing import salt_of, tombstone, upsert
 
 _PEOPLE: Final = (schema.subjects, schema.activity, schema.events)
 
@@ -37,7 +37,6 @@ def erase(
     deleted["answers"] = forget_answers(connection, subjects)
     earlier = receipt_of(connection, order_id)
     deleted["audit_payloads"] = log.forget(connection, subjects, order_id, now)
-    count_up(connection, "people")
     if earlier is not None:
         return earlier
     receipt = ErasureReceipt(

@@ -26,7 +26,6 @@ from serving.stores.times import micros, utc
 from serving.stores.writing import (
     activities,
     check_epochs,
-    count_up,
     erased_among,
     item_codes,
     upsert,
@@ -53,7 +52,6 @@ class _Batch:
     now: dt.datetime
     caps: Sequence[Cap]
     remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    dismissed: bool = False
 
 
 def durable(events: Sequence[Reported]) -> bool:
@@ -81,8 +79,6 @@ def record(
     write_activities(connection, batch.people)
     add_purchases(database, connection, [one.event for one in fresh if one.event.type in BOUGHT])
     connection.execute(insert(schema.events), [_row(one, batch) for one in fresh])
-    if batch.dismissed:
-        count_up(connection, "people")
     remarks = [remark for own in batch.remarks.values() for remark in own]
     late, over = remarks.count(LATE_REMARK), remarks.count(OVER_CAP)
     return Recorded(len(fresh), len(alive) - len(fresh), erased, late, over)
@@ -151,7 +147,6 @@ def _tell(batch: _Batch, one: Reported) -> None:
                 reason=event.reason,
             ),
         )
-        batch.dismissed = True
     else:
         person.answer(Answered(at, offer_id, _RESPONSES[event.type]))
 

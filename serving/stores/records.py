@@ -119,13 +119,11 @@ class Changes:
 
     Args:
         lineages: Loads and rekeyings.
-        people: Erasures, and changes of consents, interests or dismissals.
         keys: API keys that were created or revoked.
         reloads: Calls of `announce_reload`.
     """
 
     lineages: int
-    people: int
     keys: int
     reloads: int
 

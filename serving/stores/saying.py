@@ -26,7 +26,7 @@ from serving.stores.database import Database
 from serving.stores.feedback import dismiss
 from serving.stores.interface import ErasedError
 from serving.stores.times import utc
-from serving.stores.writing import activities, check_epochs, count_up, erased_among, write_activities
+from serving.stores.writing import activities, check_epochs, erased_among, write_activities
 
 
 def change(
@@ -52,7 +52,6 @@ def change(
     _drop_expired(person, now)
     _dismiss_all(person, wanted, now)
     write_activities(connection, {subject: person})
-    count_up(connection, "people")
     log.write(connection, list(_entries(subject, wanted)), now)
 
 

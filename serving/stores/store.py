@@ -56,7 +56,7 @@ class SqlStore:
     def changes(self) -> Changes:
         """How often things changed."""
         counted = self._database.counters()
-        return Changes(counted["lineages"], counted["people"], counted["keys"], counted["reloads"])
+        return Changes(counted["lineages"], counted["keys"], counted["reloads"])
 
     def announce_reload(self) -> None:
         """Tell every worker."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg
 import pytest
 from support.lines import ANNA, BELA, NOW, event, load, people, record
 from support.postgres import Postgres
-from support.told import settle, settling, told
+from support.tokens import token
+from support.told import settle, settling, told, yes
 
+from recsys.contracts.preferences import PreferencesChange
 from recsys.history import ItemIndex
-from serving.stores import Recorded, Store, StoreError, create_store, open_store
+from serving.stores import Recorded, Reported, Store, StoreError, create_store, open_store
 
 pytestmark = pytest.mark.slow  # a real server
 
@@ -106,6 +109,25 @@ def test_a_transaction_that_is_cut_leaves_nothing(store: Store, url: str, postgr
     assert len(failed) == 1
     assert store.access(ANNA).events == ()
     assert record(store, event(1, (ANNA, "something new", 1, 1))) == Recorded(1, 0)
+
+
+def test_writers_about_different_people_never_wait_in_a_circle(store: Store) -> None:
+    """Each of the three writes into the log or numbers an item, which all have in common; none may give up."""
+
+    def change(number: int) -> None:
+        store.change_preferences(token(f"c{number}"), PreferencesChange(consents={"training": yes()}), now=NOW)
+
+    def erase(number: int) -> None:
+        store.erase([token(f"e{number}")], order_id=f"{number:032x}", now=NOW)
+
+    def report(number: int) -> None:
+        who = token(f"r{number}")
+        bought = Reported(event(number, (who, f"new {number}", 1, 1)))
+        store.record([bought, told(number, "dismissal", subject=who)], now=NOW)
+
+    with ThreadPoolExecutor(6) as pool:
+        jobs = [pool.submit(work, number) for number in range(30) for work in (change, erase, report)]
+    assert [job.exception() for job in jobs] == [None] * 90
 
 
 def test_a_server_that_stops_and_comes_back(server: Postgres) -> None:

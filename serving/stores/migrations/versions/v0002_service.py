@@ -28,7 +28,9 @@ def upgrade() -> None:
 
 def _load_in_generations() -> None:
     op.create_table("counters", Column("name", Text, primary_key=True), Column("value", _Number, nullable=False))
-    op.execute("INSERT INTO counters (name, value) VALUES ('generation', 1), ('lineages', 1), ('people', 0)")
+    op.execute(
+        "INSERT INTO counters (name, value) VALUES ('generation', 1), ('lineages', 1), ('people', 0)"
+    )  # no longer counted
     op.execute("INSERT INTO counters (name, value) VALUES ('keys', 0), ('reloads', 0)")
     _replace(
         "lineages",
