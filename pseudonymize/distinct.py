@@ -1,4 +1,4 @@
-"""The distinct values of a column: all of them in a batch, and how many there are, in memory that does not grow."""
+"""Working on distinct values: those of a batch and where they stand; how many in all, in memory that does not grow."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def encoded(values: pl.Series) -> tuple[pl.Series, pl.Series]:
         return distinct, places
     plain = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
     return pl.Series(pl.from_arrow(plain.dictionary), dtype=pl.String), pl.Series(pl.from_arrow(plain.indices))
+
+
+def spread(values: pl.Series, places: pl.Series) -> pl.Series:
+    """`values` in order at the true places, empty cells elsewhere."""
+    if places.all():
+        return values
+    return pl.Series([None] * len(places), dtype=values.dtype).scatter(places.arg_true(), values)
 
 
 class Distinct:

@@ -16,6 +16,7 @@ import msgspec
 import polars as pl
 import pyarrow.parquet as pq
 
+from pseudonymize.distinct import spread
 from pseudonymize.inputs import open_raw
 from pseudonymize.keys import VaultError
 from pseudonymize.suppression import SUPPRESSION_LABEL, SuppressionList, read_list
@@ -24,12 +25,21 @@ from pseudonymize.vault import Vault
 from pseudonymize.vault_record import EpochRecord, Status, VaultRecord
 from recsys.contracts.rekey import REKEY_MAP, MapHeader, map_metadata
 from recsys.contracts.table import CONTRACT_KEY, Origin, parquet_metadata
-from recsys.contracts.token import MEND, TOKEN_PATTERN, Lineage, column_lineage
+from recsys.contracts.token import (
+    DOMAIN_PATTERN,
+    EPOCH_PATTERN,
+    MEND,
+    TOKEN_PATTERN,
+    Lineage,
+    column_lineage,
+    lineages_of,
+)
 from recsys.errors import ContractError, TokenError, UsageError
 from recsys.files import replacing
 
-TOKEN_COLUMNS: Final = ("subject", "basket")
-_INSIDE: Final = r"s1\.[a-z][a-z0-9-]{0,15}\.[0-9]{2}\."  # a token in a place where none belongs
+_TOKEN_COLUMNS: Final = ("subject", "basket")
+_LINEAGE: Final = rf"{DOMAIN_PATTERN}\.{EPOCH_PATTERN}"
+_INSIDE: Final = rf"s1\.{_LINEAGE}\."  # a token in a place where none belongs
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +73,7 @@ class Mover:
         roots = roots_of(self._from, unwritten(tokens.drop_nulls(), self.source))
         made = written(domain_tokens(self._to, roots), self.target)
         held = pl.Series(self._suppressed.holds(self._suppression, roots))
-        if filled.all():
-            return made.alias(tokens.name), held
-        places = filled.arg_true()
-        empty = pl.Series(tokens.name, [None] * len(tokens), dtype=pl.String)
-        none = pl.repeat(value=False, n=len(tokens), dtype=pl.Boolean, eager=True)
-        return empty.scatter(places, made), none.scatter(places, held)
+        return spread(made, filled).alias(tokens.name), spread(held, filled).fill_null(value=False)
 
 
 def redomain(vault: Vault, source: str, target: str, file: Path, out: Path) -> Moved:
@@ -138,7 +143,7 @@ def epoch_map(vault: Vault, domain: str, files: Sequence[Path], out: Path, *, so
         VaultError: They are of the newest epoch already, or of another field root.
     """
     tokens = _distinct(files)
-    lineages = {Lineage(*name.split(".")) for name in tokens.str.extract(r"^s1\.([^.]+\.[^.]+)\.", 1).unique()}
+    lineages = set(lineages_of(tokens))
     if {lineage.domain for lineage in lineages} != {domain}:
         raise TokenError(_held(lineages), where=domain, mend="Give files of that domain only")
     target = vault.current(domain)
@@ -187,9 +192,9 @@ def _distinct(files: Iterable[Path]) -> pl.Series:
 
 def _token_columns(file: Path) -> tuple[str, ...]:
     names = open_raw(file).names
-    columns = tuple(name for name in TOKEN_COLUMNS if name in names)
+    columns = tuple(name for name in _TOKEN_COLUMNS if name in names)
     if not columns:
-        mend = f"Name a file with {' or '.join(TOKEN_COLUMNS)}"
+        mend = f"Name a file with {' or '.join(_TOKEN_COLUMNS)}"
         raise ContractError("has no column of tokens", where=str(file), mend=mend)
     return columns
 
@@ -220,7 +225,7 @@ def _frames(file: Path, columns: Sequence[str], form: str, why: str) -> Iterator
 
 
 def _form(lineage: Lineage) -> str:
-    return TOKEN_PATTERN.replace(r"[a-z][a-z0-9-]{0,15}\.[0-9]{2}", f"{lineage.domain}\\.{lineage.epoch}")
+    return TOKEN_PATTERN.replace(_LINEAGE, f"{lineage.domain}\\.{lineage.epoch}")
 
 
 def _is_wordless(dtype: pl.DataType) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -71,17 +72,20 @@ def dry_run(policy: FieldPolicy, inputs: Sequence[Path], now: dt.datetime) -> Ch
         vault = open_vault(Path(folder) / "vault", kek_file=None, environ={}, now=now)
         tokeniser = Tokeniser(vault, policy.fields, vault.current(DEFAULT_DOMAIN), action="check")
         gate = Gate(Run(lenient, tokeniser, Never(), now.date(), vault.path), _nowhere, Quarantine(None, ""))
-        gate.admit_all(matched(inputs, lenient))
+        strict = {table.name for table in policy.tables if table.bad_rows is BadRows.REFUSE}
+        reasons: Counter[str] = Counter()  # of the strict tables
+        for table, file in matched(inputs, lenient):
+            before = gate.quarantine.reasons.copy()
+            gate.admit_all([(table, file)])
+            if table.name in strict:
+                reasons += gate.quarantine.reasons - before
         counts = gate.check()
-    strict = {str(table.name) for table in policy.tables if table.bad_rows is BadRows.REFUSE}
-    met = {table.name for table, _ in matched(inputs, policy)}
-    unread = {form.unread for form in (field.form() for field in policy.fields.values())}
-    stopping = [reason for reason in gate.quarantine.reasons if reason.partition(": ")[2] not in unread]
+    unread = {field.form().unread for field in policy.fields.values()}  # goes to quarantine, however strict the table
     return Check(
         tables=tuple(tally.report() for tally in gate.tallies.values()),
         fields=field_reports(policy, counts),
         bad_rows=dict(gate.quarantine.reasons.most_common()),
-        refused=bool(stopping and met & strict),
+        refused=any(reason.partition(": ")[2] not in unread for reason in reasons),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 import msgspec
 
@@ -80,12 +80,11 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def form(self) -> CanonicalForm:
         """The canonical form, or `PolicyError` where an option is missing, unknown or another form's."""
-        dots_and_plus = DOTS_AND_PLUS if self.dots_and_plus else None
         options = {
             FormName.PHONE: ("region", self.region),
             FormName.NATIONAL_ID: ("scheme", self.scheme),
             FormName.DATE: ("layout", self.layout),
-            FormName.EMAIL: ("dots_and_plus", dots_and_plus if self.dots_and_plus is not None else None),
+            FormName.EMAIL: ("dots_and_plus", DOTS_AND_PLUS if self.dots_and_plus else None),
         }
         for form, (key, option) in options.items():
             if option is not None and form != self.canonical:
@@ -168,11 +167,10 @@ def role_name(kind: type[_Role]) -> str:
 
 
 Role = Subject | Identifier | Quasi | Sensitive | Feature | Evaluation | FreeText | Consent | Drop
-_KINDS: Final[tuple[type[Role], ...]] = (
-    *(Subject, Identifier, Quasi, Sensitive, Feature, Evaluation, FreeText, Consent, Drop),
-)
-CHOICES: Final = (Action, FreeTextAction, Generalise, BadRows, Feed, FormName)
-_SPOKEN: Final = [choice.value for kind in CHOICES for choice in kind]
+_KINDS: Final[tuple[type[Role], ...]] = get_args(Role)
+_CHOICES: Final = [
+    choice.value for kind in (Action, FreeTextAction, Generalise, BadRows, Feed, FormName) for choice in kind
+]
 _MEND: Final = "The example in examples/complete_journey/fields.toml shows every key"
 ROLES: Final = {role_name(kind): kind for kind in _KINDS}
 
@@ -307,5 +305,5 @@ def _convert(raw: object, kind: type[T], where: str) -> T:
             what = f"unknown key {unknown.group(1)!r}"
             mend = nearest(unknown.group(1), known, otherwise=f"The keys here are: {', '.join(known)}")
         elif choice is not None:
-            mend = nearest(choice.group(1), _SPOKEN, otherwise=_MEND)
+            mend = nearest(choice.group(1), _CHOICES, otherwise=_MEND)
         raise PolicyError(what, where=where, mend=mend) from None

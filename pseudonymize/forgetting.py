@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 
 from pseudonymize.canonical import CanonicalForm, form_labelled
-from pseudonymize.keys import BlockKey
 from pseudonymize.standard_input import canonical
 from pseudonymize.suppression import SUPPRESSION_LABEL, Kind, read_list, write_list
 from pseudonymize.tokens import Tokens, domain_label, domain_tokens, field_label, root_tokens, written
@@ -26,7 +25,6 @@ from pseudonymize.vault_lock import locked
 from pseudonymize.vault_record import Status
 from recsys.contracts.document import encode_document
 from recsys.contracts.erasure import ErasureOrder
-from recsys.contracts.token import Lineage
 from recsys.files import new_folder, write_text
 
 _MODE: Final = 0o600
@@ -87,16 +85,13 @@ def _roots(vault: Vault, field: str, form: CanonicalForm, people: pl.Series) -> 
     return {number: root_tokens(key, people) for number, key in zip(generations, keys, strict=True)}
 
 
-def _kinds(field: str, form: CanonicalForm, roots: Mapping[str, Tokens]) -> dict[Kind, Tokens]:
-    return {Kind(field, form.label, generation): tokens for generation, tokens in roots.items()}
-
-
 def _suppress(vault: Vault, field: str, form: CanonicalForm, roots: Mapping[str, Tokens]) -> int:
     (key,) = vault.take("forget", SUPPRESSION_LABEL)
     with locked(vault.path):
         listed = read_list(vault.path)
         known = 0
-        for kind, tokens in _kinds(field, form, roots).items():
+        for generation, tokens in roots.items():
+            kind = Kind(field, form.label, generation)
             known = max(known, int(listed.of(kind).holds(key, tokens).sum()))
             listed = listed.adding(key, kind, tokens, vault.now.date())
         write_list(vault.path, listed)
@@ -109,7 +104,8 @@ def _write_orders(vault: Vault, roots: Mapping[str, Tokens], folder: Path) -> tu
     by_domain: dict[str, list[str]] = {}
     for epoch, key in zip(readable, keys, strict=True):
         if epoch.generation in roots:
-            by_domain.setdefault(epoch.domain, []).extend(_written(key, roots[epoch.generation], epoch.lineage))
+            tokens = written(domain_tokens(key, roots[epoch.generation]), epoch.lineage)
+            by_domain.setdefault(epoch.domain, []).extend(tokens)
     names: list[str] = []
     for recipient in vault.record.recipients:
         if recipient.domain in by_domain:
@@ -123,7 +119,3 @@ def _write_orders(vault: Vault, roots: Mapping[str, Tokens], folder: Path) -> tu
             write_text(folder / name, encode_document(order).decode(), mode=_MODE)
             names.append(recipient.name)
     return tuple(sorted(names))
-
-
-def _written(key: BlockKey, roots: Tokens, lineage: Lineage) -> list[str]:
-    return written(domain_tokens(key, roots), lineage).to_list()

@@ -29,8 +29,8 @@ from recsys.contracts.document import decode_document, encode_document
 from recsys.errors import ContractError, OutputError
 from recsys.files import write_text
 
-LOG_FILE: Final = "keylog.jsonl"
-SEAL_FILE: Final = "keylog.seal"
+_LOG_FILE: Final = "keylog.jsonl"
+_SEAL_FILE: Final = "keylog.seal"
 _BEGINNING: Final = "0" * 64
 _MEND: Final = "Find out who wrote to the vault, and restore the log from its copy"
 
@@ -62,7 +62,7 @@ class KeyLog:
 
     def begin(self) -> None:
         """Write the log of a new vault, without entries."""
-        write_text(self.folder / LOG_FILE, "", mode=0o600)
+        write_text(self.folder / _LOG_FILE, "", mode=0o600)
         self._write(Seal())
 
     def append(self, at: dt.datetime, entries: Iterable[Mapping[str, str]]) -> None:
@@ -84,10 +84,10 @@ class KeyLog:
             VaultError: It is not; the first line that is wrong is named.
         """
         seal = self._sealed()
-        raw = read_private(self.folder / LOG_FILE, mend=_MEND)[: seal.size]
+        raw = read_private(self.folder / _LOG_FILE, mend=_MEND)[: seal.size]
         head, lines = _BEGINNING, raw.splitlines()
         for number, line in enumerate(lines, start=1):
-            if _said(line, "n") != number or _said(line, "previous") != head:
+            if _link(line) != (number, head):
                 raise self._broken(f"line {number} does not follow the one before it")
             head = hashlib.sha256(line).hexdigest()
         if (len(lines), len(raw), head) != (seal.entries, seal.size, seal.head):
@@ -95,7 +95,7 @@ class KeyLog:
         return seal
 
     def _extend(self, size: int, lines: bytes) -> None:
-        file = self.folder / LOG_FILE
+        file = self.folder / _LOG_FILE
         try:
             with file.open("r+b") as log:
                 log.truncate(size)
@@ -108,7 +108,7 @@ class KeyLog:
             raise OutputError(what, where=str(file), mend="Free some space: no key is used without an entry") from None
 
     def _sealed(self) -> Seal:
-        file = self.folder / SEAL_FILE
+        file = self.folder / _SEAL_FILE
         try:
             seal = decode_document(read_private(file, mend=_MEND), Seal, where=str(file))
         except ContractError:
@@ -118,15 +118,16 @@ class KeyLog:
         return seal
 
     def _write(self, seal: Seal) -> None:
-        write_text(self.folder / SEAL_FILE, encode_document(seal.under(self.key)).decode(), mode=0o600)
+        write_text(self.folder / _SEAL_FILE, encode_document(seal.under(self.key)).decode(), mode=0o600)
 
     def _broken(self, why: str) -> VaultError:
-        return VaultError(f"the key log was tampered with: {why}", where=str(self.folder / LOG_FILE), mend=_MEND)
+        return VaultError(f"the key log was tampered with: {why}", where=str(self.folder / _LOG_FILE), mend=_MEND)
 
 
-def _said(line: bytes, name: str) -> object:
+def _link(line: bytes) -> tuple[object, object]:
+    """Which entry a line says it is, and the hash of the one before it."""
     try:
         said = json.loads(line)
     except ValueError:
-        return None
-    return said.get(name) if isinstance(said, dict) else None
+        return None, None
+    return (said.get("n"), said.get("previous")) if isinstance(said, dict) else (None, None)

@@ -55,13 +55,13 @@ class Ledger:
             )
         return self._seen.height
 
-    def _merge(self) -> None:
-        self._seen = pl.concat([self._seen, *self._pending]).unique("value", keep="any")
-        self._written = pl.concat([self._written, *self._pending_written]).unique()
-        self._pending, self._pending_rows, self._pending_written = [], 0, []
-
     @property
     def written(self) -> int:
         """The number of distinct values before they were brought into their canonical form."""
         self._merge()
         return len(self._written)
+
+    def _merge(self) -> None:
+        self._seen = pl.concat([self._seen, *self._pending]).unique("value", keep="any")
+        self._written = pl.concat([self._written, *self._pending_written]).unique()
+        self._pending, self._pending_rows, self._pending_written = [], 0, []

@@ -45,6 +45,11 @@ class ColumnReport(msgspec.Struct, frozen=True, kw_only=True):
     distinct: int
     exact: bool  # whether `distinct` is exact; else it is within about 1 %
 
+    @property
+    def count(self) -> str:
+        """`distinct`, to be read."""
+        return f"{'' if self.exact else '≈ '}{self.distinct:,}"
+
 
 class TableReport(msgspec.Struct, frozen=True, kw_only=True):
     """The raw files of one table, with their rows before anything was dropped."""
@@ -132,15 +137,15 @@ class Tally:
 def grids(report: RunReport) -> list[Grid]:
     """The report for a terminal: a grid for each table that came in, and one for what went out."""
     incoming = [_incoming(table) for table in report.tables]
-    aside = [_aside(report)] if report.quarantine else []
-    return [*incoming, _merges(report.fields), *aside, _outgoing(report.release)]
+    aside = rows_grid(f"In quarantine: {report.quarantine_folder}", "reason", report.quarantine)
+    return [*incoming, _merges(report.fields), *([aside] if report.quarantine else []), _outgoing(report.release)]
 
 
 def _incoming(table: TableReport) -> Grid:
     grid = Grid("column", "role", "became", title=f"{table.table}: {table.rows:,} rows came in", box=SIMPLE_HEAD)
     grid.add_column("distinct values", justify="right")
     for column in table.columns:
-        grid.add_row(column.column, column.role, column.became, f"{'' if column.exact else '≈ '}{column.distinct:,}")
+        grid.add_row(column.column, column.role, column.became, column.count)
     return grid
 
 
@@ -153,43 +158,45 @@ def _merges(fields: tuple[FieldReport, ...]) -> Grid:
     return grid
 
 
-def _aside(report: RunReport) -> Grid:
-    grid = Grid("reason", title=f"In quarantine: {report.quarantine_folder}", box=SIMPLE_HEAD)
-    grid.add_column("rows", justify="right")
-    for reason, rows in report.quarantine.items():
-        grid.add_row(reason, f"{rows:,}")
-    return grid
-
-
 def _outgoing(release: Release) -> Grid:
-    grid = Grid("", title="What went out, and what did not", box=SIMPLE_HEAD)
+    dropped = {f"dropped: {reason}": rows for reason, rows in release.dropped.items()}
+    return rows_grid("What went out, and what did not", "", release.rows | dropped)
+
+
+def rows_grid(title: str, heading: str, counts: Mapping[str, int]) -> Grid:
+    """A grid of how many rows there are of what."""
+    grid = Grid(heading, title=title, box=SIMPLE_HEAD)
     grid.add_column("rows", justify="right")
-    for file, rows in release.rows.items():
-        grid.add_row(file, f"{rows:,}")
-    for reason, rows in release.dropped.items():
-        grid.add_row(f"dropped: {reason}", f"{rows:,}")
+    for name, rows in counts.items():
+        grid.add_row(name, f"{rows:,}")
     return grid
 
 
 def became(column: str, role: Role, table: Table, lineage: Lineage | None) -> str:
     """What a policy makes of a column, in words."""
-    to = target(role, table)
     if is_attribute(role, table):
-        coarser = f", {coarsened(role)}" if isinstance(role, Quasi) else ""
+        coarser = f", {_coarsened(role)}" if isinstance(role, Quasi) else ""
         return f"{Feed.DEMOGRAPHICS}: {attribute_of(column, role)}{coarser}"
-    words = {
-        Subject: f"{to}: token of {lineage}" if lineage else f"{to}: token",
-        Identifier: f"{to}: token of {lineage}" if lineage else f"{to}: token",
-        Evaluation: f"{table.feeds}: {to}",
-        FreeText: f"{to}, scanned",
-        Quasi: f"{to}, {coarsened(role)}" if isinstance(role, Quasi) else "",
-    }
     if isinstance(role, Consent):
         return f"consent to {role.purpose}"
-    return "dropped" if to is None else words.get(type(role), to)
+    to = target(role, table)
+    match role:
+        case _ if to is None:
+            return "dropped"
+        case Evaluation():
+            return f"{table.feeds}: {to}"
+        case Subject() | Identifier():
+            how = f": token of {lineage}" if lineage else ": token"
+        case FreeText():
+            how = ", scanned"
+        case Quasi():
+            how = f", {_coarsened(role)}"
+        case _:
+            how = ""
+    return f"{to}{how}"
 
 
-def coarsened(role: Quasi) -> str:
+def _coarsened(role: Quasi) -> str:
     """How a quasi-identifier is made coarser, in words."""
     match role:
         case Quasi(bands=tuple(bands)):

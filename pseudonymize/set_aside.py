@@ -29,18 +29,6 @@ class SetAside:
         for row in rows:
             self.reasons.setdefault(row, (column, why))
 
-    def refuse(self, wrong: pl.Series, place: Place, why: str, *, mend: str) -> None:
-        """Set the true rows aside, or raise `ContractError` for the first; the cell is not repeated."""
-        count = wrong.sum()
-        if not count:
-            return
-        if self.lenient:
-            self.add(place.numbers.filter(wrong), place.column, why)
-            return
-        more = f" (and {count - 1} more rows)" if count > 1 else ""
-        what = f"row {place.numbers[int(wrong.arg_true()[0])]}, column {place.column!r} {why}{more}"
-        raise ContractError(what, where=str(self.path), mend=mend)
-
     def kept(self, numbers: pl.Series) -> pl.Series:
         """Which rows were not set aside, by their numbers."""
         if not self.reasons:
@@ -57,8 +45,8 @@ class Place:
     numbers: pl.Series
 
     def refuse(self, wrong: pl.Series, why: str, *, mend: str) -> None:
-        """As `SetAside.refuse`."""
-        self.aside.refuse(wrong, self, why, mend=mend)
+        """As `Sieve.refuse`."""
+        Sieve(str(self.aside.path), self.numbers, aside=self.aside).refuse(wrong, self.column, why, mend=mend)
 
     def set_aside(self, unread: pl.Series, why: str) -> None:
         """Set the true rows aside, however strict the table is."""
@@ -84,7 +72,7 @@ class Sieve(Origin):
         return self.aside.kept(self.rows)
 
     def refuse(self, wrong: pl.Series, column: str, why: str, *, mend: str) -> None:
-        """Set the true rows aside, or raise as any origin."""
+        """Set the true rows aside, or raise as any origin; the cell is not repeated."""
         if self.aside is None or self.rows is None or not self.aside.lenient:
             Origin.refuse(self, wrong, column, why, mend=mend)
         else:

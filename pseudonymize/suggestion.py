@@ -19,6 +19,7 @@ from recsys.contracts.subjects import PURPOSE_PATTERN
 _BATCHES: Final = 4  # looked at: enough to see what a column holds
 _MOST: Final = 0.9  # of the filled cells, for a column to be of a kind
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+_DATE: Final = r"^\d{4}-\d\d-\d\d"
 _DROP: Final = 'role = "drop"'
 
 
@@ -26,11 +27,6 @@ _DROP: Final = 'role = "drop"'
 class _Column:
     name: str
     cells: pl.Series  # filled ones, as text
-
-    @property
-    def distinct(self) -> float:
-        """Distinct values a filled cell."""
-        return self.cells.n_unique() / max(len(self.cells), 1)
 
     def named(self, pattern: str) -> bool:
         """Whether the column's name holds a word."""
@@ -63,17 +59,20 @@ _RULES: Final[tuple[_Rule, ...]] = (
         "names people or their things",
     ),
 )
+
+
+def _day(what: str) -> _Rule:
+    why = f"the minute of a {what} singles people out"
+    return (lambda c: c.matches(_DATE), 'role = "quasi", generalise = "day", to = "day"', why)
+
+
 _PURCHASE_RULES: Final[tuple[_Rule, ...]] = (
     (
         lambda c: c.named(r"receipt|basket|transaction|order|invoice"),
         'role = "identifier", action = "tokenise", field = "receipt", to = "basket"',
         "holds a receipt together",
     ),
-    (
-        lambda c: c.matches(r"^\d{4}-\d\d-\d\d"),
-        'role = "quasi", generalise = "day", to = "day"',
-        "the minute of a purchase singles people out",
-    ),
+    _day("purchase"),
     (lambda c: c.named(r"item|product|sku|article|ean|upc"), 'role = "feature", to = "item"', "what was sold"),
     (lambda c: c.named(r"quantity|qty|units"), 'role = "feature", to = "quantity"', "how many"),
     (lambda c: c.named(r"value|amount|price|total|sales"), 'role = "feature", to = "value"', "what was paid"),
@@ -81,15 +80,11 @@ _PURCHASE_RULES: Final[tuple[_Rule, ...]] = (
 )
 _REDEMPTION_RULES: Final[tuple[_Rule, ...]] = (
     (lambda c: c.named(r"offer|coupon|voucher"), 'role = "evaluation", to = "offer_id"', "which offer was taken"),
-    (
-        lambda c: c.matches(r"^\d{4}-\d\d-\d\d"),
-        'role = "quasi", generalise = "day", to = "day"',
-        "the minute of a redemption singles people out",
-    ),
+    _day("redemption"),
 )
 _PEOPLE_RULES: Final[tuple[_Rule, ...]] = (
     (
-        lambda c: c.named(r"birth|dob") and c.matches(r"^\d{4}-\d\d-\d\d"),
+        lambda c: c.named(r"birth|dob") and c.matches(_DATE),
         'role = "quasi", generalise = "adult", to = "adult"',
         "of age or not is enough",
     ),
@@ -160,9 +155,8 @@ def _filled(values: pl.Series) -> pl.Series:
 
 def _person(columns: list[_Column]) -> _Column | None:
     """The column that most likely names the person: by its name, else by its addresses."""
-    likely = [c for c in columns if c.named(r"loyalty|card|customer|member|household|client|person|user|subject")]
-    likely += [c for c in columns if c.mostly(FormName.EMAIL)]
-    return max(likely, key=lambda column: (column in likely[:1], column.distinct), default=None)
+    by_name = (c for c in columns if c.named(r"loyalty|card|customer|member|household|client|person|user|subject"))
+    return next(by_name, None) or next((c for c in columns if c.mostly(FormName.EMAIL)), None)
 
 
 def _line(column: _Column, rules: tuple[_Rule, ...], taken: set[str], *, is_person: bool) -> str:

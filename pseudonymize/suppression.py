@@ -16,11 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pseudonymize.keys import BlockKey, Label, Purpose
+from pseudonymize.custody import read_private
+from pseudonymize.keys import BlockKey, Label, Purpose, VaultError
 from pseudonymize.tokens import Tokens
 from recsys.files import replacing
 
-LIST_FILE: Final = "suppressed.parquet"
+_LIST_FILE: Final = "suppressed.parquet"
+_RESTORE: Final = "Restore the list from its copy, or those on it come back"
 SUPPRESSION_LABEL: Final = Label(purpose=Purpose.SUPPRESSION, epoch="01")
 
 _SCHEMA: Final = {
@@ -87,12 +89,21 @@ class SuppressionList:
 
 
 def read_list(vault: Path) -> SuppressionList:
-    """The vault's suppression list; empty where nobody was forgotten."""
-    file = vault / LIST_FILE
-    return SuppressionList(pl.read_parquet(file) if file.is_file() else pl.DataFrame(schema=_SCHEMA))
+    """The vault's suppression list; empty where nobody was forgotten.
+
+    Raises:
+        VaultError: Unreadable, damaged or open to others.
+    """
+    file = vault / _LIST_FILE
+    if not file.exists():
+        return SuppressionList(pl.DataFrame(schema=_SCHEMA))
+    try:
+        return SuppressionList(pl.read_parquet(read_private(file, mend=_RESTORE)))
+    except pl.exceptions.PolarsError:
+        raise VaultError("the suppression list is damaged", where=str(file), mend=_RESTORE) from None
 
 
 def write_list(vault: Path, suppressed: SuppressionList) -> None:
     """Replace the list, whole or not at all; the caller holds the vault's lock."""
-    with replacing(vault / LIST_FILE, mode=0o600) as beside:
+    with replacing(vault / _LIST_FILE, mode=0o600) as beside:
         suppressed.rows.write_parquet(beside)

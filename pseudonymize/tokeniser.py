@@ -9,7 +9,7 @@ import polars as pl
 
 from pseudonymize.canonical import CanonicalForm, form_labelled
 from pseudonymize.canonical.text import text_column
-from pseudonymize.distinct import encoded
+from pseudonymize.distinct import encoded, spread
 from pseudonymize.fields import Field, nearest
 from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
@@ -61,7 +61,7 @@ class Tokeniser:
         filled = canonical.drop_nulls()
         roots = root_tokens(self._field_keys[field], filled)
         self._ledgers[field].add(distinct.filter(canonical.is_not_null()), filled, roots)
-        tokens = _spread(written(domain_tokens(self._domain_key, roots), self.lineage), canonical.is_not_null())
+        tokens = spread(written(domain_tokens(self._domain_key, roots), self.lineage), canonical.is_not_null())
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
         rows = tokens.gather(places).alias(values.name)
@@ -110,12 +110,5 @@ class _Suppressed:
             if kind.field == field:
                 canonical = form_labelled(kind.form).column(values)
                 held = self.entries.of(kind).holds(self.key, root_tokens(key, canonical.drop_nulls()))
-                found |= _spread(pl.Series(held), canonical.is_not_null()).fill_null(value=False)
+                found |= spread(pl.Series(held), canonical.is_not_null()).fill_null(value=False)
         return found
-
-
-def _spread(values: pl.Series, places: pl.Series) -> pl.Series:
-    """`values` in order at the true places, empty cells elsewhere."""
-    if places.all():
-        return values
-    return pl.Series([None] * len(places), dtype=values.dtype).scatter(places.arg_true(), values)

@@ -16,7 +16,7 @@ from recsys.contracts.manifest import TrainingData
 from recsys.contracts.purchases import purchase_files, read_purchases
 from recsys.contracts.release import RELEASE_FILE, release_beside
 from recsys.contracts.subjects import SUBJECTS, Purpose, consenting
-from recsys.contracts.token import Lineage, column_lineage
+from recsys.contracts.token import Lineage, column_lineage, lineages_of
 from recsys.errors import ContractError, TokenError, UsageError
 from recsys.files import sha256_of
 from recsys.history import purchase_days
@@ -173,7 +173,7 @@ def _with_its_subjects(sources: Sources, held: PurchasesDataset) -> Sources:
 
 def _check_one_epoch(purchases: pl.DataFrame, where: Path) -> None:
     """Refuse tokens of two epochs: one person would count as two, also where k buyers are asked for."""
-    epochs = purchases["subject"].str.extract(r"^s1\.[^.]+\.([^.]+)\.", 1).unique().sort().to_list()
+    epochs = sorted({lineage.epoch for lineage in lineages_of(purchases["subject"])})
     if len(epochs) > 1:
         raise TokenError(
             f"holds tokens of epochs {' and '.join(epochs)}: one person would count as two",

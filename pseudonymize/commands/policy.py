@@ -15,6 +15,7 @@ from pseudonymize.dry_run import WHY, Check, dry_run, refuse_bad
 from pseudonymize.fields import ROLES
 from pseudonymize.fields_check import load_fields
 from pseudonymize.processing_record import processing_record
+from pseudonymize.report import rows_grid
 from pseudonymize.suggestion import suggest as draft
 from recsys.console import now, print_json, say, screen
 
@@ -60,13 +61,9 @@ def _grids(found: Check) -> list[Grid]:
         grid.add_column("distinct values", justify="right")
         for column in table.columns:
             why = WHY[ROLES[column.role]]
-            count = f"{'' if column.exact else '≈ '}{column.distinct:,}"
-            grid.add_row(column.column, column.role, column.became.replace("rec.01", "the domain"), why, count)
+            became = column.became.replace("rec.01", "the domain")
+            grid.add_row(column.column, column.role, became, why, column.count)
         grids.append(grid)
     if found.bad_rows:
-        grid = Grid("rows that do not fit", title="Bad rows", box=SIMPLE_HEAD)
-        grid.add_column("rows", justify="right")
-        for reason, rows in found.bad_rows.items():
-            grid.add_row(reason, f"{rows:,}")
-        grids.append(grid)
+        grids.append(rows_grid("Bad rows", "rows that do not fit", found.bad_rows))
     return grids

@@ -72,12 +72,17 @@ def lineage_of(token: Token) -> Lineage:
 
 def column_lineage(tokens: pl.Series, *, where: str) -> Lineage:
     """The one domain and epoch of a column of well-formed tokens; `TokenError` where there are several or none."""
-    found = tokens.str.extract(r"^s1\.([^.]+\.[^.]+)\.", 1).unique().to_list()
+    found = lineages_of(tokens)
     if len(found) != 1:
         raise TokenError(
             f"tokens of {len(found)} domains or epochs in one file, expected exactly one",
             where=where,
             mend="Keep each domain and epoch in a release of its own",
         )
-    domain, epoch = found[0].split(".")
-    return Lineage(domain, epoch)
+    return found[0]
+
+
+def lineages_of(tokens: pl.Series) -> list[Lineage]:
+    """The domains and epochs of a column of well-formed tokens, each once, in order."""
+    found = tokens.str.extract(r"^s1\.([^.]+\.[^.]+)\.", 1).unique()
+    return sorted(Lineage(*lineage.split(".")) for lineage in found)

@@ -16,6 +16,7 @@ from pseudonymize.domains import redomain
 from pseudonymize.fields_check import load_fields
 from pseudonymize.forgetting import forget, lift
 from pseudonymize.gate.never import Never
+from pseudonymize.keys import VaultError
 from pseudonymize.rotation import destroy, rotate, rotate_root
 from pseudonymize.run import Run
 from pseudonymize.tokeniser import Tokeniser
@@ -130,6 +131,17 @@ def test_the_list_alone_tells_nothing(vault: Vault, made: Make, fields_file: Pat
     assert (vault.path / "suppressed.parquet").stat().st_mode & 0o777 == 0o600
     assert listed.height == 1
     assert not found(contents(vault.path), [CARD, *orders["training"].subjects])
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"), [(0o600, "the suppression list is damaged"), (0o640, "others can read it")]
+)
+def test_a_list_that_cannot_be_trusted_stops_the_run(vault: Vault, made: Make, mode: int, message: str) -> None:
+    file = vault.path / "suppressed.parquet"
+    file.write_bytes(b"PAR1")
+    file.chmod(mode)
+    with pytest.raises(VaultError, match=rf"suppressed\.parquet: .*{message}"):
+        made("none")
 
 
 @pytest.mark.slow

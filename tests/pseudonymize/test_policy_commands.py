@@ -50,6 +50,21 @@ def test_check_counts_every_bad_row_that_a_run_would_stop_at(shop: SimpleNamespa
         refuse_bad(checked)
 
 
+def test_check_refuses_only_where_a_run_would(
+    shop: SimpleNamespace, policy_file: PolicyFile, release: Release, tmp_path: Path
+) -> None:
+    shop.receipts["item"][0] = None
+    shop.write()
+    fields = policy_file({'feeds = "purchases"\n': 'feeds = "purchases"\nbad_rows = "quarantine"\n'})
+    checked = dry_run(load_fields(fields), shop.files, now())  # the other tables are strict, and have no bad rows
+    assert checked.bad_rows == release(shop.files, tmp_path / "out", fields=fields).quarantine == {"item: is empty": 1}
+    refuse_bad(checked)
+    shop.customers["consent_app"] = ["perhaps", "", ""]
+    shop.write()
+    with pytest.raises(ContractError, match="rows that do not fit: 2"):
+        refuse_bad(dry_run(load_fields(fields), shop.files, now()))
+
+
 def test_a_draft_can_be_used(shop: SimpleNamespace, release: Release, tmp_path: Path) -> None:
     cases = {
         "customers.csv": ("email", "drop"),
