@@ -18,14 +18,16 @@ from typing import Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import sparse
 
 from benchmarks.complete_journey import complete_journey
 from recsys.evaluation.comparison import Scores, mean_ndcg
 from recsys.evaluation.splits import Split, Window, split_at
-from recsys.history import purchase_days
+from recsys.history import day_number, purchase_days
 from training.factorize import Factorization, Transform
 from training.features.fold_in import FoldIn
-from training.matrix import PurchaseMatrix, purchase_matrix
+from training.record import Record
+from training.vocabulary import items_with_buyers
 
 VALIDATION: Final = Window(dt.date(2017, 10, 30), horizon=28)
 REGULARIZATION: Final = (0.35, 0.5, 0.6, 0.7, 1.0)
@@ -57,9 +59,7 @@ def main() -> None:
 def smaller(purchases: pl.DataFrame, households: int) -> None:
     """The same on a few households, mean over three draws, beside the λ that all households have."""
     draws = [Judge.of(_drawn(purchases, households, seed)) for seed in SEEDS]
-    edges = [
-        Factorization(1, regularization=1.0, iterations=1).fit(judge.matrix.counts).regularization_ for judge in draws
-    ]
+    edges = [Factorization(1, regularization=1.0, iterations=1).fit(judge.counts).regularization_ for judge in draws]
     for share in (*REGULARIZATION, None):
         models = [Factorization(regularization=share or PLAIN / edge, random_state=0) for edge in edges]
         novel, mixed = np.mean([judge.ndcg(model) for judge, model in zip(draws, models, strict=True)], axis=0)
@@ -71,19 +71,22 @@ def smaller(purchases: pl.DataFrame, households: int) -> None:
 class Judge:
     """What is learned from, and what is judged on."""
 
-    matrix: PurchaseMatrix
+    counts: sparse.csr_matrix
     split: Split
 
     @classmethod
     def of(cls, purchases: pl.DataFrame) -> Judge:
         """Split the purchases at the validation window."""
-        matrix = purchase_matrix(purchase_days(purchases, until=VALIDATION.as_of), min_buyers=5)
-        codes = np.arange(len(matrix.vocabulary), dtype=np.int32)
-        return cls(matrix, split_at(purchases, VALIDATION, matrix.vocabulary, codes, items=len(codes)))
+        daily = purchase_days(purchases, until=VALIDATION.as_of)
+        index = items_with_buyers(daily, min_buyers=5)
+        record = Record.of(daily, index, np.zeros(len(index), np.int64))
+        codes = np.arange(len(index), dtype=np.int32)
+        split = split_at(purchases, VALIDATION, index, codes, items=len(codes))
+        return cls(record.counts(day_number(VALIDATION.as_of)), split)
 
     def ndcg(self, model: Factorization) -> tuple[float, float]:
         """NDCG@10 of the tasks novel and mixed, every subject folded in exactly."""
-        fold = FoldIn.of(model.fit(self.matrix.counts), self.matrix.counts)
+        fold = FoldIn.of(model.fit(self.counts), self.counts)
         means = mean_ndcg(self.split, _scores(fold, self.split))
         return means["novel"], means["mixed"]
 

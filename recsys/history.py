@@ -102,10 +102,6 @@ class Histories:
             self.baskets[first:last],
         )
 
-    def up_to(self, day: int) -> Histories:
-        """What was bought on `day` (since 1970) or before: a purchase dated later has not happened yet."""
-        return self.where(self.day <= day)
-
     def where(self, kept: NDArray[np.bool_]) -> Histories:
         """The rows that are flagged in `kept` [N]."""
         if kept.all():

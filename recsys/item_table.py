@@ -30,15 +30,13 @@ INTERVAL: Final = ITEM_FEATURES.index("log interval")
 PRIOR: Final = ITEM_FEATURES.index("share of the most popular")
 
 
-def item_table(
-    statistics: pl.DataFrame, vocabulary: ItemIndex, categories: NDArray[np.int64] | None = None
-) -> NDArray[np.float32]:
+def item_table(statistics: pl.DataFrame, vocabulary: ItemIndex, categories: NDArray[np.int64]) -> NDArray[np.float32]:
     """float32 [M, S]: the `ITEM_FEATURES` of each model item; of one without statistics, those of one never bought.
 
     Args:
         statistics: In the item-statistics contract.
         vocabulary: The M model items.
-        categories: int64 [M], the category of each; None: no category is known.
+        categories: int64 [M], the category of each; all zero where none is known.
     """
     codes = vocabulary.encode(statistics["item"])
     known = codes >= 0
@@ -50,9 +48,7 @@ def item_table(
     logs = np.log(np.maximum(shares, _LEAST))
     mean_rate = (column["repeat_rate"] * column["buyers"]).sum() / max(column["buyers"].sum(), 1)
     recent = days[:, 2]
-    of_category = np.zeros(len(vocabulary))
-    if categories is not None:
-        of_category = np.asarray(np.bincount(categories, shares[:, 1])[categories], np.float64)
+    of_category = np.bincount(categories, shares[:, 1])[categories]
     return np.column_stack(
         [
             logs,

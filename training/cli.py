@@ -11,6 +11,7 @@ from rich.table import Table
 
 from recsys.console import new_app, print_json, say, screen, step, today, warn
 from recsys.contracts.manifest import Manifest
+from training import options
 from training.backtest.cli import backtest_command
 from training.budget import Budget, journal_of, parse_budget
 from training.cards.cli import card_command
@@ -69,26 +70,22 @@ def init_keys(
 @app.command("fit")
 def fit_command(  # noqa: PLR0913 - a command's options are its arguments
     *,
-    purchases: Annotated[Path, typer.Option(help="A purchases file, a release's folder or a dataset")],
-    models: Annotated[Path, typer.Option(help="Where bundles live, as PATH/NAME/VERSION")],
+    purchases: options.Purchases,
+    models: options.Models,
     name: Annotated[str, typer.Option(help="The bundle's name: lower-case letters, digits and hyphens")],
     signing_key: Annotated[Path, typer.Option(help="The private key that `keys init` made")],
-    catalogue: Annotated[Path | None, typer.Option(help="What the items are; without it, items as they are")] = None,
-    subjects: Annotated[
-        Path | None, typer.Option(help="Who agreed to training; without it, as a dataset says, or everyone")
-    ] = None,
-    guards: Annotated[Path | None, typer.Option(help="The policy that says what is not learned from")] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Use nothing dated on or after this day; or a file with the columns subject, day")
-    ] = None,
-    level: Annotated[LevelChoice, typer.Option(help="What is learned: items, or their category")] = LevelChoice.AUTO,
+    catalogue: options.Catalogue = None,
+    subjects: options.Subjects = None,
+    guards: options.Guards = None,
+    until: options.Until = None,
+    level: options.Level = LevelChoice.AUTO,
     profile: Annotated[Profile, typer.Option(help="How much work to do")] = Profile.DEFAULT,
     budget: Annotated[
         str | None, typer.Option(help="Of the search for settings: trials (12) or time (90s, 5m, 2h)")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings that `tune` wrote; nothing is searched then")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same data, trials and seed, same bundle")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for a program")] = False,
+    seed: options.Seed = 0,
+    json: options.Json = False,
 ) -> None:
     """Learn a bundle from purchases, hold its graph against the model, sign it and write it.
 

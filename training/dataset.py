@@ -59,6 +59,73 @@ class Dataset:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Unlearned:
+    """The items that the policy does not let anyone learn from, the policy's hash, and what in it matches nothing."""
+
+    items: list[str]
+    policy: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learnable:
+    """All that may be learned from, whatever its day.
+
+    Args:
+        sources: Where it came from, with the subjects file of a dataset.
+        purchases: In its contract, line by line.
+        catalogue: In its contract, without what is not learned from.
+        tokens_of: The one domain and epoch.
+        unlearned: What was left out.
+        fingerprint: Of the files.
+        release: What a manifest calls the release or dataset; None: there is none.
+        doubts: What the person at the terminal should know about that.
+    """
+
+    sources: Sources
+    purchases: pl.DataFrame
+    catalogue: pl.DataFrame | None
+    tokens_of: Lineage
+    unlearned: Unlearned
+    fingerprint: str
+    release: str | None
+    doubts: tuple[str, ...]
+
+    def before(self, until: dt.date | Ends | None) -> Dataset:
+        """What lies before a day; see `read_dataset`.
+
+        Raises:
+            ContractError: Too little is left to learn from.
+        """
+        ends, day = (until, until.last) if isinstance(until, Ends) else (None, until)
+        allowed = self.purchases if ends is None else ends.cut(self.purchases, self.tokens_of)
+        if day is not None:
+            allowed = allowed.filter(pl.col("day") < day)
+        days = allowed["day"].n_unique()
+        if days < 2:  # noqa: PLR2004 - on one day nothing comes before anything else
+            raise ContractError(
+                f"{days} days of purchases are left to learn from, after consent, guards and --until",
+                where=str(self.sources.purchases),
+                mend="Learning takes two days at least; for a ranking that is worth something, months",
+            )
+        first, last = allowed.select(first=pl.col("day").min(), last=pl.col("day").max()).row(0)
+        lineage = TrainingData(
+            fingerprint=self.fingerprint,
+            release=self.release,
+            domain=self.tokens_of.domain,
+            epoch=self.tokens_of.epoch,
+            first_day=first,
+            until=day or last + dt.timedelta(days=1),
+            until_file=ends.sha256 if ends is not None else None,
+            subjects=allowed["subject"].n_unique(),
+            purchases=len(allowed),
+            consent=Purpose.TRAINING.value if self.sources.subjects else "assumed",
+            guard_policy=self.unlearned.policy,
+        )
+        return Dataset(purchase_days(allowed), self.catalogue, lineage, self.unlearned.warnings + self.doubts)
+
+
 def read_dataset(sources: Sources, *, until: dt.date | Ends | None, today: dt.date) -> Dataset:
     """Read, check and filter.
 
@@ -71,48 +138,11 @@ def read_dataset(sources: Sources, *, until: dt.date | Ends | None, today: dt.da
     Raises:
         ContractError: A file breaks its contract, or too little is left to learn from.
     """
-    held = dataset_in(sources.purchases)
-    if held is not None:
-        sources = _with_its_subjects(sources, held)
-    purchases = read_purchases(sources.purchases, today=today)
-    if held is not None:
-        _check_one_epoch(purchases, sources.purchases)
-    tokens_of = column_lineage(purchases["subject"], where=str(sources.purchases))
-    catalogue = CATALOGUE.read(sources.catalogue) if sources.catalogue else None
-    unlearned = _unlearned_items(sources, catalogue)
-    allowed = _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(unlearned.items))
-    ends, day = (until, until.last) if isinstance(until, Ends) else (None, until)
-    if ends is not None:
-        allowed = ends.cut(allowed, tokens_of)
-    until_day = day or _day(allowed, pl.col("day").max() + dt.timedelta(days=1)) or today
-    allowed = allowed.filter(pl.col("day") < until_day)
-    if allowed["day"].n_unique() < 2:  # noqa: PLR2004 - on one day nothing comes before anything else
-        raise ContractError(
-            f"{allowed['day'].n_unique()} days of purchases are left to learn from, after consent, guards and --until",
-            where=str(sources.purchases),
-            mend="Learning takes two days at least; for a ranking that is worth something, months",
-        )
-    release, doubts = _release(sources.purchases) if held is None else (_state(sources.purchases, held), ())
-    lineage = TrainingData(
-        fingerprint=_fingerprint(sources),
-        release=release,
-        domain=tokens_of.domain,
-        epoch=tokens_of.epoch,
-        first_day=_day(allowed, pl.col("day").min()) or until_day,
-        until=until_day,
-        until_file=ends.sha256 if ends is not None else None,
-        subjects=allowed["subject"].n_unique(),
-        purchases=len(allowed),
-        consent=Purpose.TRAINING.value if sources.subjects else "assumed",
-        guard_policy=unlearned.policy,
-    )
-    if catalogue is not None:
-        catalogue = catalogue.filter(~pl.col("item").is_in(unlearned.items))
-    return Dataset(purchase_days(allowed), catalogue, lineage, unlearned.warnings + doubts)
+    return read_learnable(sources, today=today).before(until)
 
 
-def learnable(sources: Sources, *, today: dt.date) -> pl.DataFrame:
-    """The purchases that may be learned from, line by line, whatever their day: for a backtest to split.
+def read_learnable(sources: Sources, *, today: dt.date) -> Learnable:
+    """Read and check, for what cuts it at several days.
 
     Args:
         sources: The files.
@@ -125,28 +155,26 @@ def learnable(sources: Sources, *, today: dt.date) -> pl.DataFrame:
     if held is not None:
         sources = _with_its_subjects(sources, held)
     purchases = read_purchases(sources.purchases, today=today)
+    if held is not None:
+        _check_one_epoch(purchases, sources.purchases)
     tokens_of = column_lineage(purchases["subject"], where=str(sources.purchases))
-    unlearned = _unlearned_items(sources, CATALOGUE.read(sources.catalogue) if sources.catalogue else None)
-    return _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(unlearned.items))
+    catalogue = CATALOGUE.read(sources.catalogue) if sources.catalogue else None
+    unlearned = _unlearned_items(sources, catalogue)
+    allowed = _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(unlearned.items))
+    if catalogue is not None:
+        catalogue = catalogue.filter(~pl.col("item").is_in(unlearned.items))
+    release, doubts = _release(sources.purchases) if held is None else (_state(sources.purchases, held), ())
+    return Learnable(sources, allowed, catalogue, tokens_of, unlearned, _fingerprint(sources), release, doubts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Unlearned:
-    """The items that the policy does not let anyone learn from, the policy's hash, and what in it matches nothing."""
-
-    items: list[str]
-    policy: str | None
-    warnings: tuple[str, ...]
-
-
-def _unlearned_items(sources: Sources, catalogue: pl.DataFrame | None) -> _Unlearned:
+def _unlearned_items(sources: Sources, catalogue: pl.DataFrame | None) -> Unlearned:
     if sources.guards is None:
-        return _Unlearned([], None, ())
+        return Unlearned([], None, ())
     if catalogue is None:
         raise UsageError("needs --catalogue, which says what the policy's categories hold", where="--guards")
     policy = load_policy(sources.guards)
     placement = place(policy, catalogue)
-    return _Unlearned(sorted(placement.items_of(policy.unlearned)), policy.sha256, placement.warnings)
+    return Unlearned(sorted(placement.items_of(policy.unlearned)), policy.sha256, placement.warnings)
 
 
 def _agreed(purchases: pl.DataFrame, sources: Sources, tokens_of: Lineage) -> pl.DataFrame:
@@ -192,11 +220,6 @@ def _state(folder: Path, held: PurchasesDataset) -> str:
                 mend="Restore it; only `recsys-train` changes a dataset",
             )
     return held.fingerprint
-
-
-def _day(purchases: pl.DataFrame, day: pl.Expr) -> dt.date | None:
-    found: dt.date | None = purchases.select(day).item()
-    return found
 
 
 def _release(purchases: Path) -> tuple[str | None, tuple[str, ...]]:

@@ -16,18 +16,18 @@ from recsys.bundle import Bundle
 from recsys.console import step
 from recsys.contracts.manifest import Manifest
 from recsys.errors import BundleError
-from recsys.history import day_number
+from recsys.history import ItemIndex, day_number
 from training.categories import categories_of
 from training.dataset import Dataset
 from training.graph.assemble import assemble
 from training.levels import LevelChoice, ModelItemDays, to_level
-from training.matrix import PurchaseMatrix, purchase_matrix
 from training.parity import HISTORIES, Native, agrees, parity
 from training.plan import Chosen, Search, Work, choose, kept_private, learn
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
 from training.record import Record
 from training.settings import Settings
 from training.snapshot import World
+from training.vocabulary import items_with_buyers
 from training.windows import examples_of, time_scale
 
 SOLVER_STEPS: Final = (8, 12, 16, 24)  # of conjugate gradient: more, where fewer do not reach the exact solution
@@ -71,8 +71,7 @@ class Material:
     """What is learned from, counted."""
 
     days: ModelItemDays
-    matrix: PurchaseMatrix
-    world: World
+    work: Work
 
 
 def fit(dataset: Dataset, options: Options) -> Fitted:
@@ -82,11 +81,10 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
         ContractError: Too little is left to learn from.
         BundleError: The graph does not answer what the model answers, or members could be told from others.
     """
-    until = day_number(dataset.lineage.until)
     with step("Counting purchase days"):
         material = prepared(dataset, options)
-        world = material.world
-        work = Work(world, examples_of(world.record, until), until, EFFORTS[options.profile], options.seed)
+        work = material.work
+        world, record = work.world, work.world.record
     with step("Choosing settings") as tell:
         chosen = choose(work, options.search, tell)
     with step("Trying to tell who was learned from") as tell:
@@ -100,24 +98,24 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
         path=Path(options.name),
         manifest=msgspec.structs.replace(manifest, privacy=manifest.privacy | privacy),
         model=b"",
-        vocabulary=material.matrix.vocabulary,
-        item_map=_known(material.days.item_map, material.matrix),
-        statistics=world.log.as_of(until, min_buyers=MIN_BUYERS),
-        categories=world.record.categories,
+        vocabulary=record.vocabulary,
+        item_map=_known(material.days.item_map, record.vocabulary),
+        statistics=world.log.as_of(work.until, min_buyers=MIN_BUYERS),
+        categories=record.categories,
     )
     with step("Building the graph and holding it against the model"):
-        bundle = _with_graph(draft, native, world, until)
+        bundle = _with_graph(draft, native, world, work.until)
     return Fitted(bundle, dataset.warnings + _warnings(material.days, native))
 
 
 def prepared(dataset: Dataset, options: Options) -> Material:
     """Bring purchase days to model items, leave out those of too few buyers, and lay them out."""
+    until = day_number(dataset.lineage.until)
     days = to_level(dataset.daily, dataset.catalogue, options.level, min_buyers=MIN_BUYERS)
-    matrix = purchase_matrix(days.daily, min_buyers=MIN_BUYERS)
-    categories = categories_of(matrix.vocabulary, dataset.catalogue, days.level)
-    record = Record.of(days.daily, matrix.vocabulary, categories)
-    tau = time_scale(record, day_number(dataset.lineage.until))
-    return Material(days, matrix, World.of(days.daily, record, tau, MIN_BUYERS))
+    vocabulary = items_with_buyers(days.daily, min_buyers=MIN_BUYERS)
+    record = Record.of(days.daily, vocabulary, categories_of(vocabulary, dataset.catalogue, days.level))
+    world = World.of(days.daily, record, time_scale(record, until), MIN_BUYERS)
+    return Material(days, Work(world, examples_of(record, until), until, EFFORTS[options.profile], options.seed))
 
 
 def _with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundle:
@@ -141,7 +139,7 @@ def _with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bund
 
 
 def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Chosen, native: Native) -> Manifest:
-    metrics = {}
+    metrics, record = {}, material.work.world.record
     if chosen.trials:
         best = max(chosen.trials, key=lambda trial: trial.quality.against(chosen.trials[0].quality)).quality
         metrics = {"factorization_mixed_ndcg": best.mixed, "factorization_novel_ndcg": best.novel}
@@ -150,12 +148,12 @@ def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Ch
         version="",
         level=material.days.level,
         min_buyers=MIN_BUYERS,
-        data=msgspec.structs.replace(dataset.lineage, subjects=material.matrix.counts.shape[0]),
+        data=msgspec.structs.replace(dataset.lineage, subjects=record.subjects),
         configuration=_configuration(chosen.settings, options, material, native),
         seed=options.seed,
         parity={},
         metrics=metrics,
-        privacy={"min_buyers": float(MIN_BUYERS), "least_buyers": float(material.matrix.least_buyers)},
+        privacy={"min_buyers": float(MIN_BUYERS), "least_buyers": float(record.buyers(material.work.until).min())},
         libraries={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         files={},
         trials=tuple(msgspec.to_builtins(trial) for trial in chosen.trials),
@@ -170,7 +168,7 @@ def _configuration(
         "profile": options.profile.value,
         **msgspec.to_builtins(settings.factorization),
         "regularization_effective": native.lens.fold.regularization,
-        "time_scale_days": material.world.tau,
+        "time_scale_days": material.work.world.tau,
         "categories": native.lens.size,
         "ranker": "none" if native.ranker is None else "mlp",
         "hidden": " x ".join(map(str, ranker.hidden)),
@@ -181,11 +179,11 @@ def _configuration(
     }
 
 
-def _known(item_map: pl.DataFrame | None, matrix: PurchaseMatrix) -> pl.DataFrame | None:
+def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame | None:
     """The part of the map that leads to a model item of the bundle."""
     if item_map is None:
         return None
-    return item_map.filter(pl.col("model_item").is_in(matrix.vocabulary.names))
+    return item_map.filter(pl.col("model_item").is_in(vocabulary.names))
 
 
 def _warnings(days: ModelItemDays, native: Native) -> tuple[str, ...]:

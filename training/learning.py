@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
 
-from training.judging import Quality, Scored, quality
 from training.profiles import Effort
-from training.ranker import Ranker
-from training.sampling import Batch, Rows, batches, drawn
+from training.sampling import Rows, batches, drawn
 from training.settings import Settings
 from training.snapshot import World
 from training.windows import Examples
@@ -46,27 +43,6 @@ def fewer(examples: Examples, most: int, rng: np.random.Generator) -> Examples:
     if len(examples) <= most:
         return examples
     return examples.take(np.sort(rng.choice(len(examples), most, replace=False)))
-
-
-def ranker_quality(
-    world: World, examples: Examples, settings: Settings, ranker: Ranker, progress: Callable[[], None] = lambda: None
-) -> Quality:
-    """Judge a ranker on examples that it has not learned from, all candidates ranked."""
-    lens = world.lens(settings.factorization.estimator(0), examples.start, settings.factorization.half_life)
-
-    def scored() -> Iterator[Scored]:
-        for batch in batches(world, examples, lens):
-            yield _scores(batch, ranker), batch.relevant, batch.bought, batch.candidates
-            progress()
-
-    return quality(scored())
-
-
-def _scores(batch: Batch, ranker: Ranker) -> np.ndarray:
-    row, item = np.nonzero(batch.candidates)
-    scores = np.full(batch.candidates.shape, -np.inf)
-    scores[row, item] = ranker.decision_function(batch.seen.features(row, item))
-    return scores
 
 
 def _thinned(rows: Rows, most: int, rng: np.random.Generator) -> Rows:

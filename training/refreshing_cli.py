@@ -14,19 +14,20 @@ from recsys.console import parse_day, say, step, today, warn
 from recsys.contracts.statistics import ITEM_STATISTICS
 from recsys.model_items import to_model_items
 from recsys.statistics import item_statistics
+from training import options
 from training.dataset import Sources, read_dataset
 
 
 def statistics_command(  # noqa: PLR0913 - a command's options are its arguments
     *,
-    bundle: Annotated[Path, typer.Option(help="models/NAME (its current version), or models/NAME/VERSION")],
-    trust: Annotated[Path, typer.Option(help="The public key that must have signed the bundle")],
-    purchases: Annotated[Path, typer.Option(help="A purchases file, a release's folder or a dataset")],
+    bundle: options.Bundle,
+    trust: options.Trust,
+    purchases: options.Purchases,
     as_of: Annotated[str, typer.Option(help="Nothing dated on or after this day counts (YYYY-MM-DD)")],
     out: Annotated[Path, typer.Option(help="The statistics, for `recsys-serve --statistics`")],
-    subjects: Annotated[Path | None, typer.Option(help="Who agreed to training; others do not count")] = None,
+    subjects: options.Subjects = None,
     catalogue: Annotated[Path | None, typer.Option(help="Needed with --guards")] = None,
-    guards: Annotated[Path | None, typer.Option(help="The policy that says what is not learned from")] = None,
+    guards: options.Guards = None,
 ) -> None:
     """Compute a bundle's item statistics anew: popularity, trend, repeat rate, as of a day.
 

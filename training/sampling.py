@@ -9,17 +9,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.contracts.statistics import HALF_LIVES_DAYS
+from recsys.evaluation.recall import EVERYTHING, FROM_FACTORS, FROM_POPULARITY, POPULAR_BY
+from recsys.item_table import ITEM_FEATURES
 from training.features.assemble import Lens, Seen
 from training.snapshot import World
 from training.windows import Examples
 
 BATCH: Final = 128
 NEGATIVES: Final = 12  # for each item that was bought next
-EVERYTHING: Final = 2_500  # items up to which all are candidates
-FROM_FACTORS: Final = 200
-FROM_POPULARITY: Final = 50
-_BY: Final = (1 + HALF_LIVES_DAYS.index(30), 1 + HALF_LIVES_DAYS.index(1))  # columns of the item table
+_POPULAR: Final = tuple(ITEM_FEATURES.index(f"log share, {name}") for name in POPULAR_BY)
 
 
 @dataclass(frozen=True)
@@ -100,6 +98,6 @@ def _candidates(seen: Seen, bought: NDArray[np.bool_], there: NDArray[np.bool_])
     scores = np.where(there, seen.people @ seen.lens.fold.item_factors.T, -np.inf)
     best = np.argpartition(-scores, FROM_FACTORS, axis=1)[:, :FROM_FACTORS]
     np.put_along_axis(chosen, best, values=True, axis=1)
-    for column in _BY:
+    for column in _POPULAR:
         chosen[:, np.argpartition(-seen.items[:, column], FROM_POPULARITY)[:FROM_POPULARITY]] = True
     return chosen & everything

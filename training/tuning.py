@@ -72,11 +72,6 @@ class Journal:
             with self._path.open("ab") as file:
                 file.write(msgspec.json.encode(trial) + b"\n")
 
-    def remove(self) -> None:
-        """The search came to its end, and its result is written elsewhere."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-
 
 def search(
     judge: Callable[[FactorizationSettings], Quality],

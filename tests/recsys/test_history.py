@@ -104,12 +104,6 @@ def test_the_newest_rows_are_kept() -> None:
     assert made.day.max() == day_number(DAY)
 
 
-def test_what_is_dated_later_has_not_happened() -> None:
-    made = histories(frame([(1, "a", 0, 1.0), (1, "a", 5, 1.0), (2, "a", 6, 1.0)]), ItemIndex.of(["a"]))
-    past = made.up_to(day_number(DAY) + 5)
-    assert dict(zip(past.subjects, np.diff(past.offsets).tolist(), strict=True)) == {token(1): 2, token(2): 0}
-
-
 def test_baskets_are_counted_where_they_are_known() -> None:
     lines = frame([(1, "a", 0, 1.0), (1, "a", 0, 1.0), (1, "a", 0, 2.0)]).with_columns(
         basket=pl.Series([token("x"), token("x"), token("y")])

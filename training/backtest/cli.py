@@ -13,6 +13,7 @@ from recsys.errors import OutputError
 from recsys.evaluation.contenders import TRIALS
 from recsys.evaluation.runs import write_runs
 from recsys.evaluation.source import read_source
+from training import options
 from training.backtest.rolling import Rolling
 from training.backtest.running import Backtest, backtest
 from training.dataset import Sources
@@ -22,22 +23,22 @@ from training.profiles import Profile
 
 def backtest_command(  # noqa: PLR0913 - a command's options are its arguments
     *,
-    purchases: Annotated[Path, typer.Option(help="A purchases file, a release's folder or a dataset")],
+    purchases: options.Purchases,
     out: Annotated[Path, typer.Option(help="A new folder for the lists; they hold tokens")],
-    catalogue: Annotated[Path | None, typer.Option(help="What the items are; without it, items as they are")] = None,
-    subjects: Annotated[Path | None, typer.Option(help="Who agreed to training; the others are left out")] = None,
-    guards: Annotated[Path | None, typer.Option(help="The policy that says what is not learned from")] = None,
+    catalogue: options.Catalogue = None,
+    subjects: options.Subjects = None,
+    guards: options.Guards = None,
     as_of: Annotated[
         str | None, typer.Option(help="The first day of the last window; else it ends with the data")
     ] = None,
     windows: Annotated[int, typer.Option(min=1, max=100, help="How many, one after the other")] = 5,
     horizon: Annotated[int, typer.Option(min=1, max=3650, help="Days of each")] = 28,
     split: Annotated[SplitKind, typer.Option(help="All that is bought in a window, or last baskets")] = SplitKind.TIME,
-    level: Annotated[LevelChoice, typer.Option(help="What is learned: items, or their category")] = LevelChoice.AUTO,
+    level: options.Level = LevelChoice.AUTO,
     profile: Annotated[Profile, typer.Option(help="How much work the recipe does")] = Profile.DEFAULT,
     trials: Annotated[int, typer.Option(min=1, max=1000, help="Settings that each may try before a window")] = TRIALS,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same data and seed, same lists")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for a program")] = False,
+    seed: options.Seed = 0,
+    json: options.Json = False,
 ) -> None:
     """Fit the recipe and every baseline before each of several windows, and write what each would have listed.
 

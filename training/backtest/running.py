@@ -24,7 +24,7 @@ from recsys.history import ItemIndex
 from recsys.scorer import Scorer
 from training.backtest.learned import MOST_ITEMS, learned
 from training.backtest.rolling import Rolling
-from training.dataset import Sources, learnable, read_dataset
+from training.dataset import Learnable, Sources, read_learnable
 from training.fit import Options, fit
 from training.levels import LevelChoice
 from training.plan import Search
@@ -92,9 +92,10 @@ def backtest(asked: Backtest, source: Source, *, today: dt.date) -> Made:
     Raises:
         ContractError: The purchases do not reach that far back, or nobody came back in a window.
     """
-    purchases = compact(learnable(asked.sources, today=today))
+    learnable = read_learnable(asked.sources, today=today)
+    purchases = compact(learnable.purchases)
     windows = asked.rolling.over(*purchases.select(first=pl.col("day").min(), last=pl.col("day").max()).row(0))
-    recipes = _recipes(asked, windows, today)
+    recipes = _recipes(asked, windows, learnable)
     items = max(len(recipe.bundle.vocabulary) for recipe in recipes)
     runs = Assembly(K, (*UNLEARNED, *learned(items, seed=asked.seed)), asked.trials)
     for number, (window, recipe) in enumerate(zip(windows, recipes, strict=True), start=1):
@@ -115,13 +116,13 @@ def backtest(asked: Backtest, source: Source, *, today: dt.date) -> Made:
     return Made(RunSet(manifest, runs.lists(), runs.vocabularies(), _item_map(recipes)), _warnings(recipes, items))
 
 
-def _recipes(asked: Backtest, windows: Sequence[RunWindow], today: dt.date) -> list[_Recipe]:
+def _recipes(asked: Backtest, windows: Sequence[RunWindow], learnable: Learnable) -> list[_Recipe]:
     """The recipe, fitted before each window; all at the level that the earliest one chose."""
     recipes: list[_Recipe] = []
     for number, window in enumerate(windows, start=1):
         with step(f"Fitting the recipe before window {number} of {len(windows)}, {window.name}"):
             level = LevelChoice(recipes[0].bundle.manifest.level.value) if recipes else asked.level
-            dataset = read_dataset(asked.sources, until=window.as_of, today=today)
+            dataset = learnable.before(window.as_of)
         search = Search(trials=min(asked.trials, EFFORTS[asked.profile].trials))
         fitted = fit(dataset, Options(RECIPE, level, asked.profile, asked.seed, search))
         recipes.append(_Recipe(fitted.bundle, fitted.warnings))

@@ -14,6 +14,7 @@ from recsys.contracts.manifest import CARD_FILE
 from recsys.errors import BundleError, ContractError
 from recsys.evaluation.results import RankingResult
 from recsys.files import replacing
+from training import options
 from training.cards.html import card_page
 from training.cards.judged import judged
 from training.cards.lineage import lineage
@@ -23,8 +24,8 @@ _PAGE = "card.html"
 
 def card_command(
     *,
-    bundle: Annotated[Path, typer.Option(help="models/NAME (its current version), or models/NAME/VERSION")],
-    trust: Annotated[Path, typer.Option(help="The public key that must have signed it")],
+    bundle: options.Bundle,
+    trust: options.Trust,
     out: Annotated[Path, typer.Option(help="Folder for card.md and card.html")],
     results: Annotated[Path | None, typer.Option(help="Its ranking.json, of recsys-evaluate ranking")] = None,
     release: Annotated[Path | None, typer.Option(help="The release that it was learned from")] = None,

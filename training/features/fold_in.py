@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from training.factorize import Factorization, Transform
-from training.features.aggregate import SCALES, Aggregates
-
-Doubles = NDArray[np.float64]
+from training.features.aggregate import SCALES, Aggregates, Doubles
 
 
 @dataclass(frozen=True)

@@ -110,16 +110,14 @@ class _Ranking:
         own_items = statistics.rows(self.purchases.items)
         trips = trips_of(self.purchases)
         items = statistics.rows(candidates)
-        families = Families(
-            own=own_features(graph, given, own_items, trips, categories.at_items(in_category)),
-            own_absent=gp_pop(None, own_items.column(PRIOR)).unsqueezed(-1),
-            absent=gp_pop(None, items.column(PRIOR)).unsqueezed(-1),
-            item=items,
-            person=person_features(graph, self.purchases, given, trips).unsqueezed(1),
-            category=categories.features(given, in_category, lens.tau).rows(of_item.rows(candidates), axis=1),
-            collaborative=collaborative_features(graph, people, table.rows(candidates), lens.spread),
-            places=self._places(asked, padding),
-        )
+        own = own_features(graph, given, own_items, trips, categories.at_items(in_category))
+        own_absent, absent = (gp_pop(None, rows.column(PRIOR)).unsqueezed(-1) for rows in (own_items, items))
+        person = person_features(graph, self.purchases, given, trips).unsqueezed(1)
+        category = categories.features(given, in_category, lens.tau).rows(of_item.rows(candidates), axis=1)
+        collaborative = collaborative_features(graph, people, table.rows(candidates), lens.spread)
+        places = self._places(asked, padding)
+        pair = graph.joined([category, collaborative], axis=-1)
+        families = Families(own, own_absent, absent, items, person, pair, places)
         chances = graph.apply("Sigmoid", log_odds(graph, families, ranker, lens.tau))
         start, axis = graph.constant(np.array([0], np.int64)), graph.constant(np.array([1], np.int64))
         return graph.apply("Slice", chances, start, asked.size(0), axis)

@@ -17,6 +17,7 @@ from training.graph.builder import Graph, Value
 from training.ranker import CLIP, Network, Ranker
 
 _GP_POP = OWN_FEATURES.index("GP-Pop")
+_PAIR = slice(columns_of("category").start, columns_of("collaborative").stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Families:
         absent: [C, 1], the GP-Pop of the candidates as if they had never been bought.
         item: [C, features].
         person: [B, 1, features].
-        category, collaborative: [B, C, features].
+        pair: [B, C, features], those of the category and the collaborative ones.
         places: int64 [B, L, 2]: for each of the history's items its row and its position among the candidates.
     """
 
@@ -38,8 +39,7 @@ class Families:
     absent: Value
     item: Value
     person: Value
-    category: Value
-    collaborative: Value
+    pair: Value
     places: Value
 
 
@@ -59,16 +59,13 @@ def _standardised(graph: Graph, given: Families, ranker: Ranker) -> Families:
         return ((values - mean) * scale).within(CLIP)
 
     alone = slice(_GP_POP, _GP_POP + 1)
-    pair = graph.joined([given.category, given.collaborative], axis=-1)
-    both = slice(columns_of("category").start, columns_of("collaborative").stop)
     return Families(
         own=scaled(given.own, columns_of("own")),
         own_absent=scaled(given.own_absent, alone),
         absent=scaled(given.absent, alone),
         item=scaled(given.item, columns_of("item")),
         person=scaled(given.person, columns_of("person")),
-        category=scaled(pair, both),
-        collaborative=given.collaborative,
+        pair=scaled(given.pair, _PAIR),
         places=given.places,
     )
 
@@ -79,16 +76,15 @@ def _network(graph: Graph, ready: Families, network: Network, ranker: Ranker, ta
     def weighed(values: Value, weights: NDArray[np.float64]) -> Value:
         return values @ graph.constant(weights.astype(np.float32))
 
-    own = first[columns_of("own")]
-    popular = own[_GP_POP : _GP_POP + 1]
     columns = columns_of("own")
+    own = first[columns]
+    popular = own[_GP_POP : _GP_POP + 1]
     absent = np.clip((absent_features(tau) - ranker.mean_[columns]) / ranker.scale_[columns], -CLIP, CLIP)
     absent[_GP_POP] = 0
     constant = graph.constant((absent @ own).astype(np.float32))
     always = graph.constant((absent @ own + network.biases[0]).astype(np.float32))
-    pair = first[columns_of("category").start : columns_of("collaborative").stop]
     item = weighed(graph.joined([ready.item, ready.absent], axis=-1), np.vstack([first[columns_of("item")], popular]))
-    hidden = weighed(ready.category, pair) + item + (weighed(ready.person, first[columns_of("person")]) + always)
+    hidden = weighed(ready.pair, first[_PAIR]) + item + (weighed(ready.person, first[columns_of("person")]) + always)
     correction = weighed(ready.own, own) - weighed(ready.own_absent, popular) - constant
     hidden = graph.apply("ScatterND", hidden, ready.places, correction, reduction="add")
     for weights, biases in zip(network.weights[1:], network.biases[1:], strict=True):

@@ -15,6 +15,7 @@ from recsys.console import now, print_json, say, screen, warn
 from recsys.contracts.manifest import CARD_FILE, Manifest
 from recsys.errors import BundleError, RecsysError, UsageError
 from recsys.registry import bundle_names, bundle_versions, current_version, is_version, read_manifest
+from training import options
 from training.registry.diff import changes
 from training.registry.gates import MARGIN
 from training.registry.journal import Move, moves
@@ -22,11 +23,8 @@ from training.registry.moving import Evidence, Place, promote, rollback
 from training.registry.pruning import prune, to_prune
 from training.registry.writing import check_name
 
-_Models = Annotated[Path, typer.Option("--models", help="Where bundles live, as PATH/NAME/VERSION")]
 _Name = Annotated[str, typer.Option("--name", help="The bundle's name")]
-_Trust = Annotated[Path, typer.Option("--trust", help="The public key that must have signed it")]
 _Version = Annotated[str, typer.Option("--version", help="Which of its versions")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON for a program")]
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +39,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     subjects: int | None
 
 
-def list_command(*, models: _Models, json: _Json = False) -> None:
+def list_command(*, models: options.Models, json: options.Json = False) -> None:
     """List all bundles and which of them serve. Signatures are not checked: see `verify`.
 
     Example: `recsys-train list --models models`
@@ -61,10 +59,10 @@ def list_command(*, models: _Models, json: _Json = False) -> None:
 
 def show_command(
     *,
-    models: _Models,
+    models: options.Models,
     name: _Name,
     version: Annotated[str | None, typer.Option("--version", help="Which; the current")] = None,
-    json: _Json = False,
+    json: options.Json = False,
 ) -> None:
     """Show the card of a version and how it came to serve. Its signature is not checked: see `verify`.
 
@@ -84,10 +82,10 @@ def show_command(
 
 def promote_command(  # noqa: PLR0913 - a command's options are its arguments
     *,
-    models: _Models,
+    models: options.Models,
     name: _Name,
     version: _Version,
-    trust: _Trust,
+    trust: options.Trust,
     results: Annotated[
         list[Path] | None, typer.Option("--results", help="ranking.json of it, and of what serves, on the same windows")
     ] = None,
@@ -99,7 +97,7 @@ def promote_command(  # noqa: PLR0913 - a command's options are its arguments
     ] = MARGIN,
     force: Annotated[bool, typer.Option("--force", help="Although a gate stands in the way; needs --reason")] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="Why it is forced; written down")] = None,
-    json: _Json = False,
+    json: options.Json = False,
 ) -> None:
     """Let a version serve, if it passes: parity, its release, and no worse a ranking than what serves now.
 
@@ -116,12 +114,12 @@ def promote_command(  # noqa: PLR0913 - a command's options are its arguments
 
 def rollback_command(
     *,
-    models: _Models,
+    models: options.Models,
     name: _Name,
-    trust: _Trust,
+    trust: options.Trust,
     version: Annotated[str | None, typer.Option("--version", help="Which; the one that served before")] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why; written down")] = None,
-    json: _Json = False,
+    json: options.Json = False,
 ) -> None:
     """Let the version serve again that served before. It is verified; no gate is asked.
 
@@ -134,10 +132,10 @@ def rollback_command(
 
 def verify_command(
     *,
-    models: _Models,
-    trust: _Trust,
+    models: options.Models,
+    trust: options.Trust,
     name: Annotated[str | None, typer.Option("--name", help="Only this one")] = None,
-    json: _Json = False,
+    json: options.Json = False,
 ) -> None:
     """Check the signature and every byte of all versions, and that what `current` names is there.
 
@@ -171,12 +169,12 @@ def verify_command(
 
 def diff_command(
     *,
-    models: _Models,
+    models: options.Models,
     name: _Name,
-    trust: _Trust,
+    trust: options.Trust,
     before: Annotated[str, typer.Option("--from", help="A version")],
     after: Annotated[str, typer.Option("--to", help="Another")],
-    json: _Json = False,
+    json: options.Json = False,
 ) -> None:
     """Say what is different between two versions.
 
@@ -196,11 +194,11 @@ def diff_command(
 
 def prune_command(
     *,
-    models: _Models,
+    models: options.Models,
     name: _Name,
     keep: Annotated[int, typer.Option("--keep", min=1, help="How many of the newest stay")] = 5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go")] = False,
-    json: _Json = False,
+    json: options.Json = False,
 ) -> None:
     """Delete old versions; never the current one, nor the one that a rollback would lead to.
 

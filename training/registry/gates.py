@@ -71,7 +71,7 @@ def _quality(candidate: Bundle, current: Bundle | None, results: Sequence[Rankin
     other = _of(results, current)
     if other is None:
         return _failed(f"no result of {current.model_version}, which serves")
-    if not _comparable(own, other):
+    if _judged_on(own) != _judged_on(other):
         return _failed("the two results are not of the same purchases, windows, split and level")
     mine, theirs = _ndcg(own), _ndcg(other)
     if not mine or mine.keys() != theirs.keys():
@@ -90,15 +90,10 @@ def _of(results: Sequence[RankingResult], bundle: Bundle) -> RankingResult | Non
     return found[-1] if found else None
 
 
-def _comparable(own: RankingResult, other: RankingResult) -> bool:
-    return all(
-        mine == theirs
-        for mine, theirs in (
-            (own.purchases.fingerprint, other.purchases.fingerprint),
-            ([judged.window for judged in own.windows], [judged.window for judged in other.windows]),
-            ((own.run.split, own.run.k, own.run.level), (other.run.split, other.run.k, other.run.level)),
-        )
-    )
+def _judged_on(result: RankingResult) -> tuple[object, ...]:
+    """What has to be the same for two results to be compared."""
+    windows = [judged.window for judged in result.windows]
+    return result.purchases.fingerprint, windows, result.run.split, result.run.k, result.run.level
 
 
 def _ndcg(result: RankingResult) -> dict[str, float]:
