@@ -16,7 +16,7 @@ from support.chain import POLICY, ROOT
 from support.lab import LabFiles
 
 from recsys.errors import UsageError
-from recsys.evaluation.deciding import OpenShop
+from recsys.evaluation.inputs import OpenShop
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.simulation import Log, Plan, simulate, standing
 from recsys.policy import load_policy

@@ -18,7 +18,7 @@ from recsys.contracts.decision import Fill
 from recsys.contracts.state import DismissalScope, State
 from recsys.decide import Ranking, Scores, rank
 from recsys.evaluation.batch import Question
-from recsys.evaluation.deciding import OpenShop
+from recsys.evaluation.inputs import OpenShop
 from recsys.evaluation.population import Population
 from recsys.guards import Situation
 from recsys.history import Histories

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from recsys.arms import Arm
 from recsys.console import step
 from recsys.contracts.catalogue import path_parts
-from recsys.evaluation.deciding import OpenShop
+from recsys.evaluation.inputs import OpenShop
 from recsys.evaluation.intervals import bootstrap_means
 from recsys.evaluation.policy_lab.auc import auc_within, estimate_aucs
 from recsys.evaluation.policy_lab.groups import Demographics
