@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.contracts.evaluation_sets import DEMOGRAPHICS
 from recsys.contracts.token import MEND, Lineage, column_lineage
 from recsys.errors import ContractError, TokenError
-from recsys.evaluation.intervals import LEVEL, RESAMPLES, Estimate
+from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates
 
 SMALLEST: Final = 20  # members of a group that is told about
 _BLOCK: Final = 500  # resamples at a time: bounds memory
@@ -91,17 +91,19 @@ def estimate_groups(
     subjects, _columns = values.shape
     inside = members.astype(np.float64)
     sums = (inside[:, :, None] * values).transpose(1, 0, 2).reshape(subjects, -1)
-    drawn_means, drawn_gaps = [], []
+    drawn: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     for start in range(0, RESAMPLES, _BLOCK):
-        drawn = rng.multinomial(subjects, np.full(subjects, 1 / subjects), min(_BLOCK, RESAMPLES - start))
-        means, gaps = _means(drawn.astype(np.float64), sums, inside, values)
-        drawn_means.append(means)
-        drawn_gaps.append(gaps)
+        times = rng.multinomial(subjects, np.full(subjects, 1 / subjects), min(_BLOCK, RESAMPLES - start))
+        drawn.append(_means(times.astype(np.float64), sums, inside, values))
     exact = _means(np.ones((1, subjects)), sums, inside, values)
-    found = [
-        _estimates(one[0], np.concatenate(drawn)) for one, drawn in zip(exact, (drawn_means, drawn_gaps), strict=True)
-    ]
-    return GroupEstimates(*found)
+    resampled = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    means, gaps = (_of_groups(of_all[0], of_drawn) for of_all, of_drawn in zip(exact, resampled, strict=True))
+    return GroupEstimates(means, gaps)
+
+
+def _of_groups(exact: NDArray[np.float64], drawn: NDArray[np.float64]) -> list[list[Estimate]]:
+    """The estimates of each group, from its means [G, M] and those of the resamples [R, G, M]."""
+    return [estimates(exact[group], drawn[:, group]) for group in range(len(exact))]
 
 
 def _means(
@@ -116,11 +118,3 @@ def _means(
     rest = (weights @ values)[:, None, :] - of_group
     means = of_group / np.maximum(size, 1)
     return means, means - rest / np.maximum(weights.sum(axis=1)[:, None, None] - size, 1)
-
-
-def _estimates(exact: NDArray[np.float64], drawn: NDArray[np.float64]) -> list[list[Estimate]]:
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return [
-        [Estimate(*(float(v) for v in cell)) for cell in zip(*row, strict=True)]
-        for row in zip(exact, low, high, strict=True)
-    ]
