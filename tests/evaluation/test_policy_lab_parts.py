@@ -129,6 +129,14 @@ def test_groups_are_held_against_everyone_else() -> None:
     assert found.gaps[0][1].low > 3
 
 
+def test_a_resample_without_anybody_of_a_group_or_of_its_rest_is_not_counted() -> None:
+    values = np.where(np.arange(20) == 7, 0.25, 1.0)[:, None]
+    alone = np.arange(20) == 7
+    found = estimate_groups(values, np.stack([alone, ~alone]), np.random.default_rng(0))
+    assert found.means == [[Estimate(0.25, 0.25, 0.25)], [Estimate(1.0, 1.0, 1.0)]]
+    assert found.gaps == [[Estimate(-0.75, -0.75, -0.75)], [Estimate(0.75, 0.75, 0.75)]]
+
+
 def test_lists_are_judged_as_by_plain_loops() -> None:
     rng = np.random.default_rng(5)
     offers = np.array([rng.permutation(12)[:4] for _ in range(30)])

@@ -92,7 +92,8 @@ def _groups(
     judged = np.stack([quality[:, METRICS.index("ndcg")], quality[:, METRICS.index("beyond")], effect], axis=1)
     own = lists.personal & (lists.lengths == lab.question.count)
     service = np.stack([own.astype(np.float64), withheld], axis=1)
-    found = [one for one in demographics.groups(lab.subjects) if one[2][bought.rows].any()]
+    groups = demographics.groups(lab.subjects)
+    found = [one for one in groups if 0 < one[2][bought.rows].mean() < 1]  # a group that is everyone has no rest
     if not found:
         return ()
     members = np.stack([of_group for _, _, of_group in found])

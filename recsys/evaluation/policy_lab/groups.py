@@ -112,9 +112,16 @@ def _means(
     inside: NDArray[np.float64],
     values: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For R weightings of the subjects: the groups' means and their gaps to the rest, each [R, G, M]."""
+    """For R weightings of the subjects: the groups' means and their gaps to the rest, each [R, G, M].
+
+    NaN where nobody of the group, or of the rest, has any weight.
+    """
     of_group = (weights @ sums).reshape(len(weights), len(inside), -1)
     size = (weights @ inside.T)[:, :, None]
     rest = (weights @ values)[:, None, :] - of_group
-    means = of_group / np.maximum(size, 1)
-    return means, means - rest / np.maximum(weights.sum(axis=1)[:, None, None] - size, 1)
+    means = of_group / _or_nan(size)
+    return means, means - rest / _or_nan(weights.sum(axis=1)[:, None, None] - size)
+
+
+def _or_nan(size: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(size > 0, size, np.nan)
