@@ -104,9 +104,9 @@ def test_the_newest_rows_are_kept() -> None:
     assert made.day.max() == day_number(DAY)
 
 
-def test_what_is_dated_later_has_not_happened() -> None:
+def test_subjects_stay_when_their_rows_are_left_out() -> None:
     made = histories(frame([(1, "a", 0, 1.0), (1, "a", 5, 1.0), (2, "a", 6, 1.0)]), ItemIndex.of(["a"]))
-    past = made.up_to(day_number(DAY) + 5)
+    past = made.where(made.day <= day_number(DAY) + 5)
     assert dict(zip(past.subjects, np.diff(past.offsets).tolist(), strict=True)) == {token(1): 2, token(2): 0}
 
 
