@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.evaluation_sets import DEMOGRAPHICS
-from recsys.contracts.token import MEND, Lineage, column_lineage
-from recsys.errors import ContractError, TokenError
+from recsys.contracts.token import Lineage
+from recsys.errors import ContractError
 from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates
+from recsys.evaluation.source import check_lineage
 
 SMALLEST: Final = 20  # members of a group that is told about
 _BLOCK: Final = 500  # resamples at a time: bounds memory
@@ -55,8 +56,7 @@ def read_demographics(path: Path, lineage: Lineage) -> Demographics:
     rows = DEMOGRAPHICS.read(path)
     if rows.is_empty():
         raise ContractError("names nobody's group", where=str(path), mend="Name the release's demographics")
-    if column_lineage(rows["subject"], where=str(path)) != lineage:
-        raise TokenError("holds tokens of another domain or epoch than the purchases", where=str(path), mend=MEND)
+    check_lineage(rows["subject"], lineage, where=str(path))
     parts = rows.partition_by("attribute", as_dict=True, maintain_order=True)
     return Demographics(
         {str(name): dict(part.select("subject", "group").iter_rows()) for (name,), part in parts.items()}
