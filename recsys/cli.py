@@ -17,11 +17,12 @@ from recsys.contracts.evaluation_sets import AS_OF, CANDIDATES
 from recsys.contracts.table import check_ending, write_rows
 from recsys.errors import ContractError
 from recsys.evaluation import options
+from recsys.evaluation.bundle_runs import check_domain
 from recsys.evaluation.decide_cli import decide
 from recsys.evaluation.drift_cli import drift
 from recsys.evaluation.offers_cli import offers
 from recsys.evaluation.policy_cli import app as policy_app
-from recsys.evaluation.ranking_cli import check_domain, ranking
+from recsys.evaluation.ranking_cli import ranking
 from recsys.evaluation.source import check_lineage, read_source
 from recsys.evaluation.topk import list_top
 from recsys.evaluation.uplift_cli import uplift
