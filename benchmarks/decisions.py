@@ -24,7 +24,7 @@ from recsys.history import Histories, day_number
 from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy import Policy, load_policy
 from recsys.rank import Scores, rank
-from recsys.ranking import top_k
+from recsys.top_k import top_k
 
 POLICY = Path(__file__).parents[1] / "examples" / "policies" / "grocery.toml"
 AT = dt.datetime(2017, 11, 27, 9, tzinfo=dt.UTC)

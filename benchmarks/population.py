@@ -19,7 +19,7 @@ import polars as pl
 from benchmarks.timing import compare, seconds
 from recsys.errors import RecsysError
 from recsys.evaluation.batch import Question, decide_everyone
-from recsys.evaluation.deciding import People, Shop
+from recsys.evaluation.inputs import People, Shop
 from recsys.evaluation.population import Population
 from recsys.recommender import Recommender
 

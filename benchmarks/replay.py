@@ -19,7 +19,7 @@ from recsys.cli import app
 from recsys.console import today
 from recsys.contracts.offers import OFFERS
 from recsys.evaluation.batch import Question
-from recsys.evaluation.deciding import People, Shop
+from recsys.evaluation.inputs import People, Shop
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.policy import load_policy
 

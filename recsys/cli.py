@@ -15,14 +15,15 @@ from recsys.bundle import Bundle, load_bundle
 from recsys.console import new_app, parse_day, say, step, today, warn
 from recsys.contracts.evaluation_sets import AS_OF, CANDIDATES
 from recsys.contracts.table import check_ending, write_rows
-from recsys.contracts.token import Lineage, column_lineage
-from recsys.errors import ContractError, TokenError
+from recsys.errors import ContractError
+from recsys.evaluation import options
+from recsys.evaluation.bundle_runs import check_domain
 from recsys.evaluation.decide_cli import decide
 from recsys.evaluation.drift_cli import drift
 from recsys.evaluation.offers_cli import offers
 from recsys.evaluation.policy_cli import app as policy_app
-from recsys.evaluation.ranking_cli import check_domain, ranking
-from recsys.evaluation.source import read_source
+from recsys.evaluation.ranking_cli import ranking
+from recsys.evaluation.source import check_lineage, read_source
 from recsys.evaluation.topk import list_top
 from recsys.evaluation.uplift_cli import uplift
 from recsys.scorer import Scorer
@@ -35,16 +36,12 @@ app.command()(drift)
 app.command()(offers)
 app.add_typer(policy_app, name="policy")
 
-_Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION.")]
-_Trust = Annotated[Path, typer.Option("--trust", help="The public key that must have signed the bundle.")]
-_Purchases = Annotated[Path, typer.Option("--purchases", help="Purchases: a file, or the folder of a release.")]
-
 
 @app.command()
 def topk(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
-    bundle: _Bundle,
-    trust: _Trust,
-    purchases: _Purchases,
+    bundle: options.Bundle,
+    trust: options.Trust,
+    purchases: options.Purchases,
     as_of: Annotated[
         str, typer.Option("--as-of", help="A day, or a file with the columns subject and day; uses what lies before.")
     ],
@@ -71,7 +68,7 @@ def topk(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         source = read_source(purchases, today=today())
     check_domain(loaded, source.lineage, where=str(purchases))
     if isinstance(ends, pl.DataFrame):
-        _check_lineage(ends, source.lineage, where=as_of)
+        check_lineage(ends["subject"], source.lineage, where=as_of)
     chosen = _candidates(candidates, loaded) if candidates else None
     with step("Ranking"):
         lists = list_top(Scorer(loaded), source.purchases, ends, k=k, candidates=chosen)
@@ -99,16 +96,6 @@ def _ends(as_of: str) -> dt.date | pl.DataFrame:
     if as_of.endswith((".parquet", ".csv")):
         return AS_OF.read(Path(as_of))
     return parse_day(as_of, option="--as-of", latest=today() + dt.timedelta(days=1))
-
-
-def _check_lineage(ends: pl.DataFrame, purchases: Lineage, *, where: str) -> None:
-    lineage = column_lineage(ends["subject"], where=where)
-    if lineage != purchases:
-        raise TokenError(
-            f"holds tokens of {lineage}, the purchases those of {purchases}",
-            where=where,
-            mend="Name tables of one release",
-        )
 
 
 def _warn_of_seen_days(bundle: Bundle, ends: dt.date | pl.DataFrame) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.ragged import in_order
+from recsys.ragged import in_order, offsets_of
 
 MAX_ROWS: Final = 4096  # of one subject: the newest purchase days are kept, the rest is of no use to a ranking
 EPOCH: Final = dt.date(1970, 1, 1)
@@ -107,9 +107,8 @@ class Histories:
         if kept.all():
             return self
         sizes = np.bincount(self.rows_of[kept], minlength=len(self))
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         return Histories(
-            self.subjects, offsets, self.item[kept], self.day[kept], self.quantity[kept], self.baskets[kept]
+            self.subjects, offsets_of(sizes), self.item[kept], self.day[kept], self.quantity[kept], self.baskets[kept]
         )
 
 
@@ -157,7 +156,7 @@ def histories(
     kept = _newest(in_order(rows, day, item), np.bincount(rows, minlength=len(subjects)))
     return Histories(
         tuple(subjects),
-        np.concatenate([[0], np.cumsum(np.bincount(rows[kept], minlength=len(subjects)))]).astype(np.int64),
+        offsets_of(np.bincount(rows[kept], minlength=len(subjects))),
         item[kept],
         day[kept],
         daily["quantity"].to_numpy()[kept].astype(np.float32),

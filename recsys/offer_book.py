@@ -19,7 +19,7 @@ from recsys.policy import Placement, Policy, named_items, place
 from recsys.policy.document import UnknownCategory
 from recsys.purchase_keys import PurchaseKeys, lay_out_keys
 from recsys.ragged import Ragged
-from recsys.ranking import Ties
+from recsys.top_k import Ties
 
 _ALWAYS: Final = (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
 

@@ -29,14 +29,14 @@ class Ragged:
         arrays = [np.asarray(row, np.int64) for row in rows]
         lengths = np.fromiter((len(row) for row in arrays), np.int64, len(arrays))
         values = np.concatenate(arrays) if arrays else np.empty(0, np.int64)
-        return cls(_offsets(lengths), values)
+        return cls(offsets_of(lengths), values)
 
     @classmethod
     def of_pairs(cls, rows: NDArray[np.integer], values: NDArray[np.integer], size: int) -> Ragged:
         """`size` rows from pairs of row and value, each pair once, values in ascending order."""
         span = int(values.max(initial=0)) + 1
         row, value = np.divmod(np.unique(rows.astype(np.int64) * span + values), span)
-        return cls(_offsets(np.bincount(row, minlength=size)), value)
+        return cls(offsets_of(np.bincount(row, minlength=size)), value)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -70,7 +70,7 @@ class Ragged:
         """The other way round: for each of `rows` values, the rows that hold it."""
         order = np.argsort(self.values, kind="stable")
         counts = np.bincount(self.values, minlength=rows)
-        return Ragged(_offsets(counts), self.owners[order])
+        return Ragged(offsets_of(counts), self.owners[order])
 
     def any_of(self, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """[..., R]: whether any value of a row is flagged in `flags` [..., values' range]; false for empty rows."""
@@ -116,5 +116,6 @@ def changes(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
     return changed
 
 
-def _offsets(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+def offsets_of(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+    """int64 [R + 1]: where each row begins, and where the last one ends, once they lie end to end."""
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -16,7 +16,7 @@ from recsys.explore import explore
 from recsys.fallback import matches, segment_scores
 from recsys.guards import GUARDS, Situation
 from recsys.policy.document import ExplorationKind
-from recsys.ranking import Best, best_of
+from recsys.top_k import Best, best_of
 
 UNSCORED: Final = "unscored"  # what decisions call offers that nothing is known of
 _AHEAD: Final = 2  # list constraints strike out some of the best: look at so many times as many candidates at first

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from recsys.bundle import Bundle
 from recsys.contracts.runs import RunModel, Runs, RunWindow, SplitKind
-from recsys.errors import BundleError, ContractError
+from recsys.contracts.token import Lineage
+from recsys.errors import BundleError, ContractError, TokenError
 from recsys.evaluation.assembling import Assembly
 from recsys.evaluation.comparison import K, Scores, listed
 from recsys.evaluation.contenders import UNLEARNED
@@ -110,6 +111,21 @@ def check_unseen(bundle: Bundle, as_of: dt.date) -> None:
             f"and the first day to judge is {as_of}",
             where=bundle.model_version,
             mend=f"Fit with --until {as_of}, or judge from {until} on",
+        )
+
+
+def check_domain(bundle: Bundle, lineage: Lineage, *, where: str) -> None:
+    """Refuse purchases of another domain than the bundle's.
+
+    Raises:
+        TokenError: They are.
+    """
+    learned = bundle.manifest.data.domain
+    if lineage.domain != learned:
+        raise TokenError(
+            f"holds tokens of domain {lineage.domain!r}, and the bundle was learned from those of {learned!r}",
+            where=where,
+            mend="Ask the custodian for purchases of the bundle's domain",
         )
 
 

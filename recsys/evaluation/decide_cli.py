@@ -14,7 +14,7 @@ from recsys.console import parse_day, print_json, say, screen, step, today, warn
 from recsys.contracts.decision import Decision
 from recsys.evaluation import options
 from recsys.evaluation.batch import Question, Totals, decide_everyone
-from recsys.evaluation.deciding import People, Shop, check_days
+from recsys.evaluation.inputs import People, Shop, check_days
 from recsys.files import replacing
 
 

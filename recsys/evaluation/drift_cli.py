@@ -13,8 +13,8 @@ from recsys.console import parse_day, print_json, say, screen, step, today
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.document import encode_document
 from recsys.errors import UsageError
+from recsys.evaluation.bundle_runs import check_domain
 from recsys.evaluation.drifting import DRIFT_FILE, DriftResult, find_drift
-from recsys.evaluation.ranking_cli import check_domain
 from recsys.evaluation.report.drift_page import drift_page
 from recsys.evaluation.source import read_source
 from recsys.files import replacing

@@ -120,10 +120,10 @@ def _of_scores(bundle: Bundle, purchases: pl.DataFrame, first: Window, second: W
     scorer = Scorer(bundle)
     index = ItemIndex.of(purchases["item"].unique().sort())
     codes = scorer.codes(index)
-    fresh, best = FreshStatistics(scorer, purchases, index, codes), []
+    fresh, named, best = FreshStatistics(scorer, purchases, index, codes), compact(purchases), []
     for window in (first, second):
         fresh.refresh(window.as_of)
-        split = split_at(compact(purchases), window, index, codes, items=len(bundle.vocabulary)).thinned(_JUDGES)
+        split = split_at(named, window, index, codes, items=len(bundle.vocabulary)).thinned(_JUDGES)
         values = _best(scorer, split)
         if len(values) < LEAST_SUBJECTS:
             raise ContractError(

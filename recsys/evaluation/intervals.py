@@ -73,11 +73,13 @@ def resampled_means(
 
 
 def estimates(means: Doubles, resampled: Doubles) -> list[Estimate]:
-    """Percentile intervals: one estimate a column, from its mean [M] and its resampled means [R, M]."""
+    """Percentile intervals: one estimate a mean, row by row; `means` [...], and the same in resamples [R, ...].
+
+    What is NaN in a resample is left out of it: nobody was drawn whom it is about.
+    """
     low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return [
-        Estimate(float(mean), float(least), float(most)) for mean, least, most in zip(means, low, high, strict=True)
-    ]
+    cells = zip(means.ravel().tolist(), low.ravel().tolist(), high.ravel().tolist(), strict=True)
+    return [Estimate(mean, least, most) for mean, least, most in cells]
 
 
 def p_values(differences: Doubles) -> Doubles:

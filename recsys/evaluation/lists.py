@@ -1,4 +1,4 @@
-"""The best k of every row at once, by the very rule of `recsys.ranking.top_k`."""
+"""The best k of every row at once, by the very rule of `recsys.top_k.top_k`."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _result(scorer: Scorer, table: NDArray[np.float64], counts: tuple[int, int],
         raise ContractError(
             "nobody who redeemed anything has a history that the bundle can use",
             where="--purchases",
-            mend="Check dates",
+            mend="Name purchases that reach back before the campaigns' first days",
         )
     columns = np.concatenate([table, table[:, :1] - table], axis=1)
     estimates = bootstrap_means(columns, np.random.default_rng(seed))

@@ -13,11 +13,9 @@ from recsys.console import print_json, say, screen, step, today, warn
 from recsys.contracts.document import encode_document
 from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.contracts.offers import OFFERS
-from recsys.contracts.token import column_lineage
-from recsys.errors import TokenError
 from recsys.evaluation import options
 from recsys.evaluation.offers import OffersResult, campaigns_of, judge_offers
-from recsys.evaluation.source import read_source
+from recsys.evaluation.source import check_lineage, read_source
 from recsys.files import replacing
 from recsys.scorer import Scorer
 
@@ -45,8 +43,7 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     with step("Reading purchases, offers and redemptions"):
         source = read_source(purchases, today=today())
         redeemed = REDEMPTIONS.read(redemptions)
-        if column_lineage(redeemed["subject"], where=str(redemptions)) != source.lineage:
-            raise TokenError("holds tokens of another domain or epoch than the purchases", where=str(redemptions))
+        check_lineage(redeemed["subject"], source.lineage, where=str(redemptions))
         campaigns = campaigns_of(OFFERS.read(offers), redeemed)
     early = [campaign.start for campaign in campaigns if campaign.start < loaded.manifest.data.until]
     if early:

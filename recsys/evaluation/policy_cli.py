@@ -15,7 +15,7 @@ from recsys.console import new_app, parse_day, print_json, say, screen, today, w
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.evaluation import options
 from recsys.evaluation.batch import Question
-from recsys.evaluation.deciding import People, Shop, check_days
+from recsys.evaluation.inputs import People, Shop, check_days
 from recsys.evaluation.policy_lab.fairness_cli import fairness
 from recsys.evaluation.policy_lab.leakage_cli import leakage
 from recsys.evaluation.policy_lab.replay_cli import replay

@@ -13,9 +13,9 @@ import polars as pl
 from recsys.contracts.document import decode_document
 from recsys.contracts.state import EMPTY_STATE, State, SubjectState
 from recsys.contracts.subjects import SUBJECTS
-from recsys.contracts.token import MEND, Lineage, Token, column_lineage, parse_token
-from recsys.errors import ContractError, TokenError
-from recsys.evaluation.source import Source
+from recsys.contracts.token import Lineage, Token, parse_token
+from recsys.errors import ContractError
+from recsys.evaluation.source import Source, check_lineage
 from recsys.history import Histories, ItemIndex, histories
 
 
@@ -61,8 +61,7 @@ def read_population(source: Source, subjects: Path, state: Path | None) -> Popul
         TokenError: A file holds tokens of another domain or epoch than the purchases.
     """
     people = SUBJECTS.read(subjects)
-    if column_lineage(people["subject"], where=str(subjects)) != source.lineage:
-        raise TokenError("holds tokens of another domain or epoch than the purchases", where=str(subjects), mend=MEND)
+    check_lineage(people["subject"], source.lineage, where=str(subjects))
     states = {row["subject"]: state_of(row) for row in people.iter_rows(named=True)}
     if state is not None:
         states |= {line.subject: line.state for line in _lines(state, source.lineage)}

@@ -12,9 +12,8 @@ from recsys.bundle import Bundle, load_bundle
 from recsys.console import parse_day, print_json, say, screen, step, today, warn
 from recsys.contracts.document import encode_document
 from recsys.contracts.runs import SplitKind
-from recsys.contracts.token import Lineage
-from recsys.errors import TokenError, UsageError
-from recsys.evaluation.bundle_runs import Asked, bundle_runs, check_unseen
+from recsys.errors import UsageError
+from recsys.evaluation.bundle_runs import Asked, bundle_runs, check_domain, check_unseen
 from recsys.evaluation.ranking import judge_runs
 from recsys.evaluation.report.page import ranking_page
 from recsys.evaluation.report.remarks import remarks
@@ -68,21 +67,6 @@ def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         until = loaded.manifest.data.until
         given, source = _of_bundle(loaded, purchases, asked, seed=seed)
     _judge(given, source, out, until=until, seed=seed, json=json)
-
-
-def check_domain(bundle: Bundle, lineage: Lineage, *, where: str) -> None:
-    """Refuse purchases of another domain than the bundle's.
-
-    Raises:
-        TokenError: They are.
-    """
-    learned = bundle.manifest.data.domain
-    if lineage.domain != learned:
-        raise TokenError(
-            f"holds tokens of domain {lineage.domain!r}, and the bundle was learned from those of {learned!r}",
-            where=where,
-            mend="Ask the custodian for purchases of the bundle's domain",
-        )
 
 
 def _of_bundle(bundle: Bundle, purchases: Path, asked: Asked, *, seed: int) -> tuple[RunSet, Source]:

@@ -11,6 +11,7 @@ import polars as pl
 
 from recsys.contracts.purchases import purchase_files, read_purchases
 from recsys.contracts.token import Lineage, column_lineage
+from recsys.errors import TokenError
 from recsys.files import sha256_of
 
 
@@ -39,3 +40,14 @@ def read_source(path: Path, *, today: dt.date) -> Source:
     lineage = column_lineage(purchases["subject"], where=str(path))
     hashes = "\n".join(sha256_of(file) for file in purchase_files(path))
     return Source(purchases, lineage, hashlib.sha256(hashes.encode()).hexdigest())
+
+
+def check_lineage(subjects: pl.Series, purchases: Lineage, *, where: str) -> None:
+    """Refuse a table about other people than the purchases: its tokens are of another domain or epoch."""
+    lineage = column_lineage(subjects, where=where)
+    if lineage != purchases:
+        raise TokenError(
+            f"holds tokens of {lineage}, the purchases those of {purchases}",
+            where=where,
+            mend="Name tables of one release",
+        )

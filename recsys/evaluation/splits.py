@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recsys.contracts.runs import SplitKind
 from recsys.history import Histories, ItemIndex, day_number, purchase_days
-from recsys.ragged import Ragged
+from recsys.ragged import Ragged, offsets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,7 @@ def _of(daily: pl.DataFrame, subjects: list[str]) -> pl.DataFrame:
 
 
 def _offsets(rows: pl.Series, subjects: int) -> NDArray[np.int64]:
-    sizes = np.bincount(rows.to_numpy(), minlength=subjects)
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return offsets_of(np.bincount(rows.to_numpy(), minlength=subjects))
 
 
 def _flagged(rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -190,6 +189,5 @@ def _flagged(rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tup
 def _only(histories: Histories, kept: NDArray[np.int64]) -> Histories:
     """The subjects at `kept`, in ascending order."""
     rows = histories.where(np.isin(histories.rows_of, kept))
-    offsets = np.concatenate([[0], np.cumsum(np.diff(rows.offsets)[kept])]).astype(np.int64)
     subjects = tuple(histories.subjects[row] for row in kept)
-    return replace(rows, subjects=subjects, offsets=offsets)
+    return replace(rows, subjects=subjects, offsets=offsets_of(np.diff(rows.offsets)[kept]))

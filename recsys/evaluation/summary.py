@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.runs import TASKS
-from recsys.evaluation.intervals import Doubles, Estimate, estimates, holm, p_values, resampled_means
+from recsys.evaluation.intervals import Doubles, estimates, holm, p_values, resampled_means
 from recsys.evaluation.judging import Cell
 from recsys.evaluation.results import Difference, Figure
 from recsys.evaluation.segments import SEGMENTS
@@ -91,7 +91,7 @@ def _mean_of_known(drawn: Doubles) -> Doubles:
 
 
 def _figures(resampled: Resampled, models: Sequence[str]) -> Iterator[Figure]:
-    given = _flat_estimates(resampled.means, resampled.drawn)
+    given = iter(estimates(resampled.means, resampled.drawn))
     for model in models:
         for metric in resampled.cell.metrics:
             yield Figure(
@@ -108,7 +108,7 @@ def _figures(resampled: Resampled, models: Sequence[str]) -> Iterator[Figure]:
 def _differences(resampled: Resampled, models: Sequence[str], own: int) -> Iterator[Difference]:
     """The candidate minus each baseline, not corrected yet."""
     means, drawn = (values[..., own : own + 1, :] - values for values in (resampled.means, resampled.drawn))
-    given = _flat_estimates(means, drawn)
+    given = iter(estimates(means, drawn))
     p = iter(p_values(drawn.reshape(len(drawn), -1)).tolist())
     for model, of_baseline in zip(models, resampled.means.tolist(), strict=True):
         for metric, mean in zip(resampled.cell.metrics, of_baseline, strict=True):
@@ -126,10 +126,6 @@ def _differences(resampled: Resampled, models: Sequence[str], own: int) -> Itera
                     p=chance,
                     holm=chance,
                 )
-
-
-def _flat_estimates(means: Doubles, drawn: Doubles) -> Iterator[Estimate]:
-    return iter(estimates(means.reshape(-1), drawn.reshape(len(drawn), -1)))
 
 
 def _corrected(differences: Sequence[Difference]) -> list[Difference]:

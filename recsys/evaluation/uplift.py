@@ -128,7 +128,7 @@ def sample_ratio(first: pl.DataFrame) -> SampleRatio:
     if "arm_share" not in first.columns or first["arm_share"].null_count() == len(first):
         return SampleRatio(observed=counts, expected={}, p=None, suspicious=False)
     statistic, freedom, expected = 0.0, 0, dict.fromkeys(counts, 0.0)
-    for _, part in first.drop_nulls("arm_share").group_by("policy_version"):
+    for _, part in first.drop_nulls("arm_share").group_by("policy_version", maintain_order=True):
         shares = _shares(part)
         for arm, share in shares.items():
             wanted = share * len(part)
@@ -141,7 +141,8 @@ def sample_ratio(first: pl.DataFrame) -> SampleRatio:
 
 def _shares(part: pl.DataFrame) -> dict[str, float]:
     """The shares of one policy's arms; an arm that nobody is in has what the others leave."""
-    shares = {arm: float(share) for arm, share in part.group_by("arm").agg(pl.col("arm_share").first()).iter_rows()}
+    known = part.group_by("arm", maintain_order=True).agg(pl.col("arm_share").first())
+    shares = {arm: float(share) for arm, share in known.iter_rows()}
     left = 1.0 - sum(shares.values())
     missing = [arm.value for arm in Arm if arm.value not in shares]
     if missing and left > np.finfo(np.float32).eps:

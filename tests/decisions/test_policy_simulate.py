@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.chain import POLICY, ROOT
+from support.chain import POLICY
 from support.lab import LabFiles
+from support.scripts import script
 
 from recsys.errors import UsageError
-from recsys.evaluation.deciding import OpenShop
+from recsys.evaluation.inputs import OpenShop
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.simulation import Log, Plan, simulate, standing
 from recsys.policy import load_policy
@@ -131,17 +130,17 @@ def test_without_redemptions_there_is_no_rate_to_draw_from(lab_files: LabFiles, 
 
 
 def test_every_table_of_the_documentation_is_made_by_a_command(lab_files: LabFiles, tmp_path: Path) -> None:
-    script = load_script("measure_policies")
+    measuring = script("measure_policies")
     policy, other = lab_files.policy("doc", FATIGUE), lab_files.policy("doc-other", "[[diversity]]\nmax = 2\ndepth = 1")
     groups = {"demographics": lab_files.demographics, "out": tmp_path}
     lab_files.run("replay", policy, "--against", other, out=tmp_path)
     lab_files.run("fairness", policy, **groups)
     lab_files.run("leakage", policy, **groups)
     lab_files.run("simulate", policy, "--weeks", 1, "--sends", 1, "--shoppers", 10, out=tmp_path)
-    page = script.PAGE.read_text()
+    page = measuring.PAGE.read_text()
     names = re.findall(r"<!-- table: ([a-z-]+) -->", page)
     assert len(names) == len(set(names)) > 10
-    made = script.with_tables(page, tmp_path)
+    made = measuring.with_tables(page, tmp_path)
     assert made != page
     for text in (page, made):
         for name in names:
@@ -151,20 +150,11 @@ def test_every_table_of_the_documentation_is_made_by_a_command(lab_files: LabFil
 
 
 def test_the_policies_that_are_measured_differ_from_the_example_by_what_they_say(tmp_path: Path) -> None:
-    script, plain = load_script("measure_policies"), load_policy(POLICY)
-    (tmp_path / "stricter.toml").write_text(script.three_days_of_alcohol(POLICY.read_text()))
+    measuring, plain = script("measure_policies"), load_policy(POLICY)
+    (tmp_path / "stricter.toml").write_text(measuring.three_days_of_alcohol(POLICY.read_text()))
     stricter = load_policy(tmp_path / "stricter.toml")
     rules = zip(plain.only_if_purchased, stricter.only_if_purchased, strict=True)
     assert [(a.groups, a.min_days, b.min_days) for a, b in rules if a != b] == [(("alcohol",), 2, 3)]
-    (tmp_path / "quiet.toml").write_text(script.nothing_learned(POLICY.read_text()))
+    (tmp_path / "quiet.toml").write_text(measuring.nothing_learned(POLICY.read_text()))
     quiet = load_policy(tmp_path / "quiet.toml")
     assert set(quiet.unlearned) == set(plain.groups) > set(plain.unlearned)
-
-
-def load_script(name: str) -> Any:  # noqa: ANN401 - a script of docs/, as a module
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

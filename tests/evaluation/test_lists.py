@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.evaluation.lists import top_lists
-from recsys.ranking import top_k
+from recsys.top_k import top_k
 
 SCORE = st.sampled_from([0.0, 1.0, 2.0, -1.0, 0.5, math.inf, -math.inf, math.nan])
 CELL = st.tuples(SCORE, st.booleans())

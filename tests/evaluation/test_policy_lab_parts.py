@@ -129,6 +129,14 @@ def test_groups_are_held_against_everyone_else() -> None:
     assert found.gaps[0][1].low > 3
 
 
+def test_a_resample_without_anybody_of_a_group_or_of_its_rest_is_not_counted() -> None:
+    values = np.where(np.arange(20) == 7, 0.25, 1.0)[:, None]
+    alone = np.arange(20) == 7
+    found = estimate_groups(values, np.stack([alone, ~alone]), np.random.default_rng(0))
+    assert found.means == [[Estimate(0.25, 0.25, 0.25)], [Estimate(1.0, 1.0, 1.0)]]
+    assert found.gaps == [[Estimate(-0.75, -0.75, -0.75)], [Estimate(0.75, 0.75, 0.75)]]
+
+
 def test_lists_are_judged_as_by_plain_loops() -> None:
     rng = np.random.default_rng(5)
     offers = np.array([rng.permutation(12)[:4] for _ in range(30)])
@@ -195,7 +203,7 @@ def test_rates_count_what_was_redeemed_before_the_day(tmp_path: Path) -> None:
 def test_redemptions_that_tell_of_no_rate(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="nothing was redeemed before 2017-11-27"):
         read_rates(write_redemptions(tmp_path / "r.parquet", [(token("late"), 3)]), HERE, until=DAY)
-    with pytest.raises(TokenError, match="another domain"):
+    with pytest.raises(TokenError, match=r"tokens of shop\.01, the purchases those of rec\.01"):
         read_rates(write_redemptions(tmp_path / "f.parquet", [(token("x", domain="shop"), -3)]), HERE, until=DAY)
 
 
@@ -211,7 +219,7 @@ def test_shoppers_are_drawn_without_looking() -> None:
 def test_demographics_of_another_domain_are_refused(tmp_path: Path) -> None:
     row = {"subject": [token("x", domain="shop")], "attribute": ["age"], "group": ["65+"]}
     DEMOGRAPHICS.write(pl.DataFrame(row), tmp_path / "d.parquet")
-    with pytest.raises(TokenError, match="another domain"):
+    with pytest.raises(TokenError, match=r"tokens of shop\.01, the purchases those of rec\.01"):
         read_demographics(tmp_path / "d.parquet", HERE)
 
 

@@ -35,7 +35,7 @@ atexit.register(lambda: pathlib.Path(target).write_text(json.dumps(sorted(sys.mo
 runpy.run_module(module, run_name="__main__")
 """
 PLANTED = {
-    "recsys/ranking.py": "import pseudonymize",
+    "recsys/top_k.py": "import pseudonymize",
     "recsys/guards/never.py": "import cryptography",
     "training/matrix.py": "import pseudonymize.vault",
     "training/registry/writing.py": "import cryptography",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
-from typing import Any
 
 import pytest
 from support.chain import ROOT
 from support.commands import run
+from support.scripts import script
 
 MODULES = {
     "recsys-pseudonymize": "pseudonymize",
@@ -62,15 +61,6 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:\s]+)[^):]*\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
-
-
-def script(name: str) -> Any:  # noqa: ANN401 - a script of docs/, as a module
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_page_of_contracts_is_what_the_code_says() -> None:

@@ -26,7 +26,7 @@ from recsys.guards import GUARDS, Situation
 from recsys.guards.past_purchase_trap import without_trapped
 from recsys.policy.document import Exploration, ExplorationKind
 from recsys.pooling import CandidateMap
-from recsys.ranking import Ties, best_of
+from recsys.top_k import Ties, best_of
 
 MANY = Size(people=30, offers=8, items=10, lines=14)  # a fixed world costs more than its people
 

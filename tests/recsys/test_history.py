@@ -104,6 +104,12 @@ def test_the_newest_rows_are_kept() -> None:
     assert made.day.max() == day_number(DAY)
 
 
+def test_subjects_stay_when_their_rows_are_left_out() -> None:
+    made = histories(frame([(1, "a", 0, 1.0), (1, "a", 5, 1.0), (2, "a", 6, 1.0)]), ItemIndex.of(["a"]))
+    past = made.where(made.day <= day_number(DAY) + 5)
+    assert dict(zip(past.subjects, np.diff(past.offsets).tolist(), strict=True)) == {token(1): 2, token(2): 0}
+
+
 def test_baskets_are_counted_where_they_are_known() -> None:
     lines = frame([(1, "a", 0, 1.0), (1, "a", 0, 1.0), (1, "a", 0, 2.0)]).with_columns(
         basket=pl.Series([token("x"), token("x"), token("y")])

@@ -13,7 +13,7 @@ from recsys.cli import app
 from recsys.contracts.evaluation_sets import DEMOGRAPHICS, REDEMPTIONS
 from recsys.contracts.purchases import PURCHASES
 from recsys.evaluation.batch import Question
-from recsys.evaluation.deciding import People, Shop
+from recsys.evaluation.inputs import People, Shop
 from recsys.evaluation.policy_lab.lab import Lab
 from support import shop as made_up
 from support.tokens import token

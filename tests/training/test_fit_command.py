@@ -14,8 +14,8 @@ from support.tastes import DAYS, FIRST_DAY, ITEMS, NEVER, RARE, REFUSED, SUBJECT
 from recsys.bundle import Bundle, load_bundle
 from recsys.contracts.manifest import Level
 from recsys.history import ItemIndex, day_number, histories
-from recsys.ranking import top_k
 from recsys.scorer import Scorer
+from recsys.top_k import top_k
 
 UNTIL = FIRST_DAY + dt.timedelta(days=DAYS)
 

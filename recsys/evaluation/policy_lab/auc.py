@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.evaluation.intervals import LEVEL, RESAMPLES, Estimate
+from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates
 
 _BLOCK: Final = 1000  # resamples at a time: bounds memory
 
@@ -43,11 +43,9 @@ def estimate_aucs(
         weights = rng.multinomial(subjects, np.full(subjects, 1 / subjects), many).astype(np.float64)
         for of_scorer, values in zip(drawn, scores, strict=True):
             of_scorer.append(_weighted(weights, values, positive, fold))
-    exact = [auc_within(values, positive, fold) for values in scores]
-    resampled = [np.concatenate(parts) for parts in drawn]
-    means = [_estimate(value, sample) for value, sample in zip(exact, resampled, strict=True)]
-    paired = [_estimate(exact[0] - v, resampled[0] - s) for v, s in zip(exact, resampled, strict=True)]
-    return means, paired
+    exact = np.array([auc_within(values, positive, fold) for values in scores])
+    resampled = np.stack([np.concatenate(parts) for parts in drawn], axis=1)
+    return estimates(exact, resampled), estimates(exact[0] - exact, resampled[:, :1] - resampled)
 
 
 def _weighted(
@@ -63,8 +61,3 @@ def _weighted(
         right += ((of_having @ order) * of_lacking).sum(axis=1)
         pairs += of_having.sum(axis=1) * of_lacking.sum(axis=1)
     return right / np.maximum(pairs, 1)
-
-
-def _estimate(value: float, drawn: NDArray[np.float64]) -> Estimate:
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(value), float(low), float(high))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.console import step
 from recsys.errors import ContractError
-from recsys.evaluation.intervals import LEVEL, Estimate
+from recsys.evaluation.intervals import Estimate, estimates
 from recsys.evaluation.policy_lab.fairness_results import FairnessResult, GroupResult, Measured
 from recsys.evaluation.policy_lab.groups import SMALLEST, Demographics, GroupEstimates, estimate_groups
 from recsys.evaluation.policy_lab.judging import METRICS, Wanted, wanted
@@ -92,7 +92,8 @@ def _groups(
     judged = np.stack([quality[:, METRICS.index("ndcg")], quality[:, METRICS.index("beyond")], effect], axis=1)
     own = lists.personal & (lists.lengths == lab.question.count)
     service = np.stack([own.astype(np.float64), withheld], axis=1)
-    found = [one for one in demographics.groups(lab.subjects) if one[2][bought.rows].any()]
+    groups = demographics.groups(lab.subjects)
+    found = [one for one in groups if 0 < one[2][bought.rows].mean() < 1]  # a group that is everyone has no rest
     if not found:
         return ()
     members = np.stack([of_group for _, _, of_group in found])
@@ -123,8 +124,8 @@ def _variety(offers: NDArray[np.int64], rng: np.random.Generator) -> Estimate:
     drawn = offers[rng.integers(0, len(offers), (_DRAWS, SMALLEST))].reshape(_DRAWS, -1)
     drawn.sort(axis=1)
     new = (np.diff(drawn, axis=1, prepend=-1) != 0).sum(axis=1)  # -1 is an empty place, and no offer
-    low, high = np.quantile(new, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(new.mean()), float(low), float(high))
+    (found,) = estimates(new.mean(keepdims=True), new[:, None])
+    return found
 
 
 def _too_small(lab: Lab, demographics: Demographics) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from recsys.console import parse_day, today
 from recsys.evaluation import options
 from recsys.evaluation.batch import Question
 from recsys.evaluation.bundle_runs import check_unseen
-from recsys.evaluation.deciding import People, Shop
+from recsys.evaluation.inputs import People, Shop
 from recsys.evaluation.policy_lab.fairness import measure_fairness, people_of
 from recsys.evaluation.policy_lab.groups import read_demographics
 from recsys.evaluation.policy_lab.lab import Lab

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.evaluation_sets import DEMOGRAPHICS
-from recsys.contracts.token import MEND, Lineage, column_lineage
-from recsys.errors import ContractError, TokenError
-from recsys.evaluation.intervals import LEVEL, RESAMPLES, Estimate
+from recsys.contracts.token import Lineage
+from recsys.errors import ContractError
+from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates
+from recsys.evaluation.source import check_lineage
 
 SMALLEST: Final = 20  # members of a group that is told about
 _BLOCK: Final = 500  # resamples at a time: bounds memory
@@ -55,8 +56,7 @@ def read_demographics(path: Path, lineage: Lineage) -> Demographics:
     rows = DEMOGRAPHICS.read(path)
     if rows.is_empty():
         raise ContractError("names nobody's group", where=str(path), mend="Name the release's demographics")
-    if column_lineage(rows["subject"], where=str(path)) != lineage:
-        raise TokenError("holds tokens of another domain or epoch than the purchases", where=str(path), mend=MEND)
+    check_lineage(rows["subject"], lineage, where=str(path))
     parts = rows.partition_by("attribute", as_dict=True, maintain_order=True)
     return Demographics(
         {str(name): dict(part.select("subject", "group").iter_rows()) for (name,), part in parts.items()}
@@ -91,17 +91,19 @@ def estimate_groups(
     subjects, _columns = values.shape
     inside = members.astype(np.float64)
     sums = (inside[:, :, None] * values).transpose(1, 0, 2).reshape(subjects, -1)
-    drawn_means, drawn_gaps = [], []
+    drawn: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     for start in range(0, RESAMPLES, _BLOCK):
-        drawn = rng.multinomial(subjects, np.full(subjects, 1 / subjects), min(_BLOCK, RESAMPLES - start))
-        means, gaps = _means(drawn.astype(np.float64), sums, inside, values)
-        drawn_means.append(means)
-        drawn_gaps.append(gaps)
+        times = rng.multinomial(subjects, np.full(subjects, 1 / subjects), min(_BLOCK, RESAMPLES - start))
+        drawn.append(_means(times.astype(np.float64), sums, inside, values))
     exact = _means(np.ones((1, subjects)), sums, inside, values)
-    found = [
-        _estimates(one[0], np.concatenate(drawn)) for one, drawn in zip(exact, (drawn_means, drawn_gaps), strict=True)
-    ]
-    return GroupEstimates(*found)
+    resampled = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    means, gaps = (_of_groups(of_all[0], of_drawn) for of_all, of_drawn in zip(exact, resampled, strict=True))
+    return GroupEstimates(means, gaps)
+
+
+def _of_groups(exact: NDArray[np.float64], drawn: NDArray[np.float64]) -> list[list[Estimate]]:
+    """The estimates of each group, from its means [G, M] and those of the resamples [R, G, M]."""
+    return [estimates(exact[group], drawn[:, group]) for group in range(len(exact))]
 
 
 def _means(
@@ -110,17 +112,16 @@ def _means(
     inside: NDArray[np.float64],
     values: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For R weightings of the subjects: the groups' means and their gaps to the rest, each [R, G, M]."""
+    """For R weightings of the subjects: the groups' means and their gaps to the rest, each [R, G, M].
+
+    NaN where nobody of the group, or of the rest, has any weight.
+    """
     of_group = (weights @ sums).reshape(len(weights), len(inside), -1)
     size = (weights @ inside.T)[:, :, None]
     rest = (weights @ values)[:, None, :] - of_group
-    means = of_group / np.maximum(size, 1)
-    return means, means - rest / np.maximum(weights.sum(axis=1)[:, None, None] - size, 1)
+    means = of_group / _or_nan(size)
+    return means, means - rest / _or_nan(weights.sum(axis=1)[:, None, None] - size)
 
 
-def _estimates(exact: NDArray[np.float64], drawn: NDArray[np.float64]) -> list[list[Estimate]]:
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return [
-        [Estimate(*(float(v) for v in cell)) for cell in zip(*row, strict=True)]
-        for row in zip(exact, low, high, strict=True)
-    ]
+def _or_nan(size: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(size > 0, size, np.nan)

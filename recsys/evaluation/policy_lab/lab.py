@@ -12,13 +12,14 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from recsys.contracts.decision import Fill
 from recsys.contracts.state import DismissalScope, State
 from recsys.decide import Ranking, Scores, rank
 from recsys.evaluation.batch import Question
-from recsys.evaluation.deciding import OpenShop
+from recsys.evaluation.inputs import OpenShop
 from recsys.evaluation.population import Population
 from recsys.guards import Situation
 from recsys.history import Histories
@@ -137,6 +138,11 @@ class Lab:
             recommender = Recommender(self.shop.scorer, book)
             self._scored[key] = [recommender.scores(situation) for situation in self.situations(book)]
         return self._scored[key]
+
+
+def categories_of(book: OfferBook) -> dict[str, str]:
+    """The category path of each item that the catalogue places."""
+    return dict(book.catalogue.filter(pl.col("category").is_not_null()).select("item", "category").iter_rows())
 
 
 def _without_brands(shop: OpenShop, states: Sequence[State]) -> OpenShop:

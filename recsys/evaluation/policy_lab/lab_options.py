@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from recsys.console import warn
-from recsys.evaluation.deciding import OpenShop
+from recsys.evaluation.inputs import OpenShop
 from recsys.policy import Policy, load_policy, place
 
 LabPolicy = Annotated[Path, typer.Argument(help="The policy.")]

@@ -13,18 +13,17 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from recsys.arms import Arm
 from recsys.console import step
 from recsys.contracts.catalogue import path_parts
-from recsys.evaluation.deciding import OpenShop
+from recsys.evaluation.inputs import OpenShop
 from recsys.evaluation.intervals import bootstrap_means
 from recsys.evaluation.policy_lab.auc import auc_within, estimate_aucs
 from recsys.evaluation.policy_lab.groups import Demographics
 from recsys.evaluation.policy_lab.judging import METRICS, wanted
-from recsys.evaluation.policy_lab.lab import Lab, Lists
+from recsys.evaluation.policy_lab.lab import Lab, Lists, categories_of
 from recsys.evaluation.policy_lab.leakage_results import Leak, LeakageResult, Trait, Variant
 from recsys.evaluation.policy_lab.replay import asked
 from recsys.evaluation.policy_lab.ridge import fit_path, predict
@@ -156,7 +155,7 @@ def _scaled(columns: NDArray[np.float64]) -> NDArray[np.float64]:
 def _history(lab: Lab, book: OfferBook) -> NDArray[np.float64]:
     """float64 [S, F]: for each category (two parts of the path) the logarithm of purchase days, of unit variance."""
     known = lab.histories(book)
-    placed = dict(book.catalogue.filter(pl.col("category").is_not_null()).select("item", "category").iter_rows())
+    placed = categories_of(book)
     paths = [path_parts(placed[name])[:_DEPTH] if name in placed else () for name in book.index.names]
     numbers = {path: number for number, path in enumerate(dict.fromkeys(paths))}
     codes = np.array([numbers[path] for path in paths], np.int64)

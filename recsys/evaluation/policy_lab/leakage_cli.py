@@ -13,7 +13,7 @@ from recsys.errors import UsageError
 from recsys.evaluation import options
 from recsys.evaluation.batch import Question
 from recsys.evaluation.bundle_runs import check_unseen
-from recsys.evaluation.deciding import People, Shop
+from recsys.evaluation.inputs import People, Shop
 from recsys.evaluation.policy_lab.fairness import people_of
 from recsys.evaluation.policy_lab.groups import read_demographics
 from recsys.evaluation.policy_lab.lab import Lab

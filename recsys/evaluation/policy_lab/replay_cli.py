@@ -12,7 +12,7 @@ from recsys.errors import UsageError
 from recsys.evaluation import options
 from recsys.evaluation.batch import Question
 from recsys.evaluation.bundle_runs import check_unseen
-from recsys.evaluation.deciding import People, Shop
+from recsys.evaluation.inputs import People, Shop
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.lab_options import Horizon, LabPolicy, LabSeed, read_policy
 from recsys.evaluation.policy_lab.pages.page import publish

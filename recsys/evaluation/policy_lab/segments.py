@@ -23,7 +23,7 @@ from recsys.evaluation.intervals import bootstrap_means
 from recsys.evaluation.policy_lab.fairness_results import SegmentResult
 from recsys.evaluation.policy_lab.groups import Demographics
 from recsys.evaluation.policy_lab.judging import METRICS, Wanted
-from recsys.evaluation.policy_lab.lab import Lab, Lists
+from recsys.evaluation.policy_lab.lab import Lab, Lists, categories_of
 from recsys.history import Histories, histories
 from recsys.offer_book import OfferBook
 
@@ -92,7 +92,7 @@ def _buys(recent: Histories, book: OfferBook) -> NDArray[np.float64]:
 
 def _favourites(book: OfferBook, recent: Histories) -> list[str]:
     """The department that makes up more of a subject's purchase days than of everyone's, by the largest ratio."""
-    paths = dict(book.catalogue.filter(pl.col("category").is_not_null()).select("item", "category").iter_rows())
+    paths = categories_of(book)
     departments = [path_parts(paths[name])[0] if name in paths else "" for name in book.index.names]
     names, codes = np.unique(departments, return_inverse=True)
     cells = recent.rows_of * len(names) + codes[recent.item]

@@ -12,8 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.contracts.evaluation_sets import REDEMPTIONS
-from recsys.contracts.token import MEND, Lineage, column_lineage
-from recsys.errors import ContractError, TokenError
+from recsys.contracts.token import Lineage
+from recsys.errors import ContractError
+from recsys.evaluation.source import check_lineage
 
 _WEEK = 7
 
@@ -37,8 +38,8 @@ def read_rates(path: Path, lineage: Lineage, *, until: dt.date) -> Rates:
         TokenError: Their tokens are of another domain or epoch than the purchases.
     """
     rows = REDEMPTIONS.read(path)
-    if len(rows) and column_lineage(rows["subject"], where=str(path)) != lineage:
-        raise TokenError("holds tokens of another domain or epoch than the purchases", where=str(path), mend=MEND)
+    if len(rows):
+        check_lineage(rows["subject"], lineage, where=str(path))
     before = rows.filter(pl.col("day") < until)
     first = before["day"].min()
     if not isinstance(first, dt.date):

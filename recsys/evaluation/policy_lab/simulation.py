@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from recsys.contracts.state import Exposure, Response, ResponseKind, State
 from recsys.decide import rank
-from recsys.evaluation.policy_lab.lab import Lab
+from recsys.evaluation.policy_lab.lab import Lab, categories_of
 from recsys.evaluation.policy_lab.variants import certain, without
 from recsys.guards import Situation
 from recsys.offer_book import OfferBook
@@ -156,7 +156,7 @@ class _Shop:
 
 def _categories(book: OfferBook) -> Sequence[tuple[str, ...]]:
     """The category paths of each offer, as they stand in an exposure."""
-    placed = dict(book.catalogue.filter(pl.col("category").is_not_null()).select("item", "category").iter_rows())
+    placed = categories_of(book)
     names = book.index.names
     rows = (book.items.row(offer).tolist() for offer in range(len(book)))
     return [tuple(sorted({placed[names[item]] for item in row if names[item] in placed})) for row in rows]

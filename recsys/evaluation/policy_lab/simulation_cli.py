@@ -13,7 +13,7 @@ from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.errors import ContractError, UsageError
 from recsys.evaluation import options
 from recsys.evaluation.batch import Question
-from recsys.evaluation.deciding import OpenShop, People, Shop
+from recsys.evaluation.inputs import OpenShop, People, Shop
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.lab_options import LabPolicy, LabSeed, read_policy
 from recsys.evaluation.policy_lab.pages.page import publish

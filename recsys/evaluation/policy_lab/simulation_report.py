@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -36,13 +37,9 @@ def run_simulation(lab: Lab, policy: Policy, rates: NDArray[np.float64], plan: P
         logs = {}
         for arm in WITHOUT:
             with step(f"Sending with {arm}, wear {wear}"):
-                logs[arm] = simulate(lab, policy, arm, rates, _tired(plan, wear))
+                logs[arm] = simulate(lab, policy, arm, rates, replace(plan, wear=wear))
         arms += _arms(logs, wear, rates, rng)
     return SimulationResult(setting=_setting(lab, policy, rates, plan), arms=tuple(arms))
-
-
-def _tired(plan: Plan, wear: float) -> Plan:
-    return Plan(plan.weeks, plan.sends, wear, plan.repeated_after, plan.seed)
 
 
 def _setting(lab: Lab, policy: Policy, rates: NDArray[np.float64], plan: Plan) -> Setting:

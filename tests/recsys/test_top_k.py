@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys import ranking
+from recsys import top_k as module
 from recsys.ragged import Ragged, in_order
-from recsys.ranking import Ties, best_of, rows_at_once, top_k
+from recsys.top_k import Ties, best_of, rows_at_once, top_k
 
 SCORE = st.sampled_from([0.0, 1.0, 2.0, -1.0, math.inf, -math.inf, math.nan])
 
@@ -48,7 +48,7 @@ def test_a_batch_too_large_for_one_sort_is_ranked_in_parts(rows: list[list[tuple
     ties = Ties.of(np.zeros(7, np.int64))
     whole = best_of(scores, able, 3, ties)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranking, "_KEY_BITS", bits)
+        patch.setattr(module, "_KEY_BITS", bits)
         assert rows_at_once(7) == 1 << (bits - 35)
         parts = best_of(scores, able, 3, ties)
     assert parts.offsets == whole.offsets
