@@ -168,7 +168,7 @@ def role_name(kind: type[_Role]) -> str:
 
 Role = Subject | Identifier | Quasi | Sensitive | Feature | Evaluation | FreeText | Consent | Drop
 _KINDS: Final[tuple[type[Role], ...]] = get_args(Role)
-_CHOICES: Final = [
+CHOICES: Final = [
     choice.value for kind in (Action, FreeTextAction, Generalise, BadRows, Feed, FormName) for choice in kind
 ]
 _MEND: Final = "The example in examples/complete_journey/fields.toml shows every key"
@@ -305,5 +305,5 @@ def _convert(raw: object, kind: type[T], where: str) -> T:
             what = f"unknown key {unknown.group(1)!r}"
             mend = nearest(unknown.group(1), known, otherwise=f"The keys here are: {', '.join(known)}")
         elif choice is not None:
-            mend = nearest(choice.group(1), _CHOICES, otherwise=_MEND)
+            mend = nearest(choice.group(1), CHOICES, otherwise=_MEND)
         raise PolicyError(what, where=where, mend=mend) from None

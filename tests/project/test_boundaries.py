@@ -37,7 +37,7 @@ runpy.run_module(module, run_name="__main__")
 PLANTED = {
     "recsys/top_k.py": "import pseudonymize",
     "recsys/guards/never.py": "import cryptography",
-    "training/matrix.py": "import pseudonymize.vault",
+    "training/vocabulary.py": "import pseudonymize.vault",
     "training/registry/writing.py": "import cryptography",
     "recsys/decide.py": "import socket",
     "recsys/boosts.py": "import recsys.evaluation.ranking",
