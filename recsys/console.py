@@ -21,6 +21,7 @@ from rich.markup import escape
 from recsys.errors import RecsysError, UsageError
 
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells expect
+_NOTHING_LEFT: Final = "Interrupted; nothing half-written was left behind."
 _MENDS: Final = {errno.ENOSPC: "Free some space", errno.EDQUOT: "Free some space"}
 
 screen = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -46,7 +47,13 @@ def run(load: Callable[[], typer.Typer], name: str) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _interrupt)  # so that what is half-written goes then, too
     try:
-        status = load()(prog_name=name, standalone_mode=False)
+        app = load()
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed here. Install the requirements of this stage, as README says.", 1)
+    except KeyboardInterrupt:
+        fail(_NOTHING_LEFT, _INTERRUPTED)
+    try:
+        status = app(prog_name=name, standalone_mode=False)
     except RecsysError as error:
         fail(str(error), error.exit_status)
     except typer.TyperException as error:
@@ -61,7 +68,7 @@ def run(load: Callable[[], typer.Typer], name: str) -> NoReturn:
         mend = _MENDS.get(error.errno or 0, "Check that this user may read and write there")
         fail(f"{place}{error.strerror or type(error).__name__}. {mend}.", 1)
     if status == _INTERRUPTED:  # typer, too, answers an interrupt with this
-        fail("Interrupted; nothing half-written was left behind.", _INTERRUPTED)
+        fail(_NOTHING_LEFT, _INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

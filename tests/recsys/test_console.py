@@ -52,6 +52,14 @@ def test_a_failure_is_one_message_with_status_1() -> None:
     assert (done.returncode, done.stderr) == (1, "Error: file.csv, row 3: broke. Mend it.\n")
 
 
+def test_a_stage_that_is_not_installed_says_so() -> None:
+    script = COMMAND.replace("lambda: app", "lambda: __import__('some_package')")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603 - as above
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: some_package is not installed here.")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_place_that_this_user_may_not_enter_is_one_message_too() -> None:
     done = tried("go", "--count", "4")
     assert done.returncode == 1
