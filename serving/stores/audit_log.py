@@ -212,6 +212,7 @@ def _table(records: Sequence[DecisionRecord]) -> pl.DataFrame:
             "policy_version": [decision.policy_version for decision, _ in made],
             "arm": [decision.arm for decision, _ in made],
             "fill": [decision.fill.value for decision, _ in made],
+            "trial": [record.details.get("trial") for record in records],
             "arm_share": [record.details.get("arm_share") for record in records],
             "offers": [[item.offer_id for item in decision.items] for decision, _ in made],
             "scores": [[item.score for item in decision.items] for decision, _ in made],
