@@ -44,12 +44,12 @@ def uplift_report(result: UpliftResult) -> Report:
         sections=(_differences(result), _arms(result), _sizes(result)),
         facts=(
             (
-                "By intention to treat: a person belongs to the arm of their first decision, whatever came of it, and all "
-                f"that they did from then on counts{f', for {result.days} days' if result.days else ''}."
+                "By intention to treat: a person belongs to the arm of their first decision, whatever came of it, and "
+                f"all that they did from then on counts{f', for {result.days} days' if result.days else ''}."
             ),
             (
-                f"Intervals: 95{PERCENT}, percentile bootstrap over people, {RESAMPLES:,} resamples, seed {result.seed}; "
-                "each arm is drawn by itself. They are not corrected for the number of comparisons."
+                f"Intervals: 95{PERCENT}, percentile bootstrap over people, {RESAMPLES:,} resamples, seed "
+                f"{result.seed}; each arm is drawn by itself. They are not corrected for the number of comparisons."
             ),
         ),
     )
@@ -133,8 +133,8 @@ def _sizes(result: UpliftResult) -> Section:
         title="Whether the arms have their sizes",
         text=(
             (
-                f"Pearson's chi-square against the policy's shares: {found}. Below .001 is no accident: then people got "
-                "lost in one arm, and those who are left differ by more than what they were sent."
+                f"Pearson's chi-square against the policy's shares: {found}. Below .001 is no accident: then people "
+                "got lost in one arm, and those who are left differ by more than what they were sent."
             ),
         ),
         tables=(Table("uplift-sizes", "People by arm", ("arm", "people", "meant by the policy"), rows),),
