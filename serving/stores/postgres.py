@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -166,13 +167,20 @@ def answering() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if state[:2] in _NO_FAULT_OF_THE_DATABASE:
-            raise
-        what, mend = _MEANINGS.get(state[:2], _MEANINGS["08"])
-        raise StoreError(f"{PostgresDatabase.where} {what}", mend=mend) from None
+        raise _meaning(error.orig, error) from None
+    except psycopg.Error as error:
+        raise _meaning(error) from None
     except PoolTimeout:
         raise StoreError(f"{PostgresDatabase.where} is too busy", mend="Try again, or start more workers") from None
+
+
+def _meaning(said: BaseException | None, error: Exception | None = None) -> Exception:
+    """What to raise: a `StoreError`, or the error itself where the fault is ours."""
+    state = getattr(said, "sqlstate", None) or ""
+    if state[:2] in _NO_FAULT_OF_THE_DATABASE and isinstance(said, Exception):
+        return error or said
+    what, mend = _MEANINGS.get(state[:2], _MEANINGS["08"])
+    return StoreError(f"{PostgresDatabase.where} {what}", mend=mend)
 
 
 def _engine_of(url: str, *, patience: int | None, connections: int, ask_first: bool) -> Engine:
