@@ -49,6 +49,7 @@ class Standing:
         self._announced = store.changes().reloads
         self._versions = {role: named_version(path) for role, path in followed(settings).items()}
         self.active: Active = read_active(settings, clock())
+        store.prepare(self.active.book.index)
         self._refused: dict[str, Refusal] = {}
         self._shown: list[tuple[str, str, str]] = []
         self._show()
@@ -67,6 +68,7 @@ class Standing:
         with self._changing:
             versions = {role: named_version(path) for role, path in followed(self._settings).items()}
             active = read_active(self._settings, self._clock(), before=self.active)
+            self._store.prepare(active.book.index)
             self._versions = versions
             self._refused.clear()
             self._put(active)
