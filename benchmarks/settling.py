@@ -1,8 +1,8 @@
 """Writing decisions down, held against making them: `python -m benchmarks.settling [--work build/demo]`.
 
-Needs the files that `make demo` leaves; its state is copied. Making: reading the person, scoring, guards, list, reasons.
-Writing: the transaction with the audit record, each decision alone and sixteen at a time, as requests that wait for the
-same transaction are.
+Needs the files that `make demo` leaves; its state is copied. Making: reading the person, scoring, guards, list and
+reasons. Writing: the transaction with the audit record, each decision alone and sixteen at a time, as requests that
+wait for the same transaction are.
 """
 
 from __future__ import annotations
