@@ -1,8 +1,8 @@
 """`recsys-serve load` into SQLite: `python -m benchmarks.loading [--work build/demo]`.
 
 Needs the files that `make demo` leaves; they are in memory when it starts. Checking against catalogue and policy,
-netting, packing and writing are all in the figure. Held against the obvious way: a row a line of a receipt, and an index
-by person.
+netting, packing and writing are all in the figure. Held against the obvious way: a row a line of a receipt, and an
+index by person.
 """
 
 from __future__ import annotations

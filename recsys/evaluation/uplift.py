@@ -177,8 +177,9 @@ def _outcomes(first: pl.DataFrame, events: pl.DataFrame, days: int | None) -> _A
     sums = [
         (kind == "purchase").any().cast(pl.Float64).alias("buyers"),
         (kind == "purchase").sum().cast(pl.Float64).alias("purchases"),
-        (kind == "redemption").sum().cast(pl.Float64).alias("redemptions"),
     ]
+    if (later["type"] == "redemption").any():
+        sums.append((kind == "redemption").sum().cast(pl.Float64).alias("redemptions"))
     if "value" in later.columns and later["value"].null_count() < len(later):
         sign = pl.when(kind == "purchase").then(1.0).when(kind == "return").then(-1.0).otherwise(0.0)
         sums.append((pl.col("value").fill_null(0.0) * sign).sum().alias("spend"))

@@ -82,11 +82,8 @@ def _differences(result: UpliftResult) -> Section:
             Table(
                 "uplift-differences",
                 f"Difference of means, with its 95{PERCENT} interval",
-                ("arm", "against", "metric", "difference", "relative"),
-                tuple(
-                    (row.arm, row.against, row.metric, signed(row.estimate), share(row.relative))
-                    for row in result.uplifts
-                ),
+                ("comparison", "metric", "difference", "relative"),
+                tuple((_named(row), row.metric, signed(row.estimate), share(row.relative)) for row in result.uplifts),
             ),
         ),
         plots=tuple(_plot([row for row in result.uplifts if row.metric == name], name) for name in names),
@@ -96,27 +93,31 @@ def _differences(result: UpliftResult) -> Section:
 def _plot(rows: list[Uplift], metric: str) -> Plot:
     drawn = [
         {
-            "label": f"{row.arm} against {row.against}",
+            "label": _named(row),
             "mean": row.estimate.mean,
             "low": row.estimate.low,
             "high": row.estimate.high,
         }
         for row in rows
     ]
-    told = "; ".join(f"{row.arm} against {row.against}: {signed(row.estimate)}" for row in rows)
+    told = "; ".join(f"{_named(row)}: {signed(row.estimate)}" for row in rows)
     return Plot(forest(drawn, f"difference in {MEASURED[metric]}"), told, f"{MEASURED[metric].capitalize()}.")
+
+
+def _named(row: Uplift) -> str:
+    return f"{row.arm} against {row.against}"
 
 
 def _arms(result: UpliftResult) -> Section:
     names = list(dict.fromkeys(figure.arm for figure in result.arms))
     metrics = list(dict.fromkeys(figure.metric for figure in result.arms))
     figures = {(figure.arm, figure.metric): figure for figure in result.arms}
-    rows = tuple((arm, ARMS[arm], *(_cell(figures[arm, metric]) for metric in metrics)) for arm in names)
+    rows = tuple((f"{arm}: {ARMS[arm]}", *(_cell(figures[arm, metric]) for metric in metrics)) for arm in names)
     bundles = tuple((arm, ", ".join(versions)) for arm, versions in result.bundles.items())
     return Section(
         title="What each arm did",
         tables=(
-            Table("uplift-arms", f"Mean a person, with its 95{PERCENT} interval", ("arm", "got", *metrics), rows),
+            Table("uplift-arms", f"Mean a person, with its 95{PERCENT} interval", ("arm", *metrics), rows),
             Table("uplift-bundles", "Which bundles decided", ("arm", "bundles"), bundles),
         ),
     )
