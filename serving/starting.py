@@ -104,6 +104,8 @@ def _say_what_serves(active: Active, clockwork: Clockwork) -> None:
         warn(warning)
     if active.book.unplaced.any():
         warn(f"{active.book.unplaced.sum():,} offers hold an item that the catalogue cannot place; they are withheld.")
+    if active.challenger is not None and active.policy.trial is None:
+        warn("A challenger is named, and the policy has no [trial]: it decides for nobody.")
     say(f"Model {active.model_version}, policy {active.policy.policy_version}, {len(active.book):,} offers.")
     if clockwork.started_at is not None:
         say(f"The clock starts at {clockwork.started_at:%Y-%m-%d %H:%M:%S} UTC, as --now asks.")
