@@ -5,7 +5,15 @@ from __future__ import annotations
 import runpy
 from typing import Final
 
-BENCHMARKS: Final = ("tokens", "receipts", "decisions", "population", "scorer")  # two need `make demo`
+BENCHMARKS: Final = (
+    "tokens",
+    "receipts",
+    "decisions",
+    "population",
+    "loading",
+    "settling",
+    "scorer",
+)  # four need `make demo`
 
 if __name__ == "__main__":
     for name in BENCHMARKS:

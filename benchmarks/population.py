@@ -50,16 +50,21 @@ def main() -> None:
 
 def read(work: Path) -> tuple[Recommender, Population]:
     """What `make demo` left."""
-    raw, release = work / "raw", work / "release"
-    shop = Shop(
+    release = work / "release"
+    people = People(release, release / "subjects.parquet", None)
+    return shop_in(work).recommender(), people.read(today=dt.datetime.now(dt.UTC).date())
+
+
+def shop_in(work: Path) -> Shop:
+    """Where `make demo` left the shop."""
+    raw = work / "raw"
+    return Shop(
         work / "models" / "grocery",
         work / "signing.key.pub",
         POLICY,
         raw / "catalogue.parquet",
         raw / "offers.parquet",
     )
-    people = People(release, release / "subjects.parquet", None)
-    return shop.recommender(), people.read(today=dt.datetime.now(dt.UTC).date())
 
 
 def of(population: Population, subjects: tuple[str, ...]) -> Population:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.ragged import in_order, offsets_of
+from recsys.ragged import Ragged, in_order, offsets_of
 
 MAX_ROWS: Final = 4096  # of one subject: the newest purchase days are kept, the rest is of no use to a ranking
 EPOCH: Final = dt.date(1970, 1, 1)
@@ -100,6 +100,20 @@ class Histories:
             self.day[first:last],
             self.quantity[first:last],
             self.baskets[first:last],
+        )
+
+    def take(self, subjects: NDArray[np.int64]) -> Histories:
+        """Some of the subjects, by position, each once at most, in the order of `subjects`."""
+        if len(subjects) == len(self) and (np.diff(subjects) > 0).all():
+            return self
+        chosen, _ = Ragged(self.offsets, np.arange(len(self.item))).take(subjects)
+        return Histories(
+            tuple(self.subjects[position] for position in subjects.tolist()),
+            offsets_of(np.diff(self.offsets)[subjects]),
+            self.item[chosen],
+            self.day[chosen],
+            self.quantity[chosen],
+            self.baskets[chosen],
         )
 
     def where(self, kept: NDArray[np.bool_]) -> Histories:

@@ -6,6 +6,8 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -25,9 +27,18 @@ from recsys.policy import Policy, load_policy, never_items
 from recsys.recommender import Recommender
 from recsys.registry import resolve_bundle
 from recsys.scorer import Scorer
+from recsys.two_bundles import TwoBundles
 from serving.settings import Settings
 
 MAX_KNOWN_OFFERS: Final = 100_000  # offers of the past whose categories are remembered
+
+
+class Role(StrEnum):
+    """What a bundle is for."""
+
+    BUNDLE = "bundle"
+    CHALLENGER = "challenger"
+    SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class Active:
     Args:
         recommender: The bundle over the offer book.
         shadow: Another bundle over the same book.
+        challenger: Another one, which decides for its share of people while the policy has a trial.
         offers: In the offers contract, for simulations.
         sold: The catalogue's items.
         never: Items that are offered to nobody.
@@ -49,6 +61,7 @@ class Active:
 
     recommender: Recommender
     shadow: Recommender | None
+    challenger: Recommender | None
     offers: pl.DataFrame
     sold: frozenset[str]
     never: frozenset[str]
@@ -56,6 +69,16 @@ class Active:
     unspoken: frozenset[str]
     digests: Mapping[str, str]
     loaded_at: dt.datetime
+
+    @property
+    def decides(self) -> Recommender | TwoBundles:
+        """Whatever decides for a person, by the person's arm."""
+        return self.recommender if self.challenger is None else TwoBundles(self.recommender, self.challenger)
+
+    def over(self, book: OfferBook) -> Active:
+        """The same bundles over another book: another policy's."""
+        stands, challenger = self.recommender.scorer, self.challenger and Recommender(self.challenger.scorer, book)
+        return dataclasses.replace(self, recommender=Recommender(stands, book), challenger=challenger)
 
     @property
     def book(self) -> OfferBook:
@@ -90,12 +113,14 @@ def read_active(settings: Settings, now: dt.datetime, *, before: Active | None =
     offers, catalogue = OFFERS.read(settings.offers), CATALOGUE.read(settings.catalogue)
     if _digests(settings) != digests:
         raise ContractError("were changed while they were read", where="offers and catalogue", mend="Load them again")
+    _check_trial(policy, settings)
     book = open_offer_book(offers, catalogue, policy)
     categories = {} if before is None else dict(before.categories)
     categories |= _categories(offers, catalogue)
     return Active(
         recommender=_warm(Recommender(scorer, book), now),
-        shadow=_shadow(settings, book, now),
+        shadow=_beside(settings.shadow, settings, book, now),
+        challenger=_beside(settings.challenger, settings, book, now),
         offers=offers,
         sold=frozenset(catalogue["item"]),
         never=never_items(policy, catalogue),
@@ -106,27 +131,38 @@ def read_active(settings: Settings, now: dt.datetime, *, before: Active | None =
     )
 
 
-def with_bundle(active: Active, settings: Settings, now: dt.datetime) -> Active:
-    """The same offers, catalogue and policy, with the bundle that `current` names now.
+def with_bundle(active: Active, role: Role, settings: Settings, now: dt.datetime) -> Active:
+    """The same offers, catalogue and policy, with the bundle that the role's `current` names now.
 
     Raises:
         BundleError: It cannot be used.
     """
-    recommender = Recommender(Scorer(load_bundle(settings.bundle, trust=settings.trust)), active.book)
-    return dataclasses.replace(active, recommender=_warm(recommender, now), loaded_at=now)
+    recommender = Recommender(Scorer(load_bundle(followed(settings)[role], trust=settings.trust)), active.book)
+    warm = _warm(recommender, now)
+    if role is Role.CHALLENGER:
+        return dataclasses.replace(active, challenger=warm, loaded_at=now)
+    if role is Role.SHADOW:
+        return dataclasses.replace(active, shadow=warm, loaded_at=now)
+    return dataclasses.replace(active, recommender=warm, loaded_at=now)
 
 
-def named_version(settings: Settings) -> str:
+def followed(settings: Settings) -> dict[Role, Path]:
+    """Where the bundles lie, by what they are for."""
+    paths = {Role.BUNDLE: settings.bundle, Role.CHALLENGER: settings.challenger, Role.SHADOW: settings.shadow}
+    return {role: path for role, path in paths.items() if path is not None}
+
+
+def named_version(bundle: Path) -> str:
     """The version that `current` names, without reading the bundle.
 
     Raises:
         BundleError: It names none that is there.
     """
     try:
-        return resolve_bundle(settings.bundle).name
+        return resolve_bundle(bundle).name
     except OSError as error:
         raise BundleError(
-            f"cannot be followed ({error.strerror})", where=str(settings.bundle), mend="Promote a version again"
+            f"cannot be followed ({error.strerror})", where=str(bundle), mend="Promote a version again"
         ) from None
 
 
@@ -146,10 +182,20 @@ def pinned_policy(settings: Settings) -> Policy:
     return policy
 
 
-def _shadow(settings: Settings, book: OfferBook, now: dt.datetime) -> Recommender | None:
-    if settings.shadow is None:
+def _check_trial(policy: Policy, settings: Settings) -> None:
+    if policy.trial is not None and settings.challenger is None:
+        raise PolicyError(
+            "has a trial, and no other bundle is named",
+            where=str(settings.guards),
+            mend="Name the challenger with --challenger, or take [trial] out",
+        )
+
+
+def _beside(path: Path | None, settings: Settings, book: OfferBook, now: dt.datetime) -> Recommender | None:
+    """Another bundle over the same book."""
+    if path is None:
         return None
-    return _warm(Recommender(Scorer(load_bundle(settings.shadow, trust=settings.trust)), book), now)
+    return _warm(Recommender(Scorer(load_bundle(path, trust=settings.trust)), book), now)
 
 
 def _warm(recommender: Recommender, at: dt.datetime) -> Recommender:

@@ -15,9 +15,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from recsys.arms import Arm
+from recsys.arms import Arm, share_of, to_remember
 from recsys.contracts.decision import Decision, DecisionRequest, Fill, RankedOffer
-from recsys.policy.document import Holdout
 from serving.active import Active
 from serving.asking import DecisionAsk
 from serving.clock import Clock
@@ -87,7 +86,7 @@ class Decider:
         read = time.perf_counter()
         requests = [draft.request for draft in drafts]
         states = [draft.ask.seen(state) for draft, state in zip(drafts, known.states, strict=True)]
-        decisions = active.recommender.decide(requests, known.histories, states, at=now, rng=self._rng)
+        decisions = active.decides.decide(requests, known.histories, states, at=now, rng=self._rng)
         self._metrics.stage.labels("read").observe(read - began)
         self._metrics.stage.labels("decide").observe(time.perf_counter() - read)
         for draft, decision in zip(drafts, decisions, strict=True):
@@ -126,9 +125,12 @@ class _Draft:
 
     def settling(self, active: Active) -> Settling:
         """What the store is asked to write down."""
-        details = self.ask.details()
-        if active.policy.holdout is not None:
-            details["arm_share"] = share_of(self.decision.arm, active.policy.holdout)
+        details, arm = self.ask.details(), Arm(self.decision.arm)
+        share = share_of(arm, active.policy)
+        if share is not None:
+            details["arm_share"] = share
+        if active.policy.trial is not None:
+            details["trial"] = active.policy.trial.trial_id
         if self._refused:
             details["cap_refused"] = " ".join(self._refused)
         seconds = self.ask.reserve_seconds
@@ -143,7 +145,7 @@ class _Draft:
             wanted=wanted,
             caps=active.policy.cap if wanted else (),
             details=details,
-            remember_arm=active.policy.holdout is not None,
+            remember=to_remember(arm, active.policy),
         )
 
     def accept(self, settled: Settled) -> bool:
@@ -168,12 +170,6 @@ class _Draft:
             fill=Fill.SHORT if kept else Fill.NONE,
             withheld=withheld,
         )
-
-
-def share_of(arm: str, holdout: Holdout) -> float:
-    """The probability with which the policy assigns an arm."""
-    shares = {Arm.EMPTY: holdout.empty, Arm.POPULAR: holdout.popular}
-    return shares.get(Arm(arm), 1.0 - holdout.empty - holdout.popular)
 
 
 def _at(item: RankedOffer, rank: int) -> RankedOffer:

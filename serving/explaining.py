@@ -70,7 +70,7 @@ def _other(record: DecisionRecord, offer_id: str, active: Active, store: Store) 
     made = record.decision
     known = store.read([made.subject], active.book.index)
     state, request = _as_it_was(record, known.states[0]), _as_asked(record)
-    answer = active.recommender.why_not(request, known.histories, state, offer_id, at=made.at)
+    answer = active.decides.why_not(request, known.histories, state, offer_id, at=made.at)
     return OtherOffer(
         offer_id=offer_id,
         exact=_again(record, active, known.histories, state) == made,
@@ -83,7 +83,7 @@ def _other(record: DecisionRecord, offer_id: str, active: Active, store: Store) 
 def _again(record: DecisionRecord, active: Active, history: Histories, state: State) -> Decision:
     """The decision made again, with its own name and so with its own chances."""
     named = _Named(record.decision.decision_id)
-    (again,) = active.recommender.decide([_as_asked(record)], history, [state], at=record.decision.at, rng=named)
+    (again,) = active.decides.decide([_as_asked(record)], history, [state], at=record.decision.at, rng=named)
     return again
 
 

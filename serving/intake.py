@@ -161,12 +161,18 @@ def _misfit(event: Event) -> str | None:
     if event.decision_id is not None and not re.fullmatch(DECISION_ID, event.decision_id):
         return "$.decision_id: not the id of a decision"
     if event.type is EventType.DISMISSAL:
-        return None if event.offer_id or event.item else "$: a dismissal names an offer_id or an item"
+        return _misfit_dismissal(event)
     if event.offer_id is None:
         return f"$: what is of type {event.type.value} names an offer_id"
     if event.type is EventType.EXPOSURE and event.channel is None:
         return "$: an exposure names the channel"
     return None
+
+
+def _misfit_dismissal(event: Event) -> str | None:
+    if not event.offer_id and not event.item:
+        return "$: a dismissal names an offer_id or an item"
+    return "$.expires: lies before $.at" if event.expires is not None and event.expires <= event.at else None
 
 
 def _event_id(raw: msgspec.Raw) -> str | None:

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     shadow: Path | None = Field(
         default=None, description="Another bundle: it is asked the same, compared, and never shown."
     )
+    challenger: Path | None = Field(
+        default=None, description="Another bundle: it decides for the policy's share of people, its [trial]."
+    )
     policy_sha256: str | None = Field(
         default=None, pattern=r"^[0-9a-f]{64}$", description="Refuse any policy whose file has another SHA-256."
     )

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import structlog
 
+from recsys.arms import Arm
 from recsys.contracts.decision import Decision, DecisionRequest
 from recsys.contracts.state import State
 from recsys.history import Histories
@@ -49,7 +50,7 @@ class Shadow:
         requests, histories, states = asked
         others = shadow.decide(requests, histories, states, at=decisions[0].at, rng=np.random.default_rng(0))
         for ours, theirs in zip(decisions, others, strict=True):
-            if ours.items:
+            if ours.items and ours.arm != Arm.CHALLENGER:  # the challenger's lists are not what it is held against
                 self._metrics.shadow.observe(overlap(ours, theirs))
 
 

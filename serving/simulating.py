@@ -15,7 +15,6 @@ from recsys.errors import PolicyError
 from recsys.offer_book import open_offer_book
 from recsys.policy.document import Policy
 from recsys.policy.reading import parse_policy
-from recsys.recommender import Recommender
 from serving.active import Active
 from serving.asking import Subject
 from serving.problems import misfit
@@ -69,8 +68,8 @@ def simulate(asked: SimulationAsk, active: Active, store: Store, now: dt.datetim
     """
     policy = _policy(asked.policy)
     book = open_offer_book(active.offers, active.book.catalogue, policy)
-    other = Recommender(active.recommender.scorer, book)
-    lists = [_lists(asked, recommender, store, now) for recommender in (active.recommender, other)]
+    other = active.over(book)
+    lists = [_lists(asked, each, store, now) for each in (active, other)]
     return Simulation(
         policy_version=policy.policy_version,
         stands=active.policy.policy_version,
@@ -81,13 +80,13 @@ def simulate(asked: SimulationAsk, active: Active, store: Store, now: dt.datetim
     )
 
 
-def _lists(asked: SimulationAsk, recommender: Recommender, store: Store, now: dt.datetime) -> list[SimulatedList]:
+def _lists(asked: SimulationAsk, active: Active, store: Store, now: dt.datetime) -> list[SimulatedList]:
     requests = [
         DecisionRequest(subject=subject, channel=asked.channel, placement=asked.placement, count=asked.count)
         for subject in asked.subjects
     ]
-    known = store.read(asked.subjects, recommender.book.index)
-    made = recommender.decide(requests, known.histories, known.states, at=now, rng=np.random.default_rng(0))
+    known = store.read(asked.subjects, active.book.index)
+    made = active.decides.decide(requests, known.histories, known.states, at=now, rng=np.random.default_rng(0))
     return [_list(decision) for decision in made]
 
 

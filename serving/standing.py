@@ -7,6 +7,7 @@ What cannot be used is refused, and what stands serves on.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ import structlog
 
 from recsys.contracts.audit import AuditKind
 from recsys.errors import RecsysError
-from serving.active import Active, named_version, read_active, with_bundle
+from serving.active import Active, Role, followed, named_version, read_active, with_bundle
 from serving.clock import Clock
 from serving.metrics import Metrics
 from serving.settings import Settings
 from serving.stores import Store, StoreError
 
+RELOAD: Final = "reload"
 _log: Final = structlog.stdlib.get_logger(__name__)
 
 
@@ -45,11 +47,17 @@ class Standing:
         self._settings, self._store, self._clock, self._metrics = settings, store, clock, metrics
         self._changing = threading.Lock()
         self._announced = store.changes().reloads
-        self._version = named_version(settings)
+        self._versions = {role: named_version(path) for role, path in followed(settings).items()}
         self.active: Active = read_active(settings, clock())
-        self.refusal: Refusal | None = None
+        store.prepare(self.active.book.index)
+        self._refused: dict[str, Refusal] = {}
         self._shown: list[tuple[str, str, str]] = []
         self._show()
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """What could not be used the last time, and still is not."""
+        return next(iter(self._refused.values()), None)
 
     def reload(self) -> Active:
         """Read everything anew and put it in place.
@@ -58,9 +66,11 @@ class Standing:
             RecsysError: Something cannot be used; what stands stands.
         """
         with self._changing:
-            version = named_version(self._settings)
+            versions = {role: named_version(path) for role, path in followed(self._settings).items()}
             active = read_active(self._settings, self._clock(), before=self.active)
-            self._version = version
+            self._store.prepare(active.book.index)
+            self._versions = versions
+            self._refused.clear()
             self._put(active)
         return active
 
@@ -77,26 +87,31 @@ class Standing:
         announced = self._store.changes().reloads
         if announced != self._announced:
             self._announced = announced
-            self._attempt("reload", self.reload)
-        else:
-            self._attempt("activation", self._follow_current)
+            self._attempt(RELOAD, self.reload)
+            return
+        for role in self._versions:
+            self._attempt(role.value, functools.partial(self._follow_current, role))
 
     def versions(self) -> dict[str, str]:
         """What stands, by name and hash."""
         active = self.active
+        beside = {Role.CHALLENGER: active.challenger, Role.SHADOW: active.shadow}
         return {
             "model_version": active.model_version,
+            **{f"{role}_version": one.scorer.bundle.model_version for role, one in beside.items() if one is not None},
             "policy_version": active.policy.policy_version,
             **{f"{name}_sha256": digest for name, digest in active.digests.items()},
         }
 
-    def _follow_current(self) -> None:
-        version = named_version(self._settings)
-        if version == self._version:
-            return
+    def _follow_current(self, role: Role) -> None:
         with self._changing:
-            self._version = version  # tried once: what is refused is not read again every second
-            active = with_bundle(self.active, self._settings, self._clock())
+            before, self._versions[role] = self._versions[role], ""  # what names nothing is read anew once it does
+            version = named_version(followed(self._settings)[role])
+            self._versions[role] = version  # tried once: what is refused is not read again every second
+            if version == before:
+                return
+            active = with_bundle(self.active, role, self._settings, self._clock())
+            self._refused.pop(role.value, None)
             self._put(active)
         self._store.audit.append(AuditKind.RELOAD, self.versions(), now=self._clock())
 
@@ -106,17 +121,18 @@ class Standing:
         except StoreError:
             raise
         except RecsysError as error:
-            if self.refusal is None or self.refusal.what != error.what:  # said once, not every second
+            if what not in self._refused or self._refused[what].what != error.what:  # said once, not every second
                 self.refuse(what, error)
 
     def refuse(self, what: str, error: RecsysError) -> None:
-        """Remember, count and log that something could not be used."""
-        self.refusal = Refusal(error.what, self._clock())
+        """Remember, count and log that something could not be used: a role's bundle, or a reload."""
+        self._refused[what] = Refusal(error.what, self._clock())
         self._metrics.reloads.labels("refused").inc()
-        _log.warning(f"{what}_refused", what=str(error), serving=self.versions())
+        event = "reload_refused" if what == RELOAD else "activation_refused"
+        _log.warning(event, role=what, what=str(error), serving=self.versions())
 
     def _put(self, active: Active) -> None:
-        self.active, self.refusal = active, None
+        self.active = active
         self._metrics.reloads.labels("activated").inc()
         _log.info("activated", **self.versions())
         self._show()
@@ -127,7 +143,8 @@ class Standing:
             self._metrics.versions.labels(*labels).set(0)
         policy = self.active.policy.policy_version
         self._shown = [("serving", self.active.model_version, policy)]
-        if self.active.shadow is not None:
-            self._shown.append(("shadow", self.active.shadow.scorer.bundle.model_version, policy))
+        for role, beside in (("shadow", self.active.shadow), ("challenger", self.active.challenger)):
+            if beside is not None:
+                self._shown.append((role, beside.scorer.bundle.model_version, policy))
         for labels in self._shown:
             self._metrics.versions.labels(*labels).set(1)

@@ -44,6 +44,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     offers: Annotated[Path | None, typer.Option("--offers", help=_option("offers"))] = None,
     state: Annotated[str | None, typer.Option("--state", help=_option("state"))] = None,
     shadow: Annotated[Path | None, typer.Option("--shadow", help=_option("shadow"))] = None,
+    challenger: Annotated[Path | None, typer.Option("--challenger", help=_option("challenger"))] = None,
     host: Annotated[str | None, typer.Option("--host", help=_option("host"))] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help=_option("port"))] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help=_option("workers"))] = None,
@@ -62,8 +63,9 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         "catalogue": catalogue,
         "offers": offers,
     }
-    others: dict[str, object] = {"state": state, "shadow": shadow, "host": host, "port": port, "workers": workers}
-    settings = read_settings(files | others, config)
+    beside: dict[str, object] = {"shadow": shadow, "challenger": challenger}
+    others: dict[str, object] = {"state": state, "host": host, "port": port, "workers": workers}
+    settings = read_settings(files | beside | others, config)
     if settings.workers == 1:
         _serve_alone(settings, clockwork, as_json=json)
     else:
@@ -102,6 +104,8 @@ def _say_what_serves(active: Active, clockwork: Clockwork) -> None:
         warn(warning)
     if active.book.unplaced.any():
         warn(f"{active.book.unplaced.sum():,} offers hold an item that the catalogue cannot place; they are withheld.")
+    if active.challenger is not None and active.policy.trial is None:
+        warn("A challenger is named, and the policy has no [trial]: it decides for nobody.")
     say(f"Model {active.model_version}, policy {active.policy.policy_version}, {len(active.book):,} offers.")
     if clockwork.started_at is not None:
         say(f"The clock starts at {clockwork.started_at:%Y-%m-%d %H:%M:%S} UTC, as --now asks.")

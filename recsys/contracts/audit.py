@@ -79,10 +79,11 @@ DECISIONS: Final = TableContract(
         Column("placement", pl.String(), "Where in it", required=False, nullable=True),
         Column("model_version", pl.String(), "The bundle that scored"),
         Column("policy_version", pl.String(), "The policy that guarded"),
-        Column("arm", pl.String(), "empty, popular or personal"),
+        Column("arm", pl.String(), "empty, popular, personal or challenger"),
         Column(
             "arm_share", pl.Float64(), "With which probability the policy assigns it", required=False, nullable=True
         ),
+        Column("trial", pl.String(), "The trial of another bundle that ran", required=False, nullable=True),
         Column("fill", pl.String(), "Where the list came from, or that it fell short"),
         Column("offers", pl.List(pl.String()), "The list, best first"),
         Column("scores", pl.List(pl.Float64()), "Of the offers, in their order"),

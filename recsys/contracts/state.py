@@ -77,7 +77,10 @@ class SensitivePurchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that guards are given about one subject. The empty state knows nothing and allows nothing personal."""
+    """Everything that guards are given about one subject. The empty state knows nothing and allows nothing personal.
+
+    `arm`: `empty`, `popular`, `personal`, or `personal@` or `challenger@` and the trial that it was drawn in.
+    """
 
     consents: frozenset[ConsentedPurpose] = frozenset()
     adult: bool | None = None

@@ -13,6 +13,7 @@ import numpy as np
 from recsys.contracts.decision import Decision, DecisionRequest
 from recsys.evaluation.population import Population
 from recsys.recommender import Recommender
+from recsys.two_bundles import TwoBundles
 
 _BATCH: Final = 256
 
@@ -73,12 +74,12 @@ class Totals:
 
 
 def decide_everyone(
-    recommender: Recommender, population: Population, question: Question, *, seed: int
+    recommender: Recommender | TwoBundles, population: Population, question: Question, *, seed: int
 ) -> Iterator[Decision]:
     """One decision for each subject, in the order of the tokens.
 
     Args:
-        recommender: Bundle, offers and policy.
+        recommender: Bundle or bundles, offers and policy.
         population: Who there is.
         question: What is asked.
         seed: Names the decisions, and seeds what the policy leaves to chance.

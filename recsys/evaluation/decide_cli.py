@@ -29,6 +29,7 @@ def decide(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     as_of: options.AsOf,
     out: Annotated[Path, typer.Option("--out", help="The decisions, one line of JSON each.")],
     k: options.Count = 10,
+    challenger: options.Challenger = None,
     state: options.StateFile = None,
     channel: options.Channel = "email",
     placement: options.Placement = None,
@@ -43,7 +44,7 @@ def decide(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     --out decisions.jsonl`
     """
     question = Question(channel, k, placement, parse_day(as_of, option="--as-of"))
-    recommender = Shop(bundle, trust, guards, catalogue, offers).recommender()
+    recommender = Shop(bundle, trust, guards, catalogue, offers).deciding(challenger)
     check_days(recommender, question.day)
     population = People(purchases, subjects, state).read(today=today())
     totals = Totals()

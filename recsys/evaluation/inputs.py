@@ -12,12 +12,14 @@ from recsys.bundle import load_bundle
 from recsys.console import step, warn
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.offers import OFFERS
+from recsys.errors import UsageError
 from recsys.evaluation.population import Population, read_population
 from recsys.evaluation.source import read_source
 from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy import Policy, load_policy
 from recsys.recommender import Recommender
 from recsys.scorer import Scorer
+from recsys.two_bundles import TwoBundles
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,25 @@ class Shop:
         policy = load_policy(self.guards)
         opened = self.open()
         return Recommender(opened.scorer, opened.book(policy))
+
+    def deciding(self, challenger: Path | None) -> Recommender | TwoBundles:
+        """As `recommender`, with the other bundle where the policy has a trial.
+
+        Raises:
+            UsageError: The policy has a trial, and no other bundle is named; or the other way round.
+        """
+        stands = self.recommender()
+        trial = stands.book.policy.trial
+        if (trial is None) != (challenger is None):
+            what = (
+                "is needed: the policy has a [trial]" if challenger is None else "is named, and the policy has no trial"
+            )
+            raise UsageError(
+                what, where="--challenger", mend="Decide with the bundles and the policy that serve together"
+            )
+        if challenger is None:
+            return stands
+        return TwoBundles(stands, Recommender(Scorer(load_bundle(challenger, trust=self.trust)), stands.book))
 
     def open(self) -> OpenShop:
         """Read all but the policy."""
@@ -88,8 +109,12 @@ class People:
             return read_population(read_source(self.purchases, today=today), self.subjects, self.state)
 
 
-def check_days(recommender: Recommender, as_of: dt.date) -> None:
+def check_days(recommender: Recommender | TwoBundles, as_of: dt.date) -> None:
     """Warn of a bundle that has seen what comes after the decision."""
-    until = recommender.scorer.bundle.manifest.data.until
-    if until > as_of:
-        warn(f"The bundle was trained on days before {until}, which lies after {as_of}: do not judge these decisions.")
+    bundles = [recommender] if isinstance(recommender, Recommender) else [recommender.stands, recommender.challenger]
+    for each in bundles:
+        until = each.scorer.bundle.manifest.data.until
+        if until > as_of:
+            warn(
+                f"A bundle was trained on days before {until}, which lies after {as_of}: do not judge these decisions."
+            )

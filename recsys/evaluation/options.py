@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION.")]
+Challenger = Annotated[
+    Path | None, typer.Option("--challenger", help="The other bundle, where the policy has a [trial].")
+]
 Trust = Annotated[Path, typer.Option("--trust", help="The public key that must have signed the bundle.")]
 Purchases = Annotated[Path, typer.Option("--purchases", help="Purchases: a file, or the folder of a release.")]
 Subjects = Annotated[Path, typer.Option("--subjects", help="Who agreed to what.")]

@@ -7,6 +7,7 @@ they did from then on counts. People who were assigned by chance and differ in n
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -18,11 +19,19 @@ from scipy.stats import chi2
 
 from recsys.arms import Arm
 from recsys.errors import ContractError
+from recsys.evaluation.assignments import Assignments
 from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates, resampled_columns
 
 METRICS: Final = ("buyers", "purchases", "redemptions", "spend")
 SUSPICIOUS: Final = 0.001  # a sample ratio less likely than this is no accident
-_PAIRS: Final = ((Arm.PERSONAL, Arm.EMPTY), (Arm.PERSONAL, Arm.POPULAR), (Arm.POPULAR, Arm.EMPTY))
+PAIRS: Final = (
+    (Arm.CHALLENGER, Arm.PERSONAL),
+    (Arm.PERSONAL, Arm.EMPTY),
+    (Arm.PERSONAL, Arm.POPULAR),
+    (Arm.CHALLENGER, Arm.EMPTY),
+    (Arm.CHALLENGER, Arm.POPULAR),
+    (Arm.POPULAR, Arm.EMPTY),
+)
 
 
 class ArmFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,9 +67,11 @@ class SampleRatio(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class UpliftResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`uplift.json`."""
+    """`uplift.json`. `trial`: which trial of another bundle was measured; null: the whole log, by the holdout."""
 
     contract: Annotated[str, msgspec.Meta(pattern=r"^uplift/1$")] = "uplift/1"
+    trial: str | None
+    bundles: dict[str, tuple[str, ...]]  # by arm, those that decided
     since: dt.datetime
     until: dt.datetime
     subjects: int
@@ -68,6 +79,7 @@ class UpliftResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     ratio: SampleRatio
     arms: tuple[ArmFigure, ...]
     uplifts: tuple[Uplift, ...]
+    days: int | None
     seed: int
     resamples: int = RESAMPLES
 
@@ -85,11 +97,11 @@ class _Arms:
     values: dict[Arm, NDArray[np.float64]]
 
 
-def measure_uplift(decisions: pl.DataFrame, events: pl.DataFrame, *, days: int | None, seed: int) -> UpliftResult:
+def measure_uplift(assigned: Assignments, events: pl.DataFrame, *, days: int | None, seed: int) -> UpliftResult:
     """Hold the arms against each other.
 
     Args:
-        decisions: In the contract of decisions.
+        assigned: Who was in which arm.
         events: In the contract of events.
         days: How long after the first decision events count; None: to the end of the log.
         seed: Of the resamples.
@@ -97,16 +109,20 @@ def measure_uplift(decisions: pl.DataFrame, events: pl.DataFrame, *, days: int |
     Raises:
         ContractError: Nobody is in an arm to hold against another.
     """
-    first = decisions.sort("at", "decision_id").group_by("subject", maintain_order=True).first()
+    decisions, first = assigned.decisions, assigned.first
     arms = _outcomes(first, events, days)
     if len(arms.values) < 2:  # noqa: PLR2004 - it takes two
         raise ContractError(
-            "hold one arm only", where="--decisions", mend="Serve with a holdout in the policy, then export again"
+            "hold one arm only",
+            where="--decisions",
+            mend="Serve with a [holdout] or a [trial] in the policy, then export again",
         )
     rng = np.random.default_rng(seed)
     resampled = {arm: resampled_columns(values, rng) for arm, values in arms.values.items()}
     several = decisions.group_by("subject").agg(pl.col("arm").n_unique()).filter(pl.col("arm") > 1)
     return UpliftResult(
+        trial=assigned.trial,
+        bundles=assigned.bundles,
         since=decisions.select(pl.col("at").min()).item(),
         until=pl.concat([decisions.select("at"), events.select("at")]).select(pl.col("at").max()).item(),
         subjects=len(first),
@@ -114,6 +130,7 @@ def measure_uplift(decisions: pl.DataFrame, events: pl.DataFrame, *, days: int |
         ratio=sample_ratio(first),
         arms=tuple(_figures(arms, resampled)),
         uplifts=tuple(_uplifts(arms, resampled)),
+        days=days,
         seed=seed,
     )
 
@@ -124,12 +141,13 @@ def sample_ratio(first: pl.DataFrame) -> SampleRatio:
     Args:
         first: Everybody's first decision; `arm_share` is the probability with which the policy assigned that arm.
     """
-    counts = {arm.value: int((first["arm"] == arm.value).sum()) for arm in Arm}
-    if "arm_share" not in first.columns or first["arm_share"].null_count() == len(first):
+    possible = [arm for arm in Arm if arm is not Arm.CHALLENGER or not first["trial"].is_null().all()]
+    counts = {arm.value: int((first["arm"] == arm.value).sum()) for arm in possible}
+    if first["arm_share"].null_count() == len(first):
         return SampleRatio(observed=counts, expected={}, p=None, suspicious=False)
     statistic, freedom, expected = 0.0, 0, dict.fromkeys(counts, 0.0)
     for _, part in first.drop_nulls("arm_share").group_by("policy_version", maintain_order=True):
-        shares = _shares(part)
+        shares = _shares(part, possible)
         for arm, share in shares.items():
             wanted = share * len(part)
             expected[arm] += wanted
@@ -139,14 +157,14 @@ def sample_ratio(first: pl.DataFrame) -> SampleRatio:
     return SampleRatio(observed=counts, expected=expected, p=p, suspicious=p is not None and p < SUSPICIOUS)
 
 
-def _shares(part: pl.DataFrame) -> dict[str, float]:
+def _shares(part: pl.DataFrame, possible: Sequence[Arm]) -> dict[str, float]:
     """The shares of one policy's arms; an arm that nobody is in has what the others leave."""
     known = part.group_by("arm", maintain_order=True).agg(pl.col("arm_share").first())
     shares = {arm: float(share) for arm, share in known.iter_rows()}
     left = 1.0 - sum(shares.values())
-    missing = [arm.value for arm in Arm if arm.value not in shares]
+    missing = [arm.value for arm in possible if arm.value not in shares]
     if missing and left > np.finfo(np.float32).eps:
-        shares[missing[0]] = left
+        shares[Arm.CHALLENGER.value if Arm.CHALLENGER.value in missing else missing[0]] = left
     return {arm: share for arm, share in shares.items() if share > 0}
 
 
@@ -159,8 +177,9 @@ def _outcomes(first: pl.DataFrame, events: pl.DataFrame, days: int | None) -> _A
     sums = [
         (kind == "purchase").any().cast(pl.Float64).alias("buyers"),
         (kind == "purchase").sum().cast(pl.Float64).alias("purchases"),
-        (kind == "redemption").sum().cast(pl.Float64).alias("redemptions"),
     ]
+    if (later["type"] == "redemption").any():
+        sums.append((kind == "redemption").sum().cast(pl.Float64).alias("redemptions"))
     if "value" in later.columns and later["value"].null_count() < len(later):
         sign = pl.when(kind == "purchase").then(1.0).when(kind == "return").then(-1.0).otherwise(0.0)
         sums.append((pl.col("value").fill_null(0.0) * sign).sum().alias("spend"))
@@ -181,7 +200,7 @@ def _figures(arms: _Arms, resampled: dict[Arm, NDArray[np.float64]]) -> list[Arm
 def _uplifts(arms: _Arms, resampled: dict[Arm, NDArray[np.float64]]) -> list[Uplift]:
     """Differences of means; each arm is drawn by itself, since its people are others."""
     uplifts = []
-    for arm, against in _PAIRS:
+    for arm, against in PAIRS:
         if arm in resampled and against in resampled:
             means, others = arms.values[arm].mean(axis=0), arms.values[against].mean(axis=0)
             found = estimates(means - others, resampled[arm] - resampled[against])

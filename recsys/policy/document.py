@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated
 
@@ -136,6 +137,21 @@ class Holdout(_Table, frozen=True, kw_only=True):
     popular: Share = 0.05
 
 
+class Trial(_Table, frozen=True, kw_only=True):
+    """A trial of another bundle: the share of those with a list of their own whom the challenger decides for.
+
+    Salt and share name the trial: a change of either begins another one, which draws its own lots.
+    """
+
+    salt: Annotated[str, msgspec.Meta(min_length=8)]
+    challenger: Share = 0.5
+
+    @property
+    def trial_id(self) -> str:
+        """What decisions and states call it: 8 hexadecimal digits."""
+        return hashlib.sha256(f"{self.challenger!r}\0{self.salt}".encode()).hexdigest()[:8]
+
+
 class Lift(_Table, frozen=True, kw_only=True):
     """Add `by` to the score of the offers that exactly one of the four lists names."""
 
@@ -178,6 +194,7 @@ class PolicyDocument(_Table, frozen=True, kw_only=True):
     cap: tuple[Cap, ...] = ()
     diversity: tuple[Diversity, ...] = ()
     holdout: Holdout | None = None
+    trial: Trial | None = None
     boosts: Boosts = Boosts()
     exploration: Exploration = Exploration()
 

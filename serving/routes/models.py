@@ -18,6 +18,7 @@ from serving.openapi import reply
 from serving.problems import REFUSED_RELOAD, UNAVAILABLE, ProblemError
 from serving.routing import Operation
 from serving.service import Service
+from serving.standing import RELOAD
 from serving.stores import StoreError
 from serving.wire import answer
 
@@ -43,6 +44,7 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
 
     serving: Model
     shadow: Model | None
+    challenger: Model | None
     policy_version: str
     policy_sha256: str
     offers: int
@@ -57,6 +59,7 @@ _MODEL: Final = {"model_version": "grocery/20171127-3f9c", "level": "type", "unt
 _EXAMPLE: Final = {
     "serving": _MODEL,
     "shadow": None,
+    "challenger": None,
     "policy_version": "grocery@a1b2c3d4e5f6",
     "policy_sha256": "a1b2c3d4e5f6" + "0" * 52,
     "offers": 312,
@@ -114,7 +117,7 @@ def _reloaded(service: Service) -> None:
     except StoreError:
         raise
     except RecsysError as error:
-        service.standing.refuse("reload", error)
+        service.standing.refuse(RELOAD, error)
         raise ProblemError(REFUSED_RELOAD.problem(f"What stands serves on: {error.what}")) from None
     service.standing.announce()
 
@@ -124,6 +127,7 @@ def _told(service: Service) -> Models:
     return Models(
         serving=_model(active.recommender.scorer.bundle),
         shadow=None if active.shadow is None else _model(active.shadow.scorer.bundle),
+        challenger=None if active.challenger is None else _model(active.challenger.scorer.bundle),
         policy_version=active.policy.policy_version,
         policy_sha256=active.policy.sha256,
         offers=len(active.book),

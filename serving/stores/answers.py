@@ -6,18 +6,23 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete
 
 from serving.stores import schema
 from serving.stores.database import Database
 from serving.stores.interface import Claim
 from serving.stores.records import Replay
+from serving.stores.straight import fetch, write_rows
 from serving.stores.times import micros
-from serving.stores.writing import erased_among, upsert
+from serving.stores.writing import erased_among
 
 _KEPT: Final = dt.timedelta(hours=24)
 _PATIENCE: Final = dt.timedelta(minutes=1)  # with a claim that was never finished: its worker has died
-_AT_ONCE: Final = 100  # old answers that are deleted along with a new claim
+_OLD: Final = "SELECT key FROM answers WHERE claimed <= ? LIMIT 100"  # deleted along with a new claim
+_HELD: Final = "SELECT fingerprint, claimed, status, body FROM answers WHERE key = ?"
+_CLAIM: Final = "INSERT INTO answers (key, fingerprint, claimed) VALUES (?, ?, ?)"
+_KEEP: Final = "UPDATE answers SET status = ?, body = ? WHERE key = ?"
+_ABOUT: Final = "INSERT INTO answer_subjects (subject, key) VALUES (?, ?) ON CONFLICT (subject, key) DO NOTHING"
 
 
 class SqlIdempotency:
@@ -40,11 +45,9 @@ class SqlIdempotency:
             if erased_among(connection, named):
                 _delete(connection, [key])
                 return
-            kept = update(schema.answers).where(schema.answers.c.key == key)
-            found = connection.execute(kept.values(status=answer.status, body=answer.body)).rowcount
-            if found and named:
-                about = [{"subject": subject, "key": key} for subject in named]
-                upsert(connection, schema.answer_subjects, about, only=("key",))
+            if fetch(connection, _HELD, [key]):
+                write_rows(connection, _KEEP, [(answer.status, answer.body, key)])
+                write_rows(connection, _ABOUT, [(subject, key) for subject in named])
 
         self._database.write(work, durable=False)
 
@@ -55,24 +58,19 @@ class SqlIdempotency:
     def _begin(self, connection: Connection, key: bytes, fingerprint: bytes, now: dt.datetime) -> Claim | Replay:
         self._database.lock(connection, [key.hex()])
         _delete_old(connection, now)
-        answer = schema.answers.c
-        held = connection.execute(select(schema.answers).where(answer.key == key)).first()
-        if held is not None and held.status is None and held.claimed <= micros(now - _PATIENCE):
-            _delete(connection, [key])
-            held = None
-        if held is None:
-            claim = {"key": key, "fingerprint": fingerprint, "claimed": micros(now)}
-            connection.execute(insert(schema.answers), claim)
-            return Claim.NEW
-        if bytes(held.fingerprint) != fingerprint:
-            return Claim.MISMATCH
-        return Claim.IN_FLIGHT if held.status is None else Replay(held.status, bytes(held.body))
+        for known, claimed, status, body in fetch(connection, _HELD, [key]):
+            if status is None and claimed <= micros(now - _PATIENCE):
+                _delete(connection, [key])
+                break
+            if bytes(known) != fingerprint:
+                return Claim.MISMATCH
+            return Claim.IN_FLIGHT if status is None else Replay(status, bytes(body))
+        write_rows(connection, _CLAIM, [(key, fingerprint, micros(now))])
+        return Claim.NEW
 
 
 def _delete_old(connection: Connection, now: dt.datetime) -> None:
-    answer = schema.answers.c
-    query = select(answer.key).where(answer.claimed <= micros(now - _KEPT)).limit(_AT_ONCE)
-    _delete(connection, connection.execute(query).scalars().all())
+    _delete(connection, [bytes(key) for (key,) in fetch(connection, _OLD, [micros(now - _KEPT)])])
 
 
 def _delete(connection: Connection, keys: Sequence[bytes]) -> None:

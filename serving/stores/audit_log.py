@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, Select, delete, insert, select
 
 from recsys.contracts.audit import DECISIONS, AuditKind, AuditReport, Checkpoint, DecisionRecord
 from recsys.contracts.document import decode_document, encode_document
@@ -18,24 +18,18 @@ from serving.audit.records import Entry, Erased, Payload, Pruned, decode_payload
 from serving.stores import schema
 from serving.stores.audit_verification import verify
 from serving.stores.database import Database
+from serving.stores.straight import fetch, fetch_among, write_rows
 from serving.stores.times import instant, micros
 from serving.stores.writing import remember, remembered
 
 _AT_ONCE: Final = 10_000
-# Statements of every decision, made once.
-_NEWEST: Final = (
-    select(schema.audit_chain.c.sequence, schema.audit_chain.c.hash)
-    .order_by(schema.audit_chain.c.sequence.desc())
-    .limit(1)
-)
-_PERSONS: Final = (
-    select(schema.audit_persons.c.subject, func.max(schema.audit_persons.c.person))
-    .where(schema.audit_persons.c.subject.in_(bindparam("wanted", expanding=True)))
-    .group_by(schema.audit_persons.c.subject)
-)
-_ADD_LINKS: Final = insert(schema.audit_chain)
-_ADD_PAYLOADS: Final = insert(schema.audit_payloads)
-_ADD_PERSONS: Final = insert(schema.audit_persons)
+_NEWEST: Final = "SELECT sequence, hash FROM audit_chain ORDER BY sequence DESC LIMIT 1"
+_PERSONS: Final = "SELECT subject, max(person) FROM audit_persons WHERE subject IN (??) GROUP BY subject"
+_ADD_LINKS: Final = "INSERT INTO audit_chain (sequence, commitment, hash) VALUES (?, ?, ?)"
+_ADD_PAYLOADS: Final = """
+INSERT INTO audit_payloads (sequence, person, decision_id, nonce, payload) VALUES (?, ?, ?, ?, ?)
+"""
+_ADD_PERSONS: Final = "INSERT INTO audit_persons (person, subject) VALUES (?, ?)"
 _BASE: Final = "audit.base"  # in `meta`: the checkpoint up to which records were pruned
 
 
@@ -68,18 +62,10 @@ class SqlAuditLog:
             nonce, payload = new_nonce(), encode_payload(entry, person, now)
             committed = commitment(nonce, payload)
             before = link(before, number, committed)
-            links.append({"sequence": number, "commitment": committed, "hash": before})
-            payloads.append(
-                {
-                    "sequence": number,
-                    "person": person,
-                    "decision_id": entry.decision_id,
-                    "nonce": nonce,
-                    "payload": payload,
-                }
-            )
-        connection.execute(_ADD_LINKS, links)
-        connection.execute(_ADD_PAYLOADS, payloads)
+            links.append((number, committed, before))
+            payloads.append((number, person, entry.decision_id, nonce, payload))
+        write_rows(connection, _ADD_LINKS, links)
+        write_rows(connection, _ADD_PAYLOADS, payloads)
 
     def forget(self, connection: Connection, subjects: Sequence[str], order_id: str, now: dt.datetime) -> int:
         """Delete every payload about these persons, and write down which."""
@@ -177,9 +163,8 @@ class SqlAuditLog:
 
 
 def _head(connection: Connection) -> _Head:
-    found = connection.execute(_NEWEST).first()
-    if found is not None:
-        return _Head(found.sequence, found.hash)
+    for sequence, head in fetch(connection, _NEWEST):
+        return _Head(sequence, bytes(head))
     base = _base(connection)
     return _Head(base.sequence, bytes.fromhex(base.hash)) if base else _Head(0, GENESIS)
 
@@ -191,11 +176,10 @@ def _base(connection: Connection) -> Checkpoint | None:
 
 def _persons(connection: Connection, subjects: set[str]) -> dict[str, int]:
     """The number of each subject; a new random one for who has none."""
-    known: dict[str, int] = dict(connection.execute(_PERSONS, {"wanted": list(subjects)}).all()) if subjects else {}
+    known: dict[str, int] = dict(fetch_among(connection, _PERSONS, sorted(subjects)))
     new = {subject: secrets.randbits(62) for subject in sorted(subjects - known.keys())}
     if new:
-        rows = [{"person": number, "subject": subject} for subject, number in new.items()]
-        connection.execute(_ADD_PERSONS, rows)
+        write_rows(connection, _ADD_PERSONS, [(number, subject) for subject, number in new.items()])
     return known | new
 
 
@@ -212,6 +196,7 @@ def _table(records: Sequence[DecisionRecord]) -> pl.DataFrame:
             "policy_version": [decision.policy_version for decision, _ in made],
             "arm": [decision.arm for decision, _ in made],
             "fill": [decision.fill.value for decision, _ in made],
+            "trial": [record.details.get("trial") for record in records],
             "arm_share": [record.details.get("arm_share") for record in records],
             "offers": [[item.offer_id for item in decision.items] for decision, _ in made],
             "scores": [[item.score for item in decision.items] for decision, _ in made],

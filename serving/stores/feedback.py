@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from recsys.contracts.event import Event, EventType
 from recsys.contracts.preferences import MAX_DISMISSALS, StandingDismissal, dismissal_id
@@ -22,6 +22,7 @@ from serving.stores.caps import Place, without_room
 from serving.stores.database import Database
 from serving.stores.packed import Rows, add
 from serving.stores.records import Recorded, Reported
+from serving.stores.straight import fetch_among, write_rows
 from serving.stores.times import micros, utc
 from serving.stores.writing import (
     activities,
@@ -36,6 +37,12 @@ LATE: Final = dt.timedelta(hours=1)  # an exposure that is reported later is rem
 LATE_REMARK: Final = "late"
 OVER_CAP: Final = "over_cap"
 BOUGHT: Final = frozenset({EventType.PURCHASE, EventType.RETURN})
+_RECORDED: Final = "SELECT event_id FROM events WHERE event_id IN (??)"
+_ADD_EVENT: Final = """
+INSERT INTO events (event_id, subject, type, at, received, item, offer_id, decision_id, channel,
+                    quantity, value, basket, reason, expires, categories, remarks)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _RESPONSES: Final = {
     EventType.CLICK: ResponseKind.CLICK,
     EventType.REDEMPTION: ResponseKind.REDEMPTION,
@@ -78,7 +85,7 @@ def record(
         _tell(batch, one)
     write_activities(connection, batch.people)
     add_purchases(database, connection, [one.event for one in fresh if one.event.type in BOUGHT])
-    connection.execute(insert(schema.events), [_row(one, batch) for one in fresh])
+    write_rows(connection, _ADD_EVENT, [_row(one, batch) for one in fresh])
     remarks = [remark for own in batch.remarks.values() for remark in own]
     late, over = remarks.count(LATE_REMARK), remarks.count(OVER_CAP)
     return Recorded(len(fresh), len(alive) - len(fresh), erased, late, over)
@@ -122,8 +129,7 @@ def _not_recorded(connection: Connection, events: Sequence[Reported]) -> list[Re
     first: dict[str, Reported] = {}
     for one in events:
         first.setdefault(one.event.event_id, one)
-    event_id = schema.events.c.event_id
-    for known in connection.execute(select(event_id).where(event_id.in_(list(first)))).scalars():
+    for (known,) in fetch_among(connection, _RECORDED, list(first)):
         del first[known]
     return list(first.values())
 
@@ -176,27 +182,27 @@ def _show(batch: _Batch, person: Activity, one: Reported) -> None:
     person.show(shown)
 
 
-def _row(one: Reported, batch: _Batch) -> dict[str, Any]:
+def _row(one: Reported, batch: _Batch) -> tuple[Any, ...]:
+    """In the order of `_ADD_EVENT`."""
     event = one.event
-    remarks = batch.remarks.get(event.event_id)
-    return {
-        "event_id": event.event_id,
-        "subject": event.subject,
-        "type": event.type.value,
-        "at": micros(event.at),
-        "received": micros(batch.now),
-        "item": event.item,
-        "offer_id": event.offer_id,
-        "decision_id": event.decision_id,
-        "channel": event.channel,
-        "quantity": event.quantity,
-        "value": event.value,
-        "basket": event.basket,
-        "reason": event.reason,
-        "expires": None if event.expires is None else micros(event.expires),
-        "categories": _texts(one.categories),
-        "remarks": _texts(remarks),
-    }
+    return (
+        event.event_id,
+        event.subject,
+        event.type.value,
+        micros(event.at),
+        micros(batch.now),
+        event.item,
+        event.offer_id,
+        event.decision_id,
+        event.channel,
+        event.quantity,
+        event.value,
+        event.basket,
+        event.reason,
+        None if event.expires is None else micros(event.expires),
+        _texts(one.categories),
+        _texts(batch.remarks.get(event.event_id)),
+    )
 
 
 def _texts(values: Sequence[str] | None) -> str | None:

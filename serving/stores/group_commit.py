@@ -7,6 +7,7 @@ error reaches the one whom it concerns.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -54,7 +55,7 @@ class GroupCommit:
             return
         try:
             results = self._transaction([one.work for one in group], any(one.durable for one in group))
-        except (RecsysError, SQLAlchemyError):
+        except (RecsysError, SQLAlchemyError, sqlite3.Error):
             return
         for one, result in zip(group, results, strict=True):
             one.finish(result)

@@ -76,6 +76,9 @@ class Store(Protocol):
             index: The items to speak of; purchases of other items are left out.
         """
 
+    def prepare(self, index: ItemIndex) -> None:
+        """Learn the items of `index`, so that the first `read` for them takes no longer than the others."""
+
     def changes(self) -> Changes:
         """How often what workers keep in memory was changed: some 10 to 100 microseconds."""
 

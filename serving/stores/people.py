@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -34,7 +35,11 @@ class PeopleReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._codes: tuple[ItemIndex, NDArray[np.int32]] = (ItemIndex.of(()), np.empty(0, np.int32))
+        self._codes: tuple[_Codes, ...] = ()  # of what stands, and of what stood: requests may still hold it
+
+    def prepare(self, index: ItemIndex) -> None:
+        """Learn all items by their codes in `index`: no request should wait for that."""
+        self._codes_for(index, None)
 
     def read(self, subjects: Sequence[str], index: ItemIndex) -> Known:
         """What is known of each of `subjects`.
@@ -49,22 +54,27 @@ class PeopleReader:
         states = {subject: state_of(row) for subject, row in found.items()}
         return Known(to_histories(subjects, rows, owners, codes), tuple(states[subject] for subject in subjects))
 
-    def _codes_for(self, index: ItemIndex, highest: int) -> NDArray[np.int32]:
+    def _codes_for(self, index: ItemIndex, highest: int | None) -> NDArray[np.int32]:
         """The code in `index` of each of the database's items; read anew only for items that we have not met."""
-        of, codes = self._codes
-        if of is not index:
-            codes = np.empty(0, np.int32)
-        if highest >= len(codes):
-            codes = np.concatenate([codes, index.encode(self._names(len(codes)))])
-            self._codes = (index, codes)
-        if highest >= len(codes):
+        known = next((one for one in self._codes if one.index is index), _Codes(index, np.empty(0, np.int32)))
+        if highest is None or highest >= len(known.codes):
+            more = index.encode(self._names(len(known.codes)))
+            known = _Codes(index, np.concatenate([known.codes, more]))
+            self._codes = (known, *(one for one in self._codes if one.index is not index))[:2]
+        if highest is not None and highest >= len(known.codes):
             raise ValueError("a history holds an item without a name")
-        return codes
+        return known.codes
 
     def _names(self, known: int) -> Iterable[str]:
         item = schema.items.c
         query = select(item.name).where(item.code >= known).order_by(item.code)
         return self._database.read(lambda connection: connection.execute(query).scalars().all())
+
+
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    index: ItemIndex
+    codes: NDArray[np.int32]
 
 
 def state_of(row: Row) -> State:

@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -22,6 +23,7 @@ from recsys.errors import UsageError
 from serving.stores.database import Row
 from serving.stores.interface import StoreError
 from serving.stores.migrating import HEAD, migrate, version_of, wrong_version
+from serving.stores.straight import fetch
 
 T = TypeVar("T")
 
@@ -38,9 +40,9 @@ FROM unnest(%s::text[]) wanted(value)
 LEFT JOIN activity a ON a.subject = wanted.value
 LEFT JOIN subjects s ON s.subject = wanted.value AND s.generation IN (SELECT generation FROM lineages)
 """
-_SHARE: Final = text("SELECT pg_advisory_xact_lock_shared(:space, :number)")
-_TAKE: Final = text("SELECT pg_advisory_xact_lock(:space, :number)")
-_TAKE_MANY: Final = text("SELECT pg_advisory_xact_lock(:space, n) FROM unnest(CAST(:numbers AS int[])) n")
+_SHARE: Final = "SELECT pg_advisory_xact_lock_shared(?, ?)"
+_TAKE: Final = "SELECT pg_advisory_xact_lock(?, ?)"
+_TAKE_MANY: Final = "SELECT pg_advisory_xact_lock(?, n) FROM unnest(CAST(? AS int[])) n"
 _MEANINGS: Final = {
     "08": ("does not answer", "Is PostgreSQL running, and may this host reach it?"),
     "28": ("does not let this user in", "Check user and password in --state, PGPASSWORD or ~/.pgpass"),
@@ -97,17 +99,17 @@ class PostgresDatabase:
 
     def lock(self, connection: Connection, names: Iterable[str]) -> None:
         """Take the stripes of `names`, lowest first."""
-        connection.execute(_SHARE, {"space": _SPACE, "number": _EVERYTHING})
+        fetch(connection, _SHARE, (_SPACE, _EVERYTHING))
         numbers = sorted({zlib.crc32(name.encode()) % _STRIPES for name in names})
-        connection.execute(_TAKE_MANY, {"space": _SPACE, "numbers": numbers})
+        fetch(connection, _TAKE_MANY, (_SPACE, numbers))
 
     def lock_all(self, connection: Connection) -> None:
         """Wait for everybody, and let nobody begin."""
-        connection.execute(_TAKE, {"space": _SPACE, "number": _EVERYTHING})
+        fetch(connection, _TAKE, (_SPACE, _EVERYTHING))
 
     def lock_last(self, connection: Connection) -> None:
         """Take the lock of the audit log's head and of the items' numbers."""
-        connection.execute(_TAKE, {"space": _SPACE, "number": _LAST})
+        fetch(connection, _TAKE, (_SPACE, _LAST))
 
     def scrub(self) -> None:
         """Nothing is quickly done: rows are gone for every reader, and PostgreSQL's own vacuum comes by."""
@@ -166,13 +168,20 @@ def answering() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if state[:2] in _NO_FAULT_OF_THE_DATABASE:
-            raise
-        what, mend = _MEANINGS.get(state[:2], _MEANINGS["08"])
-        raise StoreError(f"{PostgresDatabase.where} {what}", mend=mend) from None
+        raise _meaning(error.orig, error) from None
+    except psycopg.Error as error:
+        raise _meaning(error) from None
     except PoolTimeout:
         raise StoreError(f"{PostgresDatabase.where} is too busy", mend="Try again, or start more workers") from None
+
+
+def _meaning(said: BaseException | None, error: Exception | None = None) -> Exception:
+    """What to raise: a `StoreError`, or the error itself where the fault is ours."""
+    state = getattr(said, "sqlstate", None) or ""
+    if state[:2] in _NO_FAULT_OF_THE_DATABASE and isinstance(said, Exception):
+        return error or said
+    what, mend = _MEANINGS.get(state[:2], _MEANINGS["08"])
+    return StoreError(f"{PostgresDatabase.where} {what}", mend=mend)
 
 
 def _engine_of(url: str, *, patience: int | None, connections: int, ask_first: bool) -> Engine:

@@ -82,12 +82,12 @@ class Settling:
     """A decision that is to be written down.
 
     Args:
-        decision: With `withheld`, which the log keeps. Its arm is remembered, unless the subject has one.
+        decision: With `withheld`, which the log keeps.
         request: What was asked; its channel is that of the reservations.
         wanted: The reservations, in the order of the list; empty for channels that pull.
         caps: The policy's caps; needed with `wanted`.
         details: What else the log should say. No tokens, nothing that a caller sent.
-        remember_arm: Whether the arm comes from a policy with a holdout, and must last.
+        remember: The arm, as `recsys.arms.to_remember` writes it, where the policy draws lots: it must last.
     """
 
     decision: Decision
@@ -95,7 +95,7 @@ class Settling:
     wanted: tuple[Wanted, ...] = ()
     caps: tuple[Cap, ...] = ()
     details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
-    remember_arm: bool = False
+    remember: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def _put_together(connection: Connection) -> None:
     for old, new in pairs.items():
         _merge(found[old], found[new])
     write_activities(connection, {new: found[new] for new in pairs.values()})
-    connection.execute(delete(schema.activity).where(mine.subject.in_(list(pairs))))
+    connection.execute(delete(schema.activity).where(mine.subject.in_(select(doubled.subquery().c.old))))
 
 
 def _merge(old: Activity, new: Activity) -> None:

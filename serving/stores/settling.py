@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from recsys.arms import remembered
 from recsys.contracts.audit import AuditKind, DecisionRecord
 from serving.audit.records import Entry, without_subject
 from serving.stores.activity import Activity, ReservedOffer
@@ -26,7 +27,7 @@ def settle(
     database.lock(connection, subjects)
     check_epochs(connection, subjects)
     gone = erased_among(connection, subjects)
-    touching = {one.decision.subject for one in decisions if one.wanted or one.remember_arm} - gone
+    touching = {one.decision.subject for one in decisions if one.wanted or one.remember} - gone
     people = activities(connection, touching) if touching else {}
     changed: dict[str, Activity] = {}
     settled = []
@@ -39,10 +40,7 @@ def settle(
         if refused:
             settled.append(Settled(written=False, refused=refused))
             continue
-        if one.remember_arm and people[subject].arm is None:
-            people[subject].arm = one.decision.arm
-            changed[subject] = people[subject]
-        if one.wanted:
+        if _remember(one, people.get(subject)) or one.wanted:
             changed[subject] = people[subject]
         settled.append(Settled(written=True))
     write_activities(connection, changed)
@@ -68,6 +66,14 @@ def _reserve(one: Settling, person: Activity, now: dt.datetime) -> tuple[str, ..
             )
             person.reserve(taken, now)
     return refused
+
+
+def _remember(one: Settling, person: Activity | None) -> bool:
+    """Keep the arm; whether that is anything new."""
+    if person is None:
+        return False
+    before, person.arm = person.arm, remembered(person.arm, one.remember)
+    return person.arm != before
 
 
 def _entry(one: Settling) -> Entry:

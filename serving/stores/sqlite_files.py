@@ -137,6 +137,8 @@ def answering(path: Path) -> Iterator[None]:
             raise  # a broken constraint, a wrong statement: no fault of the database but ours
         raise _meaning(getattr(error.orig, "sqlite_errorname", ""), path) from None
     except sqlite3.DatabaseError as error:
+        if type(error) not in {sqlite3.DatabaseError, sqlite3.OperationalError}:
+            raise
         raise _meaning(getattr(error, "sqlite_errorname", ""), path) from None
 
 

@@ -53,6 +53,10 @@ class SqlStore:
         with self._decoding():
             return self._people.read(subjects, index)
 
+    def prepare(self, index: ItemIndex) -> None:
+        """Learn the items."""
+        self._people.prepare(index)
+
     def changes(self) -> Changes:
         """How often things changed."""
         counted = self._database.counters()

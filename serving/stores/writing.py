@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from recsys.contracts.token import Lineage, Token, lineage_of
@@ -17,18 +17,18 @@ from serving.stores import schema
 from serving.stores.activity import Activity, pack_said, pack_shown, unpack_said, unpack_shown
 from serving.stores.database import Database
 from serving.stores.interface import StoreError
-
-AT_ONCE: Final = 5_000  # values in one statement
+from serving.stores.straight import AT_ONCE, fetch, fetch_among, write_rows
 
 _UPSERTS: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
-# Statements of the most frequent writes are made once: making one takes as long as running it.
-_ACTIVITIES: Final = select(schema.activity).where(schema.activity.c.subject.in_(bindparam("wanted", expanding=True)))
-_LINEAGES: Final = select(schema.lineages.c.domain, schema.lineages.c.epoch)
-_ANY_TOMBSTONE: Final = select(schema.tombstones.c.hash).limit(1)
-_TOMBSTONES: Final = select(schema.tombstones.c.hash).where(
-    schema.tombstones.c.hash.in_(bindparam("wanted", expanding=True))
-)
+_ACTIVITIES: Final = "SELECT subject, arm, said, shown FROM activity WHERE subject IN (??)"
+_PUT_ACTIVITY: Final = """
+INSERT INTO activity (subject, arm, said, shown) VALUES (?, ?, ?, ?)
+ON CONFLICT (subject) DO UPDATE SET arm = excluded.arm, said = excluded.said, shown = excluded.shown
+"""
+_LINEAGES: Final = "SELECT domain, epoch FROM lineages"
+_SALT_IF_NEEDED: Final = "SELECT value FROM meta WHERE key = 'salt' AND EXISTS (SELECT 1 FROM tombstones)"
+_TOMBSTONES: Final = "SELECT hash FROM tombstones WHERE hash IN (??)"
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, only: Iterable[str]) -> None:
@@ -41,18 +41,15 @@ def activities(connection: Connection, subjects: Iterable[str]) -> dict[str, Act
     """The activity of each subject, an empty one for who has none."""
     wanted = list(dict.fromkeys(subjects))
     found = {subject: Activity() for subject in wanted}
-    for row in connection.execute(_ACTIVITIES, {"wanted": wanted}):
-        found[row.subject] = Activity(row.arm, unpack_said(row.said), unpack_shown(row.shown))
+    for subject, arm, said, shown in fetch_among(connection, _ACTIVITIES, wanted):
+        found[subject] = Activity(arm, unpack_said(said), unpack_shown(shown))
     return found
 
 
 def write_activities(connection: Connection, changed: Mapping[str, Activity]) -> None:
     """Replace the activities of these subjects."""
-    rows = [
-        {"subject": subject, "arm": one.arm, "said": pack_said(one.said), "shown": pack_shown(one.shown)}
-        for subject, one in changed.items()
-    ]
-    upsert(connection, schema.activity, rows, only=("arm", "said", "shown"))
+    rows = [(subject, one.arm, pack_said(one.said), pack_shown(one.shown)) for subject, one in changed.items()]
+    write_rows(connection, _PUT_ACTIVITY, rows)
 
 
 def tombstone(salt: bytes, subject: str) -> bytes:
@@ -73,22 +70,19 @@ def check_epochs(connection: Connection, subjects: Iterable[str]) -> None:
     Raises:
         StoreError: Somebody's is not: a rekeying came between the door's look at it and now.
     """
-    accepted = {Lineage(domain, epoch) for domain, epoch in connection.execute(_LINEAGES)}
+    accepted = {Lineage(domain, epoch) for domain, epoch in fetch(connection, _LINEAGES)}
     if {lineage_of(Token(subject)) for subject in subjects} - accepted:
         raise StoreError("the state was rekeyed meanwhile", mend="Ask again, with tokens of the new epoch")
 
 
 def erased_among(connection: Connection, subjects: Iterable[str]) -> frozenset[str]:
     """Those of `subjects` who were erased."""
-    if connection.execute(_ANY_TOMBSTONE).first() is None:
+    salts = fetch(connection, _SALT_IF_NEEDED)
+    if not salts:
         return frozenset()
-    salt = salt_of(connection)
+    salt = bytes.fromhex(salts[0][0])
     named = {tombstone(salt, subject): subject for subject in set(subjects)}
-    hashes, found = list(named), set()
-    for start in range(0, len(hashes), AT_ONCE):
-        part = {"wanted": hashes[start : start + AT_ONCE]}
-        found |= {named[bytes(one)] for one in connection.execute(_TOMBSTONES, part).scalars()}
-    return frozenset(found)
+    return frozenset(named[bytes(one)] for (one,) in fetch_among(connection, _TOMBSTONES, list(named)))
 
 
 def count_up(connection: Connection, name: str) -> int:

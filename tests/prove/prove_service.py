@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from support.agreement_http import RULES, differences, live
+from support.agreement_http import RULES, differences, live, serving
 from support.commands import run
 from support.server import Server
 from support.shop import build
@@ -33,9 +33,7 @@ def main() -> int:
     loaded = run("serving", *shop.load_options(state))
     if loaded.returncode:
         raise RuntimeError(loaded.stderr)
-    serving = shop.serve_options(state)
-    serving[serving.index("--guards") + 1] = guards
-    with Server(*serving) as server:
+    with Server(*serving(shop, state, guards)) as server:
         live(server, seed=1)
         found = differences(server, shop, guards, count=options.requests, seed=2)
     sys.stdout.write(f"{options.requests:,} decisions over HTTP: {len(found)} differ from deciding offline.\n")

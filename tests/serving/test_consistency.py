@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.agreement_http import RULES, differences, live
+from support.agreement_http import RULES, by_the_command, differences, live, serving
 from support.server import Server
 from support.shop import MILK, Shop
 
@@ -26,11 +26,19 @@ def guards(shop: Shop) -> Path:
 @pytest.fixture(scope="module")
 def server(shop: Shop, loaded: Path, guards: Path) -> Iterator[Server]:
     state = shutil.copy(loaded, shop.folder / "consistent.db")
-    options = shop.serve_options(f"sqlite:///{state}")
-    options[options.index("--guards") + 1] = guards
-    with Server(*options) as running:
+    with Server(*serving(shop, f"sqlite:///{state}", guards)) as running:
         live(running, seed=3)
         yield running
+
+
+def test_http_is_what_the_real_command_decides_from_the_exported_files(
+    server: Server, shop: Shop, guards: Path
+) -> None:
+    answered, different = by_the_command(server, shop, guards)
+    assert different == []
+    assert {one.arm for one in answered} == {"empty", "popular", "personal", "challenger"}
+    bundles = {arm: {one.model_version for one in answered if one.arm == arm} for arm in ("personal", "challenger")}
+    assert [name.partition("/")[0] for arm in bundles.values() for name in arm] == ["small", "challenger"]
 
 
 def test_http_is_the_core_on_the_exported_state(server: Server, shop: Shop, guards: Path) -> None:

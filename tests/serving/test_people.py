@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,9 +158,7 @@ def test_forgetting_from_end_to_end(server: Server) -> None:
     server.tell(late)
     assert access(server, subject)["held"]
     order = {"order_id": "ab" * 16, "subjects": [subject]}
-    began = time.monotonic()
     receipt = server.http.post("/v1/subjects/erase", json=order).json()
-    assert time.monotonic() - began < 5  # one second where nothing else runs
     assert receipt["order_id"] == order["order_id"]
     assert subject not in str(receipt)
     assert sum(receipt["deleted"].values()) > 0

@@ -229,6 +229,25 @@ def noop(_: Connection) -> None:
     """A work."""
 
 
+def test_what_the_driver_itself_refuses_reaches_the_one_whom_it_concerns(path: Path) -> None:
+    """A trigger stands for a broken constraint, in a statement that goes straight to the driver."""
+    with closing(opened(path)) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER t BEFORE INSERT ON audit_payloads WHEN NEW.decision_id = 'd3' "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(8) as pool:
+            waiting = [pool.submit(settle, store, settling(f"d{number}")) for number in range(8)]
+            time.sleep(0.3)
+            other.execute("COMMIT")
+        failed = [number for number, one in enumerate(waiting) if one.exception() is not None]
+        assert failed == [3]
+        assert isinstance(waiting[3].exception(), sqlite3.IntegrityError)
+        assert [store.decision(f"d{number}") is not None for number in range(8)] == [number != 3 for number in range(8)]
+        assert store.audit.verify().faults == ()
+
+
 def test_an_error_reaches_the_one_whom_it_concerns(path: Path) -> None:
     """Of those who share a transaction, one writes about somebody who was erased."""
     with closing(opened(path)) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:

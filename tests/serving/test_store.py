@@ -97,6 +97,20 @@ def test_histories_speak_of_the_items_that_were_asked_for(store: Store) -> None:
     assert read(store, ANNA)[-1] == (ANNA, "bread", 2, 1, 1)
 
 
+def test_readers_of_two_catalogues_take_turns(store: Store) -> None:
+    """As while another catalogue takes the place of one that requests under way still hold."""
+    load(store, people([(ANNA, "beer", 0, 2), (ANNA, "milk", 1, 1)]))
+    other = ItemIndex.of(["milk", "new", "beer"])
+    store.prepare(other)
+    for _ in range(2):
+        assert [INDEX.names[item] for item in store.read([ANNA], INDEX).histories.item] == ["beer", "milk"]
+        assert [other.names[item] for item in store.read([ANNA], other).histories.item] == ["beer", "milk"]
+    record(store, event(1, (ANNA, "bread", 2, 1)))
+    store.prepare(INDEX)
+    assert [INDEX.names[item] for item in store.read([ANNA], INDEX).histories.item] == ["beer", "milk", "bread"]
+    assert [other.names[item] for item in store.read([ANNA], other).histories.item] == ["beer", "milk"]
+
+
 def test_an_event_is_known_at_once_and_to_everyone(store: Store, url: str) -> None:
     load(store, people([(ANNA, "beer", 0, 2)]))
     other = open_store(url)

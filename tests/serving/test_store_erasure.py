@@ -69,6 +69,22 @@ def test_after_an_erasure_nothing_is_held(store: Store, url: str) -> None:
     other.close()
 
 
+@pytest.mark.slow
+def test_a_person_of_many_decisions_is_erased_within_a_second(store: Store) -> None:
+    """The quicker of two people: another program may hold up one of them."""
+    crowd = (BELA, CARA)
+    for start in range(0, 4000, 200):
+        settle(store, *(settling(f"m{start + n}", subject=crowd[n % 2]) for n in range(200)))
+    taken = []
+    for number, name in enumerate(crowd):
+        began = time.monotonic()
+        receipt = store.erase([name], order_id=f"{number + 7:032x}", now=NOW)
+        taken.append(time.monotonic() - began)
+        assert receipt.deleted["audit_payloads"] >= 2000
+    assert min(taken) < 1
+    assert store.audit.verify().faults == ()
+
+
 def test_the_chain_verifies_and_says_how_many_were_forgotten(store: Store) -> None:
     before = store.audit.verify()
     assert (before.erased, before.faults) == (0, ())

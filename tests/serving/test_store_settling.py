@@ -93,6 +93,21 @@ def test_the_arm_that_was_assigned_first_is_remembered(store: Store) -> None:
     assert [state.arm for state in store.read([ANNA, BELA], INDEX).states] == ["popular", None]
 
 
+def test_a_trial_is_remembered_beside_the_arm_until_another_one_begins(store: Store) -> None:
+    """Also where the decision reserves: both are one write."""
+
+    def arms() -> list[str | None]:
+        return [state.arm for state in store.read([ANNA, BELA], INDEX).states]
+
+    settle(store, settling(1, remember="personal"), settling(2, subject=BELA, remember="empty"))
+    settle(store, settling(3, "o1", remember="challenger@aaaaaaaa"), settling(4, subject=BELA, remember="empty"))
+    assert arms() == ["challenger@aaaaaaaa", "empty"]
+    settle(store, settling(5, remember="personal@aaaaaaaa"), settling(6, remember="personal"))
+    assert arms() == ["challenger@aaaaaaaa", "empty"]
+    settle(store, settling(7, remember="personal@bbbbbbbb"), settling(8, subject=BELA, remember="personal@bbbbbbbb"))
+    assert arms() == ["personal@bbbbbbbb", "empty"]
+
+
 OFFERS, CHANNELS = ("o1", "o2", "o3"), ("email", "app")
 CATEGORIES = ((), BEER, MILK, (*BEER, *MILK), ("DRINK / WINE / wine",))
 MOMENTS = st.integers(-50, 5).map(lambda hours: NOW + hours * HOUR)

@@ -18,7 +18,9 @@ from recsys.offer_book import open_offer_book
 from recsys.policy import load_policy
 from recsys.recommender import Recommender
 from recsys.scorer import Scorer
+from recsys.two_bundles import TwoBundles
 from serving.stores import open_store
+from support.commands import run
 from support.server import Server
 from support.shop import (
     ABSTAINER,
@@ -27,13 +29,13 @@ from support.shop import (
     FRESH,
     MILK,
     NEWCOMER,
-    NOW,
     STRANGER,
     TYPES,
     UNLISTED,
     UNPROFILED,
     UNREACHABLE,
     Shop,
+    challenge,
 )
 from support.tokens import token
 
@@ -63,7 +65,13 @@ hours = 300
 salt = "a salt of the test"
 empty = 0.1
 popular = 0.1
+
+[trial]
+salt = "another bundle"
+challenger = 0.4
 """
+MIDNIGHT = "2017-11-27T00:00:00Z"  # what `recsys-evaluate decide --as-of` means by the day
+_YESTERDAY = "2017-11-26T09:00:00Z"
 _JSON = {"content-type": "application/json"}
 
 
@@ -89,7 +97,7 @@ def live(server: Server, seed: int) -> None:
     for start in range(0, len(events), 200):
         server.tell(*events[start : start + 200])
     for who in rng.choice(PEOPLE, 20, replace=False).tolist():
-        granted = {"granted": bool(rng.random() < 0.5), "at": NOW, "source": "form"}
+        granted = {"granted": bool(rng.random() < 0.5), "at": _YESTERDAY, "source": "form"}
         change = {"subject": who, "interests": ["cheese"], "consents": {"profiling": granted, "channel:app": granted}}
         response = server.http.put("/v1/preferences", json=change)
         if response.is_error:
@@ -122,6 +130,63 @@ def requests(count: int, seed: int) -> Iterator[list[DecisionRequest]]:
         ]
 
 
+def serving(shop: Shop, state: str, guards: object) -> list[object]:
+    """`recsys-serve` with both bundles, from midnight on."""
+    options = shop.serve_options(state)
+    options[options.index("--guards") + 1] = guards
+    options[options.index("--now") + 1] = MIDNIGHT
+    return [*options, "--challenger", challenge(shop)]
+
+
+def by_the_command(server: Server, shop: Shop, guards: object) -> tuple[list[Decision], list[str]]:
+    """Decide for everyone by the real commands, from exported files, and by HTTP; where they differ.
+
+    The state is exported before the service is asked.
+    """
+    files = {
+        name: shop.folder / f"exported-{name}" for name in ("state.jsonl", "subjects.parquet", "purchases.parquet")
+    }
+    for name, path in files.items():
+        _run("serving", "export", name.partition(".")[0], "--state", server.state, "--out", path)
+    out = shop.folder / "by-the-command.jsonl"
+    _run(
+        "recsys",
+        *(
+            "decide",
+            "--bundle",
+            shop.bundle,
+            "--challenger",
+            challenge(shop),
+            "--trust",
+            shop.trust,
+            "--guards",
+            guards,
+        ),
+        *("--purchases", files["purchases.parquet"], "--subjects", files["subjects.parquet"]),
+        *("--state", files["state.jsonl"], "--catalogue", shop.file("catalogue"), "--offers", shop.file("offers")),
+        *("--as-of", MIDNIGHT[:10], "--k", 6, "--out", out, "--explain"),
+    )
+    decided = [msgspec.json.decode(line, type=Decision) for line in out.read_bytes().splitlines()]
+    asks = [DecisionRequest(subject=one.subject, channel="email", count=6) for one in decided]
+    answered: list[Decision] = []
+    for start in range(0, len(asks), BATCH):
+        answer = server.http.post(
+            "/v1/decisions", content=msgspec.json.encode(asks[start : start + BATCH]), headers=_JSON
+        )
+        answered += msgspec.json.decode(answer.content, type=list[Decision])
+    return answered, [
+        f"{ours} != {theirs}"
+        for ours, theirs in zip(answered, decided, strict=True)
+        if _nameless(ours) != _nameless(msgspec.structs.replace(theirs, at=ours.at))
+    ]
+
+
+def _run(*words: object) -> None:
+    done = run(*map(str, words))
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+
+
 def differences(server: Server, shop: Shop, guards: object, *, count: int, seed: int) -> list[str]:
     """Where the service's answers differ from those of the core on the exported state; empty: nowhere.
 
@@ -132,7 +197,10 @@ def differences(server: Server, shop: Shop, guards: object, *, count: int, seed:
     exported, found = Exported.of(server.state), []
     catalogue, offered = pl.read_parquet(shop.file("catalogue")), pl.read_parquet(shop.file("offers"))
     book = open_offer_book(offered, catalogue, load_policy(guards))
-    recommender = Recommender(Scorer(load_bundle(shop.bundle, trust=shop.trust)), book)
+    bundles = [
+        Recommender(Scorer(load_bundle(path, trust=shop.trust)), book) for path in (shop.bundle, challenge(shop))
+    ]
+    recommender = TwoBundles(*bundles)
     for part, answer in zip(asked, answered, strict=True):
         decisions = msgspec.json.decode(answer.content, type=list[Decision])
         subjects = [request.subject for request in part]

@@ -28,7 +28,7 @@ RULES = (
     "dismissal",
     "fatigue",
 )
-ARMS = ("empty", "popular", "personal")
+ARMS = ("empty", "popular", "personal", "challenger")
 
 
 Offer = dict[str, object]
@@ -88,15 +88,18 @@ class Oracle:
 
     def arm(self, person: Person) -> str:
         """What the experiment does with this person."""
-        if person.state.arm in ARMS:
-            return str(person.state.arm)
-        if self.policy.holdout is None:
-            return "personal"
-        seed = self.policy.holdout.salt.encode() + b"\x00" + person.request.subject.encode()
-        u = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") / 2**64
-        if u < self.policy.holdout.empty:
-            return "empty"
-        return "popular" if u < self.policy.holdout.empty + self.policy.holdout.popular else "personal"
+        name, _, drawn_in = (person.state.arm or "").partition("@")
+        held, trial = self.policy.holdout, self.policy.trial
+        if name not in ARMS:
+            u = 1.0 if held is None else lot(f"{held.salt}\0{person.request.subject}")
+            name = "personal"
+            if held is not None and u < held.empty + held.popular:
+                name = "empty" if u < held.empty else "popular"
+        if name in {"empty", "popular"} or trial is None:
+            return "personal" if name == "challenger" else name
+        if drawn_in == hashlib.sha256(f"{trial.challenger}\0{trial.salt}".encode()).hexdigest()[:8]:
+            return name
+        return "challenger" if lot(f"{trial.salt}\1{person.request.subject}") < trial.challenger else "personal"
 
     def holds(self, things: Things, item: str) -> bool:
         """Whether an item is one of these things: by name, or where the parts of a category stand in its path."""
@@ -337,3 +340,8 @@ def net_days(lines: tuple[tuple[str, dt.date, float], ...]) -> set[tuple[str, dt
             left[item, earlier] -= taken
             owed -= taken
     return {key for key, quantity in left.items() if quantity > 0}
+
+
+def lot(text: str) -> float:
+    """In [0, 1)."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

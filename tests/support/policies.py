@@ -18,6 +18,7 @@ from recsys.policy.document import (
     PastPurchaseTrap,
     Policy,
     Scope,
+    Trial,
     UnknownCategory,
 )
 from support.dice import Dice, chance, pick, some
@@ -29,6 +30,7 @@ CATEGORIES = (
 )
 GONE = "gone"  # an item that no catalogue has
 DELISTED = "delisted"  # nor any offer: only old receipts and the policy name it
+TRIAL = Trial(salt="a salt of some length", challenger=0.5)
 DAYS = (7, 1, 2, 30)
 HOURS = (24, 1, 168)
 _LIFTS = (0.25, -0.25, 0.0625, 1.5, -2.0)  # sums of these are exact in any precision
@@ -38,7 +40,7 @@ _SCOPES = tuple(Scope)
 def make_policy(dice: Dice, items: Sequence[str], offer_ids: Sequence[str]) -> Policy:
     """A policy whose names partly exist."""
     groups = {name: _group(dice, items) for name in GROUPS}
-    return Policy(
+    made = Policy(
         version=1,
         sha256="0" * 64,
         unknown_category=pick(dice, (UnknownCategory.ALLOW, UnknownCategory.ALLOW, UnknownCategory.WITHHOLD)),
@@ -56,6 +58,7 @@ def make_policy(dice: Dice, items: Sequence[str], offer_ids: Sequence[str]) -> P
         holdout=pick(dice, (None, None, None, Holdout(salt="a salt of some length", empty=0.125, popular=0.25))),
         boosts=_boosts(dice, offer_ids),
     )
+    return changed(made, trial=TRIAL) if len(made.cap) == 1 else made  # without a throw: the other worlds stay the same
 
 
 def changed(policy: Policy, **changes: object) -> Policy:

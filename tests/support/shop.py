@@ -99,19 +99,32 @@ def build(folder: Path) -> Shop:
     OFFERS.write(_offers(), shop.file("offers"))
     PURCHASES.write(_purchases(), shop.file("purchases"))
     SUBJECTS.write(_subjects(), shop.file("subjects"))
-    for arguments in (
-        ("keys", "init", "--signing-key", folder / "signing.key"),
-        (
-            *("fit", "--purchases", shop.file("purchases"), "--subjects", shop.file("subjects")),
-            *("--catalogue", shop.file("catalogue"), "--guards", shop.guards, "--level", "type"),
-            *("--models", folder / "models", "--name", "small", "--signing-key", folder / "signing.key"),
-            *("--until", AS_OF, "--profile", "test"),
-        ),
-    ):
-        done = run("training", *arguments)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
+    _train("keys", "init", "--signing-key", folder / "signing.key")
+    _fit(shop, shop.bundle, "type")
     return shop
+
+
+def challenge(shop: Shop) -> Path:
+    """Fit another bundle, which knows items instead of types."""
+    bundle = shop.bundle.with_name("challenger")
+    if not bundle.exists():
+        _fit(shop, bundle, "item")
+    return bundle
+
+
+def _fit(shop: Shop, bundle: Path, level: str) -> None:
+    _train(
+        *("fit", "--purchases", shop.file("purchases"), "--subjects", shop.file("subjects")),
+        *("--catalogue", shop.file("catalogue"), "--guards", shop.guards, "--level", level),
+        *("--models", bundle.parent, "--name", bundle.name, "--signing-key", shop.folder / "signing.key"),
+        *("--until", AS_OF, "--profile", "test"),
+    )
+
+
+def _train(*arguments: object) -> None:
+    done = run("training", *arguments)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
 
 
 def _catalogue() -> pl.DataFrame:

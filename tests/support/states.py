@@ -17,10 +17,11 @@ from recsys.contracts.state import (
     State,
 )
 from support.dice import Dice, chance, pick, some
-from support.policies import CATEGORIES, DAYS, DELISTED, GONE, HOURS
+from support.policies import CATEGORIES, DAYS, DELISTED, GONE, HOURS, TRIAL
 
 AGES = (1, 0, -1, 2, 3, 6, 7, 8, 14, 21, 22, 29, 30, 31, 45, 90)
 BRANDS = (None, "Acme", "ACME", "Größe")
+TRIED = (f"challenger@{TRIAL.trial_id}", f"personal@{TRIAL.trial_id}", "challenger@18c0ffee")
 CONSENTS = ("profiling", "channel:email", "channel:till", "training")
 _ZONES = (dt.UTC, ZoneInfo("Europe/Berlin"), dt.timezone(dt.timedelta(hours=-11)))
 _FROZEN = ("FOOD / WINE / RED", "FOOD / WINE", "food / milk / fluid", "ALONE", "FOOD", "WINE", "odd  /  one / ", "")
@@ -43,7 +44,7 @@ def make_state(dice: Dice, now: dt.datetime, items: Sequence[str], offer_ids: Se
         responses=responses,
         dismissals=tuple(_dismissal(dice, now, items, named) for _ in range(dice.below(4))) if chance(dice, 5) else (),
         sensitive_purchases=tuple(_counter(dice, now, items) for _ in range(dice.below(4))) if chance(dice, 5) else (),
-        arm=pick(dice, (*(None,) * 16, "personal", "popular", "empty", "unheard-of")),
+        arm=pick(dice, (*(None,) * 13, "personal", "popular", "empty", "unheard-of", *TRIED)),
     )
 
 

@@ -65,6 +65,8 @@ def settling(
     wanted = tuple(Wanted(offer, BEER, expires) for offer in offers)
     request = DecisionRequest(subject=subject, channel=channel)
     arm = more.pop("arm", "personal")
+    if more.pop("remember_arm", False):
+        more["remember"] = arm
     return Settling(decided(name, *offers, subject=subject, arm=arm), request, wanted, caps, **more)
 
 
