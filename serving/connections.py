@@ -59,8 +59,8 @@ class Protocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = config
-        self._head = 0  # bytes of the head that is arriving; what came with it in one piece may be counted too
-        self._in_head, self._whole = True, False
+        self._head = 0  # bytes of a head that is arriving, from the piece after its first on
+        self._in_head, self._whole, self._began = True, False, False
         self._asked, self._refused = False, False
         self._end: asyncio.TimerHandle | None = None
 
@@ -81,8 +81,9 @@ class Protocol(HttpToolsProtocol):
         """Read on, as long as the request stays within what is allowed."""
         if self._refused:
             return
+        self._began = False
         super().data_received(data)
-        if self._in_head:
+        if self._in_head and not self._began:
             self._head += len(data)
             if self._head > MAX_HEAD:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -93,11 +94,13 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._head, self._in_head, self._whole = 0, True, False
+        self._head, self._in_head, self._whole, self._began = 0, True, False, True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Its head is there."""
+        if self._refused:  # what came behind a refused request in the same piece is not begun
+            return
         head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if head > MAX_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -151,6 +154,8 @@ class Protocol(HttpToolsProtocol):
         """Whether an answer written now is the answer to the request that is arriving."""
         if not self._asked:
             return True
+        if self.pipeline:
+            return False
         return self.cycle.response_complete if self._in_head else not self.cycle.response_started
 
     def _unread(self) -> None:
