@@ -20,6 +20,9 @@ from serving.problems import OVERLOADED, Problem, of_status, problem_response
 from serving.settings import Settings
 
 _BACKLOG: Final = 2048
+# Seconds for which a busy event loop keeps the interpreter from the thread that writes decisions down. With Python's
+# own 5 ms each of its statements waits as long, and everybody for them (docs/adr/0024-refused-at-once.md).
+_TURN: Final = 0.0005
 _STRICT: Final = {"Strict-Transport-Security": "max-age=31536000"}
 _REFUSALS: Final = {
     HTTPStatus.BAD_REQUEST: (of_status(HTTPStatus.BAD_REQUEST, "This is no HTTP/1.1"), {}),
@@ -89,6 +92,7 @@ def listen(app: Starlette, listening: socket.socket, settings: Settings, ready: 
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
+    sys.setswitchinterval(_TURN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     _Server(config, ready).run(sockets=[listening])

@@ -90,13 +90,13 @@ class Caller:
         load.seconds = time.perf_counter() - began
         return load
 
-    async def open(self, rate: float, seconds: float) -> Load:
-        """So many requests a second, whatever becomes of those before."""
-        load, began, due = Load(), time.perf_counter(), 0
+    async def open(self, rate: float, seconds: float, *, seed: int = 0) -> Load:
+        """So many requests a second on average, at random instants (Poisson), whatever becomes of those before."""
+        rng, load, began, due = np.random.default_rng(seed), Load(), time.perf_counter(), 0.0
         under_way: set[asyncio.Task[None]] = set()
         while (passed := time.perf_counter() - began) < seconds:
-            while due < passed * rate:
-                due += 1
+            while due < passed:
+                due += rng.exponential(1 / rate)
                 task = asyncio.create_task(self.send(load))
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
