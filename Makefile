@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help demo serve-demo test test-fast check format prove bench policy-lab results lock clean
+.PHONY: help demo serve-demo test test-fast check audit format prove soak bench policy-lab results lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -26,12 +26,16 @@ test: $(READY) ## every test
 test-fast: $(READY) ## the inner loop: everything but what needs real data or the whole chain
 	$(PYTEST) -m "not slow"
 
-check: $(READY) ## the gates: format, lint, types, boundaries, docs
+check: $(READY) ## the gates: format, lint, types, boundaries, docs, dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(PYTEST) tests/project/test_docs.py
+	$(BIN)/python requirements/audit.py --out build/audit --offline-ok
+
+audit: $(READY) ## known vulnerabilities of what is pinned (needs a network), and bills of materials in build/audit
+	$(BIN)/python requirements/audit.py --out build/audit
 
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix .
@@ -41,6 +45,10 @@ prove: $(READY) ## caps under 8 processes; every guard against plain loops: ten 
 	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_caps.py
 	PYTHONPATH=tests $(BIN)/python tests/prove/prove_guards.py --work build/prove
 	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_service.py --work build/prove-service
+
+soak: $(READY) ## the service under fire: twice its capacity for five minutes, and thousands of made-up requests
+	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_overload.py --work build/soak-overload
+	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_contract.py --work build/soak-contract
 
 bench: $(READY) ## the speed claims, as ratios from one run on this machine
 	$(BIN)/python -m benchmarks

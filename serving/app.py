@@ -71,7 +71,7 @@ def create_app(service: Service, *, follow_seconds: float) -> Starlette:
 
     app = Starlette(
         routes=[
-            *(route_of(operation, service.callers, service.metrics) for operation in operations),
+            *(route_of(operation, service.callers, service.admission, service.metrics) for operation in operations),
             Route("/openapi.json", openapi),
         ],
         exception_handlers={HTTPException: _answer(service), Exception: _answer(service)},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import math
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +14,7 @@ from serving.stores import ApiKey, Store
 
 _SCHEME: Final = "bearer"
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="recsys-serve"'}
+_LOOK_AGAIN: Final = 0.05  # seconds between two looks for keys that are unknown: strangers do not keep the store busy
 _NOBODY: Final = bytes(32)  # compared with where there is no such key, so that this takes as long
 
 
@@ -37,6 +40,7 @@ class Callers:
         self._store = store
         self._keys: dict[str, ApiKey] = {}
         self._changed = -1
+        self._looked = -math.inf
 
     def refresh(self) -> None:
         """Read the keys again if any was created or revoked."""
@@ -56,7 +60,8 @@ class Callers:
         if parts is None:
             raise _unauthorized("Send a key with the header Authorization: Bearer rk1.…")
         key = self._holding(*parts)
-        if key is None:
+        if key is None and time.monotonic() - self._looked > _LOOK_AGAIN:
+            self._looked = time.monotonic()
             self.refresh()  # it may have been made just now
             key = self._holding(*parts)
         if key is None:

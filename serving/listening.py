@@ -6,7 +6,8 @@ import errno
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -14,8 +15,27 @@ import uvicorn
 from starlette.applications import Starlette
 
 from recsys.errors import RecsysError, UsageError
+from serving.connections import MAX_HEAD, Config
+from serving.problems import OVERLOADED, Problem, of_status, problem_response
+from serving.settings import Settings
 
 _BACKLOG: Final = 2048
+# Seconds for which a busy event loop keeps the interpreter from the thread that writes decisions down. With Python's
+# own 5 ms each of its statements waits as long, and everybody for them (docs/adr/0024-refused-at-once.md).
+_TURN: Final = 0.0005
+_STRICT: Final = {"Strict-Transport-Security": "max-age=31536000"}
+_REFUSALS: Final = {
+    HTTPStatus.BAD_REQUEST: (of_status(HTTPStatus.BAD_REQUEST, "This is no HTTP/1.1"), {}),
+    HTTPStatus.REQUEST_TIMEOUT: (of_status(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive whole in time"), {}),
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
+        of_status(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"All headers together may have {MAX_HEAD} bytes"),
+        {},
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        OVERLOADED.problem("There are too many connections; ask again a little later"),
+        {"Retry-After": "1"},
+    ),
+}
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -41,42 +61,59 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(listening: socket.socket, *, encrypted: bool) -> str:
     """Where to reach it."""
+    scheme = "https" if encrypted else "http"
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def listen(app: Starlette, listening: socket.socket, *, grace: int, ready: Callable[[], None]) -> None:
+def listen(app: Starlette, listening: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
     """Serve until a signal comes, then finish what is under way and exit with status 0.
 
     Args:
         app: What to serve.
         listening: From `bind`.
-        grace: Seconds for requests that are under way.
+        settings: What one caller may do, the time for requests that are under way at the end, and TLS.
         ready: Called once requests are answered.
     """
-    config = uvicorn.Config(
+    always = _STRICT if settings.encrypted else {}
+    config = Config(
         app,
+        connections=settings.max_connections,
+        request_seconds=settings.request_seconds,
+        refusals={status: _refusal(problem, {**always, **more}) for status, (problem, more) in _REFUSALS.items()},
+        headers=list(always.items()),
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=grace,
+        timeout_graceful_shutdown=settings.grace_seconds,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
     )
+    sys.setswitchinterval(_TURN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     _Server(config, ready).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+
+def _refusal(problem: Problem, headers: Mapping[str, str]) -> bytes:
+    """A whole answer, after which the connection ends."""
+    response = problem_response(problem, {**headers, "Connection": "close"})
+    status = HTTPStatus(problem.status)
+    head = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), *(b": ".join(pair) for pair in response.raw_headers)]
+    return b"\r\n".join([*head, b"", bytes(response.body)])
 
 
 def _leave(_: int, __: FrameType | None) -> NoReturn:

@@ -42,6 +42,12 @@ class Metrics:
             "recsys_events", "Events: accepted, duplicate, dropped, rejected, erased, late", ["outcome"], registry=own
         )
         self.store_errors = Counter("recsys_store_errors", "Requests that the store did not answer", registry=own)
+        self.turned_away = Counter(
+            "recsys_turned_away", "Asked for too often by a key, or too much at once", ["why"], registry=own
+        )
+        self.in_flight = Gauge(
+            "recsys_in_flight", "Requests that are being answered", registry=own, multiprocess_mode="livesum"
+        )
         self.reloads = Counter("recsys_reloads", "Attempts to load anew: activated, refused", ["outcome"], registry=own)
         self.versions = Gauge(
             "recsys_version",

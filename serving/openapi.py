@@ -13,13 +13,17 @@ from serving.routing import Operation
 
 EXAMPLE_TOKEN: Final = "s1.rec.01.k5q2c7ynwd4mx3ju6oethrzbva"  # noqa: S105 - nobody's, and no secret
 JSON: Final = "application/json"
+_BEFORE: Final = (
+    "Before there is a request, a connection may be answered with 400 (no HTTP/1), 408 (not whole in time), "
+    "431 (too long a head) or 503 (too many connections), and is ended."
+)
 _REFERENCE: Final = "#/components/schemas/{name}"
 _KEY: Final = "key"
 
 IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "pattern": r'^"(?:[ -!#-\[\]-~]|\\["\\]){1,255}"$'},
     "example": '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
     "description": "A quoted string of 1 to 255 characters. The same request sent again within 24 hours is answered "
     "alike, and not carried out again; see draft-ietf-httpapi-idempotency-key-header.",
@@ -27,8 +31,10 @@ IDEMPOTENCY_KEY: Final = {
 PRIVACY_CONTROL: Final = {
     "name": "Sec-GPC",
     "in": "header",
-    "schema": {"type": "string", "enum": ["1"]},
-    "description": "The person's Global Privacy Control signal, relayed: an opt-out of profiling and training.",
+    "schema": {"type": "string"},
+    "example": "1",
+    "description": "The person's Global Privacy Control signal, relayed: `1` is an opt-out of profiling and training. "
+    "Anything else is no signal, as its specification says.",
 }
 
 
@@ -46,7 +52,7 @@ def document(title: str, summary: str, operations: Iterable[Operation], types: S
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": "1", "summary": summary},
+        "info": {"title": title, "version": "1", "summary": summary, "description": _BEFORE},
         "paths": paths,
         "components": {
             "schemas": dict(msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)[1]),

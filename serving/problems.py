@@ -25,6 +25,8 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
 }
 
 
@@ -80,6 +82,8 @@ REFUSED_RELOAD: Final = Kind("reload-refused", "What is new cannot be used", HTT
 ERASED: Final = Kind("erased", "The person was erased", HTTPStatus.GONE)
 TOO_LARGE: Final = Kind("too-large", "The body is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 NOT_JSON: Final = Kind("media-type", "The body is not declared as JSON", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+RATE_LIMITED: Final = Kind("rate-limit", "The key asks too often", HTTPStatus.TOO_MANY_REQUESTS)
+OVERLOADED: Final = Kind("overloaded", "Too much is asked at once", HTTPStatus.SERVICE_UNAVAILABLE)
 UNAVAILABLE: Final = Kind("store-unavailable", "The store does not answer", HTTPStatus.SERVICE_UNAVAILABLE)
 INTERNAL: Final = Kind("internal", "Something went wrong here", HTTPStatus.INTERNAL_SERVER_ERROR)
 
@@ -116,6 +120,11 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
     )
 
 
+def of_status(status: HTTPStatus, detail: str = "GET /openapi.json lists what there is") -> Problem:
+    """A problem without a kind of its own: no such path, no such method, no HTTP. Nothing sent is repeated."""
+    return Problem(type="about:blank", title=status.phrase, status=status, detail=detail)
+
+
 def answer_to(error: Exception) -> Response:
     """The answer to an error.
 
@@ -140,17 +149,10 @@ def _told(error: Exception) -> tuple[Problem, Mapping[str, str] | None]:
         case ContractError():
             told = BROKEN_CONTRACT.problem(error.what), None
         case HTTPException():
-            told = _of_status(HTTPStatus(error.status_code)), error.headers
+            told = of_status(HTTPStatus(error.status_code)), error.headers
         case ClientDisconnect():
             told = BROKEN_CONTRACT.problem("The request is incomplete"), None
         case _:
             unexpected = INTERNAL.problem("Nothing is wrong with the request; tell whoever runs this server")
             told = unexpected, {"Connection": "close"}
     return told
-
-
-def _of_status(status: HTTPStatus) -> Problem:
-    """A problem without a kind of its own: no such path, no such method. The path is not repeated."""
-    return Problem(
-        type="about:blank", title=status.phrase, status=status, detail="GET /openapi.json lists what there is"
-    )

@@ -1,7 +1,7 @@
 """Operations: what may be asked of the service. Each is a path, who may call it, and a function that answers.
 
-The routes and the OpenAPI document are made from the same list. Around each operation stand the key, the clock of the
-metrics, and the answers to errors; the framework's own layers see only what no operation takes.
+The routes and the OpenAPI document are made from the same list. Around each operation stand the key, what it may
+ask, the clock of the metrics, and the answers to errors; the framework's own layers see only what no operation takes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from serving.admission import Admission, TurnedAwayError
 from serving.callers import ANYBODY, Caller, Callers
 from serving.keys import Scope
 from serving.metrics import Metrics
@@ -26,6 +27,8 @@ from serving.problems import (
     FORBIDDEN,
     NOT_A_TOKEN,
     NOT_JSON,
+    OVERLOADED,
+    RATE_LIMITED,
     TOO_LARGE,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -33,10 +36,11 @@ from serving.problems import (
     answer_to,
 )
 from serving.stores import StoreError
+from serving.wire import read_body
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 
-_OF_KEYS: Final = (UNAUTHORIZED, FORBIDDEN)
+_OF_KEYS: Final = (UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, OVERLOADED)
 _OF_BODIES: Final = (TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE)  # every body names people
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
@@ -74,31 +78,44 @@ class Operation:
         return (*(_OF_KEYS if self.scope else ()), *self.problems, *(_OF_BODIES if self.body else ()))
 
 
-def route_of(operation: Operation, callers: Callers, metrics: Metrics) -> Route:
+def route_of(operation: Operation, callers: Callers, admission: Admission, metrics: Metrics) -> Route:
     """The operation as a route."""
 
     async def endpoint(request: Request) -> Response:
         began = time.perf_counter()
-        status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        status, worth_a_line = int(HTTPStatus.INTERNAL_SERVER_ERROR), True
         try:
-            response = await _answered(operation, callers, metrics, request)
+            response = await _answered(operation, callers, admission, metrics, request)
+        except TurnedAwayError as error:
+            status, worth_a_line = error.problem.status, False  # they come in floods, and are counted
+            return answer_to(error)
+        else:
             status = response.status_code
             return response
         finally:
             taken = time.perf_counter() - began
             metrics.requests.labels(operation.path, operation.method, str(status)).inc()
             metrics.seconds.labels(operation.path).observe(taken)
-            _noted(operation, status, taken)
+            if worth_a_line:
+                _noted(operation, status, taken)
 
     return Route(operation.path, endpoint, methods=[operation.method])
 
 
-async def _answered(operation: Operation, callers: Callers, metrics: Metrics, request: Request) -> Response:
+async def _answered(
+    operation: Operation, callers: Callers, admission: Admission, metrics: Metrics, request: Request
+) -> Response:
     try:
-        caller = ANYBODY
-        if operation.scope is not None:
-            caller = callers.identify(request.headers.get("authorization"), operation.scope)
-        return await operation.handler(request, caller)
+        if operation.scope is None:
+            return await operation.handler(request, ANYBODY)
+        caller = callers.identify(request.headers.get("authorization"), operation.scope)
+        admission.count(caller.key_id)
+        if operation.body is not None:
+            await read_body(request)  # before a place is taken: who sends slowly holds none
+        with admission.place():
+            return await operation.handler(request, caller)
+    except TurnedAwayError:
+        raise
     except EXPECTED as error:
         if isinstance(error, StoreError):
             metrics.store_errors.inc()

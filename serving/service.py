@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from serving.admission import Admission
 from serving.callers import Callers
 from serving.clock import Clock
 from serving.deciding import AT_ONCE, Decider
@@ -26,6 +27,7 @@ class Service:
         decider: Decides with it.
         doorkeeper: Knows which tokens are accepted.
         callers: Knows which keys hold.
+        admission: Refuses what is too often or too much.
         idempotency: Remembers answers.
         metrics: Counts.
         clock: Now, in UTC.
@@ -37,6 +39,7 @@ class Service:
     decider: Decider
     doorkeeper: Doorkeeper
     callers: Callers
+    admission: Admission
     idempotency: Idempotency
     metrics: Metrics
     clock: Clock
@@ -76,6 +79,7 @@ def create_service(
         decider=Decider(standing, store, clock, metrics, at_once=AT_ONCE if local else 0),
         doorkeeper=Doorkeeper(store),
         callers=callers,
+        admission=Admission(settings.max_in_flight, settings.rate_limit, metrics),
         idempotency=Idempotency(store, clock),
         metrics=metrics,
         clock=clock,

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+import limits
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from recsys.errors import UsageError
@@ -52,6 +53,38 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged; `debug` has a line for every request."
     )
+    tls_certificate: Path | None = Field(
+        default=None, description="The certificate (PEM, with its chain) to serve HTTPS with; needs tls_key."
+    )
+    tls_key: Path | None = Field(default=None, description="The private key of tls_certificate, in PEM.")
+    rate_limit: str | None = Field(
+        default=None, description="How much one key may ask of one worker, such as 100/second or 50/second;1000/minute."
+    )
+    max_in_flight: int = Field(
+        default=16, ge=1, le=10_000, description="Requests that one worker answers at once; more are refused with 503."
+    )
+    max_connections: int = Field(
+        default=512, ge=1, le=100_000, description="Connections that one worker holds; more are closed with 503."
+    )
+    request_seconds: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=600,
+        description="How long a caller may take to send one request, or to read its answer.",
+    )
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether HTTPS is served."""
+        return self.tls_certificate is not None
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _rate_is_one(cls, rate: str | None) -> str | None:
+        """What `limits` understands; its error repeats the text, and is not shown."""
+        if rate is not None:
+            limits.parse_many(rate)
+        return rate
 
     @classmethod
     def settings_customise_sources(

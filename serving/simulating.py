@@ -22,6 +22,7 @@ from serving.stores import Store
 
 MAX_SUBJECTS: Final = 20
 MAX_POLICY: Final = 200_000  # characters
+MAX_DOTS: Final = 100  # of one line: the parser takes a dotted key's length squared, for minutes if it is let
 
 
 class SimulationAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,6 +102,8 @@ def _list(decision: Decision) -> SimulatedList:
 
 def _policy(text: str) -> Policy:
     """The policy. What is wrong with it is told by its place only: its text was sent, and is not repeated."""
+    if any(line.count(".") > MAX_DOTS for line in text.split("\n")):
+        raise misfit("has a line that is no policy's: too many dots", "$.policy")
     try:
         return parse_policy(text.encode(), where="$.policy")
     except PolicyError as error:

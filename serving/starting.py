@@ -17,6 +17,7 @@ from serving.active import Active
 from serving.clock import parse_instant
 from serving.listening import bind, listen, url_of
 from serving.settings import Settings, read_settings
+from serving.tls import check_pair
 from serving.workers import Clockwork, application, opened, supervise
 
 HELP: Final = """Guarded offers over HTTP, for people whom the service knows by token only.
@@ -48,6 +49,8 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     host: Annotated[str | None, typer.Option("--host", help=_option("host"))] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help=_option("port"))] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help=_option("workers"))] = None,
+    tls_certificate: Annotated[Path | None, typer.Option("--tls-certificate", help=_option("tls_certificate"))] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help=_option("tls_key"))] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")] = None,
     now: Annotated[str | None, typer.Option("--now", help="Where the clock starts, for replays.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the address as one line of JSON.")] = False,  # noqa: FBT002 - a flag of the command line
@@ -65,7 +68,9 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     }
     beside: dict[str, object] = {"shadow": shadow, "challenger": challenger}
     others: dict[str, object] = {"state": state, "host": host, "port": port, "workers": workers}
-    settings = read_settings(files | beside | others, config)
+    encryption: dict[str, object] = {"tls_certificate": tls_certificate, "tls_key": tls_key}
+    settings = read_settings(files | beside | others | encryption, config)
+    check_pair(settings.tls_certificate, settings.tls_key)
     if settings.workers == 1:
         _serve_alone(settings, clockwork, as_json=json)
     else:
@@ -77,17 +82,17 @@ def _serve_alone(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> 
         with step("Verifying the bundle; reading policy, catalogue and offers"):
             service = stack.enter_context(opened(settings, clockwork))
         listening = stack.enter_context(bind(settings.host, settings.port))
-        url = url_of(listening)
+        url = url_of(listening, encrypted=settings.encrypted)
         _say_what_serves(service.standing.active, clockwork)
-        _say_who_may_come(listening)
+        _say_who_may_come(listening, settings)
         app = application(service, settings)
-        listen(app, listening, grace=settings.grace_seconds, ready=lambda: _tell(url, as_json=as_json))
+        listen(app, listening, settings, lambda: _tell(url, as_json=as_json))
 
 
 def _serve_together(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> None:
     with bind(settings.host, settings.port) as listening:
-        url = url_of(listening)
-        _say_who_may_come(listening)
+        url = url_of(listening, encrypted=settings.encrypted)
+        _say_who_may_come(listening, settings)
         status = supervise(settings, listening, clockwork, lambda: _tell(url, as_json=as_json))
     sys.exit(status)
 
@@ -111,6 +116,9 @@ def _say_what_serves(active: Active, clockwork: Clockwork) -> None:
         say(f"The clock starts at {clockwork.started_at:%Y-%m-%d %H:%M:%S} UTC, as --now asks.")
 
 
-def _say_who_may_come(listening: socket.socket) -> None:
-    if not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
-        warn("Other machines can reach this port, and nothing is encrypted: put a proxy with TLS before it.")
+def _say_who_may_come(listening: socket.socket, settings: Settings) -> None:
+    if not settings.encrypted and not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
+        warn(
+            "Other machines can reach this port, and nothing is encrypted: "
+            "set --tls-certificate, or put a proxy with TLS before it."
+        )

@@ -18,28 +18,18 @@ from serving.problems import NOT_JSON, SECURITY_HEADERS, TOO_LARGE, ProblemError
 
 MAX_BODY: Final = 1 << 20  # bytes
 _READ_ON: Final = 8 * MAX_BODY  # read on that far before answering: a client that still sends may miss the answer
+_KEPT: Final = "recsys.body"  # in the request's scope
 _A_KEY: Final = re.compile(KEY_PATTERN.encode())
 
 T = TypeVar("T")
 
 
 async def read_body(request: Request) -> bytes:
-    """The body of a request that says it is JSON, up to `MAX_BODY` bytes."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise ProblemError(NOT_JSON.problem("Send JSON with the header Content-Type: application/json"))
-    body, size = bytearray(), 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= MAX_BODY:
-            body += chunk
-        elif size > _READ_ON:
-            break
-    if size > MAX_BODY:
-        raise ProblemError(TOO_LARGE.problem(f"A body may have {MAX_BODY} bytes; send fewer at a time"))
-    if _A_KEY.search(body):  # it would pass for a name, and be kept
-        raise misfit("holds an API key; it belongs into the header only, and should be revoked now", "$")
-    return bytes(body)
+    """The body of a request that says it is JSON, up to `MAX_BODY` bytes. It is read once and kept with the request."""
+    if _KEPT not in request.scope:
+        request.scope[_KEPT] = await _received(request)
+    body: bytes = request.scope[_KEPT]
+    return body
 
 
 def decode(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
@@ -68,6 +58,24 @@ def sent(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
         media_type="application/json",
         headers={**SECURITY_HEADERS, **(headers or {})},
     )
+
+
+async def _received(request: Request) -> bytes:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise ProblemError(NOT_JSON.problem("Send JSON with the header Content-Type: application/json"))
+    body, size = bytearray(), 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= MAX_BODY:
+            body += chunk
+        elif size > _READ_ON:
+            break
+    if size > MAX_BODY:
+        raise ProblemError(TOO_LARGE.problem(f"A body may have {MAX_BODY} bytes; send fewer at a time"))
+    if _A_KEY.search(body):  # it would pass for a name, and be kept
+        raise misfit("holds an API key; it belongs into the header only, and should be revoked now", "$")
+    return bytes(body)
 
 
 def _refused(what: str, field: str) -> ProblemError:

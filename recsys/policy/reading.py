@@ -55,6 +55,9 @@ def parse_policy(raw: bytes, *, where: str) -> Policy:
         raise PolicyError("is not UTF-8", where=where, mend="Save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"is not TOML: {error}", where=where, mend="Mend it at that place") from None
+    except (ValueError, RecursionError):
+        what = "has a number of too many digits, or is nested too deeply"
+        raise PolicyError(what, where=where, mend="See docs/policies.md for every key and its values") from None
     try:
         document = msgspec.convert(parsed, PolicyDocument)
     except msgspec.ValidationError as error:

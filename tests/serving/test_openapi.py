@@ -46,7 +46,7 @@ ANSWERED: list[tuple[str, str, int, dict[str, Any]]] = [
     ("get", "/health/live", 200, {}),
     ("get", "/health/ready", 200, {}),
 ]
-KEY = {"401", "403"}
+KEY = {"401", "403", "429", "503"}
 BODY = {"413", "415", "422"}
 ONCE = {"400", "409", "422"}
 DOCUMENTED = {

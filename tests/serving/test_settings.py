@@ -39,6 +39,8 @@ def test_options_come_before_the_environment_before_the_file(config: Path, monke
         ("nothing_like_it = 2", "is no setting of this program. See docs/serving.md"),
         ("port = 70000", "port in "),
         ("workers = 0", "workers in "),
+        ("max_in_flight = 0", "max_in_flight in "),
+        ('rate_limit = "hunter2"', "rate_limit in "),
         ('log_level = "loud"', "log_level in "),
         ('policy_sha256 = "hunter2"', "policy_sha256 in "),
         ("port = [", "is not TOML"),

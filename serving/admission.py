@@ -1,0 +1,71 @@
+"""Admission: how often one key may ask, and how much is answered at once. The rest is refused at once, with a time.
+
+A worker that takes in more than it can answer makes everybody wait; refusing costs a fraction of answering. Rates are
+those of the library `limits`, counted in each worker by sliding windows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+
+from limits import parse_many
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from serving.metrics import Metrics
+from serving.problems import OVERLOADED, RATE_LIMITED, ProblemError
+
+
+class TurnedAwayError(ProblemError):
+    """Too often, or too much at once."""
+
+
+class Admission:
+    """One worker's door.
+
+    Args:
+        places: Requests that are answered at once.
+        rate: How much one key may ask, as `limits` writes it; None: as much as there is room for.
+        metrics: Counts who is turned away.
+    """
+
+    def __init__(self, places: int, rate: str | None, metrics: Metrics) -> None:
+        self._places, self._taken, self._metrics = places, 0, metrics
+        self._rates = tuple(parse_many(rate)) if rate else ()
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    def count(self, key_id: str) -> None:
+        """Count a request of a key.
+
+        Raises:
+            TurnedAwayError: The key asked too often (429).
+        """
+        for rate in self._rates:
+            if not self._limiter.hit(rate, key_id):
+                reset = self._limiter.get_window_stats(rate, key_id).reset_time
+                self._metrics.turned_away.labels("rate").inc()
+                told = RATE_LIMITED.problem(f"A key may ask {rate} of each worker; ask again later")
+                raise TurnedAwayError(told, {"Retry-After": str(max(1, math.ceil(reset - time.time())))})
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place while a request is answered.
+
+        Raises:
+            TurnedAwayError: There is none (503).
+        """
+        if self._taken >= self._places:
+            self._metrics.turned_away.labels("overload").inc()
+            raise TurnedAwayError(
+                OVERLOADED.problem("Nothing was done; ask again a little later"), {"Retry-After": "1"}
+            )
+        self._taken += 1
+        self._metrics.in_flight.inc()
+        try:
+            yield
+        finally:
+            self._taken -= 1
+            self._metrics.in_flight.dec()

@@ -1,0 +1,145 @@
+"""Twice what the service can do, for five minutes: who is let in is served in time, the rest is told so at once.
+
+    make soak
+    PYTHONPATH=tests:. python tests/soak/soak_overload.py --work build/soak-overload --seconds 60
+
+On this machine, in one run: what one worker does unloaded (a quarter of its capacity, in an open loop), its capacity
+(as many callers as it has places), twice that in an open loop, and unloaded again. The status is 1 where a bar is
+missed. Load and service share the machine, so that a machine that is busy with something else shows nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from support.commands import run
+from support.load import Caller, Load, quantile, resident
+from support.server import Server
+from support.shop import Shop, build
+from support.tokens import token
+
+PLACES = 3  # whoever is let in waits for at most two others: three times the unloaded p99 leaves room for no more
+TIMES, SLOWER, GROWTH = 2.0, 3.0, 1.05
+LIGHT = 0.25  # of the capacity: nearly nobody waits for anybody
+BODIES = [msgspec.json.encode({"subject": token(number), "channel": "email", "count": 5}) for number in range(80)]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure and what it may be at most."""
+
+    name: str
+    value: float
+    most: float
+
+    @property
+    def held(self) -> bool:
+        """NaN holds nothing."""
+        return self.value <= self.most
+
+    def __str__(self) -> str:
+        return f"{'held  ' if self.held else 'MISSED'}  {self.name:<58} {self.value:10.2f}  at most {self.most:.2f}"
+
+
+@dataclass(frozen=True)
+class Soaked:
+    """What was measured: loads, and MiB of the server along the way."""
+
+    before: Load
+    capacity: Load
+    loaded: Load
+    after: Load
+    memory: Sequence[float]
+
+    def figures(self) -> str:
+        """What there is to read."""
+        rows = [
+            f"{name:<12} {load.rate:8.0f} answered/s {len(load.refused) / load.seconds:8.0f} refused/s   "
+            f"p50 {quantile(load.accepted, 0.5) * 1e3:7.1f} ms   p99 {load.p99 * 1e3:7.1f} ms   {dict(load.wrong)}"
+            for name, load in (
+                ("unloaded", self.before),
+                ("capacity", self.capacity),
+                ("overload", self.loaded),
+                ("afterwards", self.after),
+            )
+        ]
+        return "\n".join(rows)
+
+    def bars(self) -> list[Bar]:
+        """What has to hold."""
+        part, unloaded = max(1, len(self.memory) // 5), quantile(self.before.accepted + self.after.accepted, 0.99)
+        grown = quantile(self.memory[-part:], 0.5) / quantile(self.memory[part : 2 * part], 0.5)
+        later = quantile(self.after.accepted, 0.5) / quantile(self.before.accepted, 0.5)
+        wrong = sum(sum(load.wrong.values()) for load in (self.before, self.capacity, self.loaded, self.after))
+        return [
+            Bar("p99 of the accepted, times the unloaded p99", self.loaded.p99 / unloaded, SLOWER),
+            Bar("p99 of the refused, times the unloaded p99", quantile(self.loaded.refused, 0.99) / unloaded, SLOWER),
+            Bar("answers that are neither, and refusals without Retry-After", wrong, 0),
+            Bar("capacity over what was answered under overload", self.capacity.rate / self.loaded.rate, 2.0),
+            Bar("memory in the last fifth, times that in the second", grown, GROWTH),
+            Bar("unloaded median afterwards, times that before", later, 1.5),
+            Bar("share refused afterwards: a burst now and then", share(self.after), 0.05),
+        ]
+
+
+def share(load: Load) -> float:
+    """Of the refused."""
+    return len(load.refused) / max(1, len(load.refused) + len(load.accepted))
+
+
+async def soak(server: Server, seconds: float) -> Soaked:
+    """Drive the server."""
+    async with Caller(server.url, server.key, BODIES) as caller:
+        await caller.closed(PLACES, seconds / 30)  # warm
+        capacity = await caller.closed(PLACES, seconds / 6)
+        before = await caller.open(LIGHT * capacity.rate, seconds / 4)
+        memory: list[float] = []
+        watching = asyncio.create_task(watch(server.process.pid, memory, every=seconds / 100))
+        loaded = await caller.open(TIMES * capacity.rate, seconds)
+        watching.cancel()
+        await asyncio.sleep(1)
+        after = await caller.open(LIGHT * capacity.rate, seconds / 4)
+    return Soaked(before, capacity, loaded, after, memory)
+
+
+async def watch(pid: int, memory: list[float], *, every: float) -> None:
+    """Look at the memory now and then."""
+    while True:
+        memory.append(resident([pid]))
+        await asyncio.sleep(every)
+
+
+def main() -> int:
+    """Print the figures and the bars; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    options = parser.parse_args()
+    shutil.rmtree(options.work, ignore_errors=True)
+    options.work.mkdir(parents=True)
+    busy = os.getloadavg()[0]
+    shop: Shop = build(options.work)
+    state = f"sqlite:///{options.work / 'state.db'}"
+    loaded = run("serving", *shop.load_options(state))
+    if loaded.returncode:
+        raise RuntimeError(loaded.stderr)
+    with Server(*shop.serve_options(state), environment={"RECSYS_SERVE_MAX_IN_FLIGHT": str(PLACES)}) as server:
+        soaked = asyncio.run(soak(server, options.seconds))
+    bars = soaked.bars()
+    first, last, most = soaked.memory[0], soaked.memory[-1], max(soaked.memory)
+    memory = f"memory       {first:.0f} MiB at first, {last:.0f} at last, {most:.0f} at most"
+    machine = f"machine      load {busy:.1f} before it began, {os.cpu_count()} processors"
+    sys.stdout.write("\n".join([machine, soaked.figures(), memory, *map(str, bars), ""]))
+    return 0 if all(bar.held for bar in bars) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
