@@ -16,7 +16,7 @@ import structlog
 
 from recsys.contracts.audit import AuditKind
 from recsys.errors import RecsysError
-from serving.active import Active, named_version, read_active, with_bundle
+from serving.active import Active, named_version, read_active, statistics_mark, with_bundle, with_statistics
 from serving.clock import Clock
 from serving.metrics import Metrics
 from serving.settings import Settings
@@ -46,6 +46,7 @@ class Standing:
         self._changing = threading.Lock()
         self._announced = store.changes().reloads
         self._version = named_version(settings)
+        self._counted = statistics_mark(settings)
         self.active: Active = read_active(settings, clock())
         self.refusal: Refusal | None = None
         self._shown: list[tuple[str, str, str]] = []
@@ -58,9 +59,9 @@ class Standing:
             RecsysError: Something cannot be used; what stands stands.
         """
         with self._changing:
-            version = named_version(self._settings)
+            version, counted = named_version(self._settings), statistics_mark(self._settings)
             active = read_active(self._settings, self._clock(), before=self.active)
-            self._version = version
+            self._version, self._counted = version, counted
             self._put(active)
         return active
 
@@ -73,13 +74,14 @@ class Standing:
                 self._announced += 1  # else somebody else announced one as well, and `follow` will see to it
 
     def follow(self) -> None:
-        """Look whether `current` names another version, or another worker announced a reload; refuse what is bad."""
+        """Take up another version under `current`, other item statistics, or a reload elsewhere; refuse what is bad."""
         announced = self._store.changes().reloads
         if announced != self._announced:
             self._announced = announced
             self._attempt("reload", self.reload)
         else:
             self._attempt("activation", self._follow_current)
+            self._attempt("statistics", self._follow_statistics)
 
     def versions(self) -> dict[str, str]:
         """What stands, by name and hash."""
@@ -87,6 +89,7 @@ class Standing:
         return {
             "model_version": active.model_version,
             "policy_version": active.policy.policy_version,
+            "statistics_as_of": active.statistics_as_of.isoformat(),
             **{f"{name}_sha256": digest for name, digest in active.digests.items()},
         }
 
@@ -97,7 +100,17 @@ class Standing:
         with self._changing:
             self._version = version  # tried once: what is refused is not read again every second
             active = with_bundle(self.active, self._settings, self._clock())
+            self._counted = None  # whether the statistics that lie there are this bundle's is found out next
             self._put(active)
+        self._store.audit.append(AuditKind.RELOAD, self.versions(), now=self._clock())
+
+    def _follow_statistics(self) -> None:
+        counted = statistics_mark(self._settings)
+        if counted == self._counted:
+            return
+        with self._changing:
+            self._counted = counted
+            self._put(with_statistics(self.active, self._settings, self._clock()))
         self._store.audit.append(AuditKind.RELOAD, self.versions(), now=self._clock())
 
     def _attempt(self, what: str, change: Callable[[], object]) -> None:

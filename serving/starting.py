@@ -43,6 +43,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     catalogue: Annotated[Path | None, typer.Option("--catalogue", help=_option("catalogue"))] = None,
     offers: Annotated[Path | None, typer.Option("--offers", help=_option("offers"))] = None,
     state: Annotated[str | None, typer.Option("--state", help=_option("state"))] = None,
+    statistics: Annotated[Path | None, typer.Option("--statistics", help=_option("statistics"))] = None,
     shadow: Annotated[Path | None, typer.Option("--shadow", help=_option("shadow"))] = None,
     host: Annotated[str | None, typer.Option("--host", help=_option("host"))] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help=_option("port"))] = None,
@@ -61,6 +62,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         "guards": guards,
         "catalogue": catalogue,
         "offers": offers,
+        "statistics": statistics,
     }
     others: dict[str, object] = {"state": state, "shadow": shadow, "host": host, "port": port, "workers": workers}
     settings = read_settings(files | others, config)
@@ -103,6 +105,8 @@ def _say_what_serves(active: Active, clockwork: Clockwork) -> None:
     if active.book.unplaced.any():
         warn(f"{active.book.unplaced.sum():,} offers hold an item that the catalogue cannot place; they are withheld.")
     say(f"Model {active.model_version}, policy {active.policy.policy_version}, {len(active.book):,} offers.")
+    if active.statistics is not None:
+        say(f"Item statistics as of {active.statistics.as_of}.")
     if clockwork.started_at is not None:
         say(f"The clock starts at {clockwork.started_at:%Y-%m-%d %H:%M:%S} UTC, as --now asks.")
 
