@@ -176,6 +176,10 @@ class Value:
         """The sum over the last axis, which stays with length one."""
         return self.graph.apply("ReduceSum", self, self._axis(-1), keepdims=1)
 
+    def squares_over_last(self) -> Value:
+        """The sum of the squares over the last axis, which stays with length one."""
+        return self.graph.apply("ReduceSumSquare", self, self._axis(-1), keepdims=1)
+
     def most_over_last(self) -> Value:
         """The largest over the last axis, which stays with length one."""
         return self.graph.apply("ReduceMax", self, self._axis(-1), keepdims=1)
