@@ -32,7 +32,7 @@ from training.graph.collaborative import collaborative_features
 from training.graph.fold_in import Coordinates, System, history_system
 from training.graph.own import gp_pop, own_features
 from training.graph.person import person_features, trips_of
-from training.graph.ranker import Families, log_odds
+from training.graph.ranker import Families, log_odds, standardised, standardised_planes
 from training.ranker import Ranker
 
 _NAMED: Final[dict[str, tuple[type[np.float32 | np.int64], list[str]]]] = {
@@ -116,10 +116,11 @@ class _Ranking:
         own = own_features(graph, given, own_items, trips, categories.at_items(in_category))
         own_absent, absent = (gp_pop(None, rows.column(PRIOR)).unsqueezed(-1) for rows in (own_items, items))
         person = person_features(graph, self.purchases, given, trips).unsqueezed(1)
-        category = categories.features(given, in_category, lens.tau).rows(of_item.rows(candidates), axis=1)
-        collaborative = collaborative_features(graph, people, table.rows(candidates), self.spread)
+        category = standardised(categories.features(given, in_category, lens.tau), "category", ranker)
+        planes = collaborative_features(graph, people, table.rows(candidates), self.spread)
         places = self._places(asked, padding)
-        pair = graph.joined([category, collaborative], axis=-1)
+        collaborative = standardised_planes(planes, "collaborative", ranker)
+        pair = graph.joined([category.rows(of_item.rows(candidates), axis=1), collaborative], axis=-1)
         families = Families(own, own_absent, absent, items, person, pair, places)
         chances = graph.apply("Sigmoid", log_odds(graph, families, ranker, lens.tau))
         start, axis = graph.constant(np.array([0], np.int64)), graph.constant(np.array([1], np.int64))

@@ -160,6 +160,10 @@ class Value:
         """Whether it has any element."""
         return self.graph.apply("Greater", self.graph.apply("Size", self), self.graph.constant(np.array(0, np.int64)))
 
+    def reshaped(self, shape: Value) -> Value:
+        """The same numbers in another shape."""
+        return self.graph.apply("Reshape", self, shape)
+
     def transposed(self, *axes: int) -> Value:
         """With its axes in that order."""
         return self.graph.apply("Transpose", self, perm=list(axes))
