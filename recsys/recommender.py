@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from recsys.contracts.decision import Decision, DecisionRequest
@@ -40,6 +41,10 @@ class Recommender:
         self._names = Names.of(book, self._codes, scorer.vocabulary, level)
         self._popular = _popularity(scorer)[self._map.candidates]
         self._versions = Versions(scorer.bundle.model_version, book.policy.policy_version)
+
+    def refreshed(self, statistics: pl.DataFrame) -> Recommender:
+        """The same bundle and offers, with other item statistics; this one stays as it is."""
+        return Recommender(self.scorer.refreshed(statistics), self.book)
 
     def decide(
         self,

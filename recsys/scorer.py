@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Final
 
@@ -62,6 +63,12 @@ class Scorer:
         table = item_table(statistics, self.vocabulary, self.bundle.categories)
         self.items = np.vstack([table, np.zeros_like(table[:1])])
         self.statistics = statistics
+
+    def refreshed(self, statistics: pl.DataFrame) -> Scorer:
+        """Another scorer of the same graph, with these item statistics; this one stays as it is."""
+        other = copy.copy(self)
+        other.refresh(statistics)
+        return other
 
     def codes(self, index: ItemIndex, catalogue_map: pl.DataFrame | None = None) -> NDArray[np.int32]:
         """int32 [len(index)]: the model item of each item, -1 for none.

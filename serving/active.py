@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from recsys.bundle import load_bundle
+from recsys.bundle import Bundle, load_bundle
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.offers import OFFERS
@@ -21,6 +21,7 @@ from recsys.contracts.state import State
 from recsys.contracts.subjects import Purpose, channel_purpose
 from recsys.errors import BundleError, ContractError, PolicyError
 from recsys.files import sha256_of
+from recsys.fresh_statistics import FreshStatistics, read_fresh_statistics
 from recsys.history import Histories, day_number
 from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy import Policy, load_policy, never_items
@@ -30,6 +31,7 @@ from recsys.scorer import Scorer
 from recsys.two_bundles import TwoBundles
 from serving.settings import Settings
 
+STATISTICS: Final = "statistics"
 MAX_KNOWN_OFFERS: Final = 100_000  # offers of the past whose categories are remembered
 
 
@@ -47,6 +49,7 @@ class Active:
 
     Args:
         recommender: The bundle over the offer book.
+        statistics: Item statistics fresher than the bundle's own; None: its own.
         shadow: Another bundle over the same book.
         challenger: Another one, which decides for its share of people while the policy has a trial.
         offers: In the offers contract, for simulations.
@@ -55,11 +58,12 @@ class Active:
         categories: For each offer, the category paths of its items: of today's offers, and of those of the past that
             this process saw, since exposures may be reported late.
         unspoken: Offers with an item that is never offered: nothing is kept of them.
-        digests: SHA-256 of the files of offers and catalogue.
+        digests: SHA-256 of the files of offers, catalogue and statistics.
         loaded_at: When it was put in place.
     """
 
     recommender: Recommender
+    statistics: FreshStatistics | None
     shadow: Recommender | None
     challenger: Recommender | None
     offers: pl.DataFrame
@@ -91,6 +95,13 @@ class Active:
         return self.recommender.book.policy
 
     @property
+    def statistics_as_of(self) -> dt.date:
+        """The day before which popularity was counted."""
+        if self.statistics is not None:
+            return self.statistics.as_of
+        return self.recommender.scorer.bundle.manifest.data.until
+
+    @property
     def model_version(self) -> str:
         """The bundle's name."""
         return self.recommender.scorer.bundle.model_version
@@ -109,16 +120,21 @@ def read_active(settings: Settings, now: dt.datetime, *, before: Active | None =
     """
     digests = _digests(settings)
     policy = pinned_policy(settings)
-    scorer = Scorer(load_bundle(settings.bundle, trust=settings.trust))
+    bundle = load_bundle(settings.bundle, trust=settings.trust)
+    statistics = _statistics(settings, bundle, now)
+    scorer = Scorer(bundle, statistics=None if statistics is None else statistics.table)
     offers, catalogue = OFFERS.read(settings.offers), CATALOGUE.read(settings.catalogue)
     if _digests(settings) != digests:
-        raise ContractError("were changed while they were read", where="offers and catalogue", mend="Load them again")
+        raise ContractError(
+            "were changed while they were read", where="offers, catalogue or statistics", mend="Load them again"
+        )
     _check_trial(policy, settings)
     book = open_offer_book(offers, catalogue, policy)
     categories = {} if before is None else dict(before.categories)
     categories |= _categories(offers, catalogue)
     return Active(
         recommender=_warm(Recommender(scorer, book), now),
+        statistics=statistics,
         shadow=_beside(settings.shadow, settings, book, now),
         challenger=_beside(settings.challenger, settings, book, now),
         offers=offers,
@@ -134,6 +150,8 @@ def read_active(settings: Settings, now: dt.datetime, *, before: Active | None =
 def with_bundle(active: Active, role: Role, settings: Settings, now: dt.datetime) -> Active:
     """The same offers, catalogue and policy, with the bundle that the role's `current` names now.
 
+    Statistics that were counted for the bundle that stands do not stay for another.
+
     Raises:
         BundleError: It cannot be used.
     """
@@ -143,7 +161,40 @@ def with_bundle(active: Active, role: Role, settings: Settings, now: dt.datetime
         return dataclasses.replace(active, challenger=warm, loaded_at=now)
     if role is Role.SHADOW:
         return dataclasses.replace(active, shadow=warm, loaded_at=now)
-    return dataclasses.replace(active, recommender=warm, loaded_at=now)
+    digests = {name: digest for name, digest in active.digests.items() if name != STATISTICS}
+    return dataclasses.replace(active, recommender=warm, statistics=None, digests=digests, loaded_at=now)
+
+
+def with_statistics(active: Active, settings: Settings, now: dt.datetime) -> Active:
+    """The same bundle, offers, catalogue and policy, with the item statistics that lie there now.
+
+    Raises:
+        ContractError: They cannot be used with this bundle.
+    """
+    digests = _digests(settings)
+    statistics = _statistics(settings, active.recommender.scorer.bundle, now)
+    if statistics is None:
+        return active
+    if _digests(settings) != digests:
+        raise ContractError("was changed while it was read", where=str(settings.statistics), mend="Write it again")
+    return dataclasses.replace(
+        active,
+        recommender=_warm(active.recommender.refreshed(statistics.table), now),
+        statistics=statistics,
+        digests={**active.digests, STATISTICS: digests[STATISTICS]},
+        loaded_at=now,
+    )
+
+
+def statistics_mark(settings: Settings) -> tuple[int, ...] | None:
+    """What changes when another file takes the place of the statistics; None where there is none."""
+    if settings.statistics is None:
+        return None
+    try:
+        found = settings.statistics.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def followed(settings: Settings) -> dict[Role, Path]:
@@ -191,6 +242,13 @@ def _check_trial(policy: Policy, settings: Settings) -> None:
         )
 
 
+def _statistics(settings: Settings, bundle: Bundle, now: dt.datetime) -> FreshStatistics | None:
+    if settings.statistics is None:
+        return None
+    tomorrow = now.date() + dt.timedelta(days=1)  # counted in the evening, as of the end of the day
+    return read_fresh_statistics(settings.statistics, bundle, latest=tomorrow)
+
+
 def _beside(path: Path | None, settings: Settings, book: OfferBook, now: dt.datetime) -> Recommender | None:
     """Another bundle over the same book."""
     if path is None:
@@ -221,5 +279,5 @@ def _categories(offers: pl.DataFrame, catalogue: pl.DataFrame) -> dict[str, tupl
 
 def _digests(settings: Settings) -> dict[str, str]:
     """Empty for a file that is not there: reading it says so better."""
-    files = {"offers": settings.offers, "catalogue": settings.catalogue}
-    return {name: sha256_of(path) for name, path in files.items() if path.is_file()}
+    files = {"offers": settings.offers, "catalogue": settings.catalogue, STATISTICS: settings.statistics}
+    return {name: sha256_of(path) for name, path in files.items() if path is not None and path.is_file()}

@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     catalogue: Path = Field(description="What is sold: .parquet or .csv.")
     offers: Path = Field(description="What may be sent: .parquet or .csv.")
     state: SecretStr = Field(description="What is remembered of people: sqlite:///PATH or postgresql://…")
+    statistics: Path | None = Field(
+        default=None,
+        description="Fresh item statistics for the bundle, by `recsys-train statistics`; followed when changed.",
+    )
     shadow: Path | None = Field(
         default=None, description="Another bundle: it is asked the same, compared, and never shown."
     )

@@ -17,7 +17,17 @@ import structlog
 
 from recsys.contracts.audit import AuditKind
 from recsys.errors import RecsysError
-from serving.active import Active, Role, followed, named_version, read_active, with_bundle
+from serving.active import (
+    STATISTICS,
+    Active,
+    Role,
+    followed,
+    named_version,
+    read_active,
+    statistics_mark,
+    with_bundle,
+    with_statistics,
+)
 from serving.clock import Clock
 from serving.metrics import Metrics
 from serving.settings import Settings
@@ -48,6 +58,7 @@ class Standing:
         self._changing = threading.Lock()
         self._announced = store.changes().reloads
         self._versions = {role: named_version(path) for role, path in followed(settings).items()}
+        self._counted = statistics_mark(settings)
         self.active: Active = read_active(settings, clock())
         store.prepare(self.active.book.index)
         self._refused: dict[str, Refusal] = {}
@@ -67,9 +78,10 @@ class Standing:
         """
         with self._changing:
             versions = {role: named_version(path) for role, path in followed(self._settings).items()}
+            counted = statistics_mark(self._settings)
             active = read_active(self._settings, self._clock(), before=self.active)
             self._store.prepare(active.book.index)
-            self._versions = versions
+            self._versions, self._counted = versions, counted
             self._refused.clear()
             self._put(active)
         return active
@@ -83,7 +95,7 @@ class Standing:
                 self._announced += 1  # else somebody else announced one as well, and `follow` will see to it
 
     def follow(self) -> None:
-        """Look whether `current` names another version, or another worker announced a reload; refuse what is bad."""
+        """Take up another version under `current`, other item statistics, or a reload elsewhere; refuse what is bad."""
         announced = self._store.changes().reloads
         if announced != self._announced:
             self._announced = announced
@@ -91,6 +103,7 @@ class Standing:
             return
         for role in self._versions:
             self._attempt(role.value, functools.partial(self._follow_current, role))
+        self._attempt(STATISTICS, self._follow_statistics)
 
     def versions(self) -> dict[str, str]:
         """What stands, by name and hash."""
@@ -100,6 +113,7 @@ class Standing:
             "model_version": active.model_version,
             **{f"{role}_version": one.scorer.bundle.model_version for role, one in beside.items() if one is not None},
             "policy_version": active.policy.policy_version,
+            "statistics_as_of": active.statistics_as_of.isoformat(),
             **{f"{name}_sha256": digest for name, digest in active.digests.items()},
         }
 
@@ -112,6 +126,19 @@ class Standing:
                 return
             active = with_bundle(self.active, role, self._settings, self._clock())
             self._refused.pop(role.value, None)
+            if role is Role.BUNDLE:
+                self._counted = None  # whether the statistics that lie there are this bundle's is found out next
+            self._put(active)
+        self._store.audit.append(AuditKind.RELOAD, self.versions(), now=self._clock())
+
+    def _follow_statistics(self) -> None:
+        counted = statistics_mark(self._settings)
+        if counted == self._counted:
+            return
+        with self._changing:
+            self._counted = counted
+            active = with_statistics(self.active, self._settings, self._clock())
+            self._refused.pop(STATISTICS, None)
             self._put(active)
         self._store.audit.append(AuditKind.RELOAD, self.versions(), now=self._clock())
 
@@ -128,7 +155,7 @@ class Standing:
         """Remember, count and log that something could not be used: a role's bundle, or a reload."""
         self._refused[what] = Refusal(error.what, self._clock())
         self._metrics.reloads.labels("refused").inc()
-        event = "reload_refused" if what == RELOAD else "activation_refused"
+        event = f"{what if what in {RELOAD, STATISTICS} else 'activation'}_refused"
         _log.warning(event, role=what, what=str(error), serving=self.versions())
 
     def _put(self, active: Active) -> None:

@@ -44,6 +44,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     catalogue: Annotated[Path | None, typer.Option("--catalogue", help=_option("catalogue"))] = None,
     offers: Annotated[Path | None, typer.Option("--offers", help=_option("offers"))] = None,
     state: Annotated[str | None, typer.Option("--state", help=_option("state"))] = None,
+    statistics: Annotated[Path | None, typer.Option("--statistics", help=_option("statistics"))] = None,
     shadow: Annotated[Path | None, typer.Option("--shadow", help=_option("shadow"))] = None,
     challenger: Annotated[Path | None, typer.Option("--challenger", help=_option("challenger"))] = None,
     host: Annotated[str | None, typer.Option("--host", help=_option("host"))] = None,
@@ -65,6 +66,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         "guards": guards,
         "catalogue": catalogue,
         "offers": offers,
+        "statistics": statistics,
     }
     beside: dict[str, object] = {"shadow": shadow, "challenger": challenger}
     others: dict[str, object] = {"state": state, "host": host, "port": port, "workers": workers}
@@ -112,6 +114,8 @@ def _say_what_serves(active: Active, clockwork: Clockwork) -> None:
     if active.challenger is not None and active.policy.trial is None:
         warn("A challenger is named, and the policy has no [trial]: it decides for nobody.")
     say(f"Model {active.model_version}, policy {active.policy.policy_version}, {len(active.book):,} offers.")
+    if active.statistics is not None:
+        say(f"Item statistics as of {active.statistics.as_of}.")
     if clockwork.started_at is not None:
         say(f"The clock starts at {clockwork.started_at:%Y-%m-%d %H:%M:%S} UTC, as --now asks.")
 

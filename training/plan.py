@@ -16,6 +16,7 @@ from training.learning import fewer, ranker_rows
 from training.membership import BAR, SUBJECTS, attack_auc
 from training.parity import Native
 from training.profiles import Effort
+from training.ranker import TAUGHT
 from training.settings import FactorizationSettings, Settings
 from training.snapshot import World
 from training.tuning import Journal, Trial, judge_on, search
@@ -122,7 +123,7 @@ def learn(work: Work, settings: Settings, tell: Tell = lambda _: None) -> Native
     rows = ranker_rows(work.world, work.blocks, settings, work.effort, seed=work.seed)
     ranker = None
     if rows is not None:
-        passes = (settings.ranker.seeds + int(settings.ranker.distilled)) * settings.ranker.epochs
+        passes = (settings.ranker.seeds + TAUGHT * int(settings.ranker.distilled)) * settings.ranker.epochs
         done = iter(range(1, passes + 1))
         ranker = settings.ranker.estimator(work.seed)
         ranker.fit(rows.features, rows.bought, rows.weight, progress=lambda: tell(f"pass {next(done)} of {passes}"))

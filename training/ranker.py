@@ -18,6 +18,9 @@ from threadpoolctl import threadpool_limits
 CLIP: Final = 12.0  # standard deviations
 _LEARNING_RATE: Final = 5e-3  # of the first pass
 _ODDS: Final = 12.0  # log odds that a distilled network is taught at most
+_DECIDED: Final = 0.01  # how often it sees a row that the others are sure of; one that they are not, up to .25
+TAUGHT: Final = 2  # passes of a distilled network for each of another's
+_AT_ONCE: Final = 100_000  # rows
 _DECAY: Final = 1e-3  # how strongly large weights are held down
 _MINIBATCH: Final = 4_096
 _THREADS: Final = 2
@@ -25,16 +28,20 @@ _THREADS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Layers of a network: weights float64 [in, out], biases float64 [out]; ReLU between them."""
+    """Layers of a network: weights [in, out], biases [out], in double precision; ReLU between them."""
 
-    weights: tuple[NDArray[np.float64], ...]
-    biases: tuple[NDArray[np.float64], ...]
+    weights: tuple[NDArray[np.floating], ...]
+    biases: tuple[NDArray[np.floating], ...]
 
     @classmethod
     def of(cls, learned: MLPClassifier | MLPRegressor) -> Network:
         """Take it from scikit-learn, in double precision."""
         weights = tuple(weight.astype(np.float64) for weight in learned.coefs_)
         return cls(weights, tuple(bias.astype(np.float64) for bias in learned.intercepts_))
+
+    def single(self) -> Network:
+        """The same in single precision, twice as fast."""
+        return Network(*(tuple(part.astype(np.float32) for part in parts) for parts in (self.weights, self.biases)))
 
     def __call__(self, inputs: NDArray[np.floating]) -> NDArray[np.floating]:
         """[P]: what comes out for [P, in]."""
@@ -135,18 +142,33 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         return Network.of(network)
 
     def _distilled(self, features: NDArray[np.float32], progress: Callable[[], None]) -> Network:
-        """Learn what the networks answer on the mean, from rows as they are: among them many that are hard to tell."""
+        """Learn what the networks answer on the mean, the more from a row the less they are sure of it.
+
+        Their variance p(1 - p) is what an error in log odds weighs in the divergence from their chance p; rows as they
+        were drawn are mostly things that nobody would buy, and the top of a list was blurred by them (ADR 20).
+        """
         rng = np.random.default_rng(self.random_state)
         drawn = min(self.resample, 4 * len(features))
+        taught = self._taught(features)
+        chances = expit(taught)
+        cumulated = np.cumsum(chances * (1 - chances) + _DECIDED, dtype=np.float64)
         network = MLPRegressor(hidden_layer_sizes=self.hidden, **self._manner(self.random_state, drawn))
-        for epoch in range(self.epochs):
-            rows = rng.integers(0, len(features), drawn)
-            inputs = self._inputs(features, rows)
-            taught = np.mean([teacher(inputs) for teacher in self.networks_], axis=0)
-            network.partial_fit(inputs, np.clip(taught, -_ODDS, _ODDS))
-            _cool(network, (epoch + 1) / self.epochs)
+        for epoch in range(TAUGHT * self.epochs):
+            rows = np.searchsorted(cumulated, rng.random(drawn) * cumulated[-1])
+            network.partial_fit(self._inputs(features, rows), taught[rows])
+            _cool(network, (epoch + 1) / (TAUGHT * self.epochs))
             progress()
         return Network.of(network)
+
+    def _taught(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 [P]: the networks' mean log odds, in single precision."""
+        teachers = [network.single() for network in self.networks_]
+        taught = np.empty(len(features), np.float32)
+        for start in range(0, len(features), _AT_ONCE):
+            rows = np.arange(start, min(start + _AT_ONCE, len(features)))
+            inputs = self._inputs(features, rows)
+            taught[rows] = np.mean([teacher(inputs) for teacher in teachers], axis=0)
+        return np.clip(taught, -_ODDS, _ODDS)
 
     def _manner(self, seed: int, drawn: int) -> dict[str, float]:
         return {

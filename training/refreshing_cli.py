@@ -11,7 +11,7 @@ import typer
 
 from recsys.bundle import load_bundle
 from recsys.console import parse_day, say, step, today, warn
-from recsys.contracts.statistics import ITEM_STATISTICS
+from recsys.fresh_statistics import write_fresh_statistics
 from recsys.model_items import to_model_items
 from recsys.statistics import item_statistics
 from training import options
@@ -44,7 +44,7 @@ def statistics_command(  # noqa: PLR0913 - a command's options are its arguments
         daily = to_model_items(dataset.daily, loaded.item_map)
         known = daily.filter(pl.col("item").is_in(loaded.vocabulary.names))
         statistics = item_statistics(known, as_of=day, min_buyers=loaded.manifest.min_buyers)
-    ITEM_STATISTICS.write(statistics, out)
+    write_fresh_statistics(statistics, out, bundle=loaded, as_of=day)
     for warning in dataset.warnings:
         warn(warning)
     missing = len(loaded.vocabulary) - len(statistics)

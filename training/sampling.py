@@ -70,7 +70,7 @@ def batches(world: World, examples: Examples, lens: Lens) -> Iterator[Batch]:
             relevant = np.zeros((len(some), len(there)), np.bool_)
             relevant[some.targets.owners, some.targets.values] = True
             bought = seen.slots[:, :-1] >= 0
-            yield Batch(seen, relevant & there, bought, _candidates(seen, bought, there))
+            yield Batch(seen, relevant & there, bought, candidates_of(seen, bought, there))
 
 
 def drawn(batch: Batch, rng: np.random.Generator) -> Rows:
@@ -89,7 +89,7 @@ def drawn(batch: Batch, rng: np.random.Generator) -> Rows:
     return Rows(batch.seen.features(row, item), positives[row, item], weight[row, item])
 
 
-def _candidates(seen: Seen, bought: NDArray[np.bool_], there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def candidates_of(seen: Seen, bought: NDArray[np.bool_], there: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Bool [B, M]: everything in a small catalogue; else history, the factorization's best and what is popular."""
     everything = np.broadcast_to(there, bought.shape)
     if there.sum() <= EVERYTHING:

@@ -25,5 +25,9 @@ Channel = Annotated[str, typer.Option("--channel", help="Where the offers are to
 Placement = Annotated[str | None, typer.Option("--placement", help="Where on the channel they are to stand.")]
 Count = Annotated[int, typer.Option("--k", min=1, max=100, help="The length of a list.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
+Statistics = Annotated[
+    Path | None,
+    typer.Option("--statistics", help="Fresh item statistics for the bundle, by `recsys-train statistics`."),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Names the decisions, and draws what is left to chance.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Write withheld counts: they tell what people do not buy.")]

@@ -40,7 +40,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """What decides in this worker. Hashes are SHA-256 of files."""
+    """What decides in this worker. Hashes are SHA-256 of files; without one, item statistics are the bundle's own."""
 
     serving: Model
     shadow: Model | None
@@ -51,6 +51,8 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     offers_sha256: str
     catalogue: int
     catalogue_sha256: str
+    statistics_as_of: dt.date
+    statistics_sha256: str | None
     loaded_at: dt.datetime
     refused: Refused | None
 
@@ -66,6 +68,8 @@ _EXAMPLE: Final = {
     "offers_sha256": "0" * 64,
     "catalogue": 92353,
     "catalogue_sha256": "0" * 64,
+    "statistics_as_of": "2017-11-27",
+    "statistics_sha256": None,
     "loaded_at": "2017-11-27T09:00:00Z",
     "refused": None,
 }
@@ -75,7 +79,7 @@ def models(service: Service) -> Operation:
     """The operation that tells."""
 
     async def list_models(_: Request, __: Caller) -> Response:
-        """Say what decides: the bundle, its shadow, the policy, the offers and the catalogue."""
+        """Say what decides: the bundle, its shadow, the policy, the offers, the catalogue and item statistics."""
         return answer(_told(service))
 
     return Operation(
@@ -92,7 +96,7 @@ def reload(service: Service) -> Operation:
     """The operation that reads anew."""
 
     async def reload_models(_: Request, __: Caller) -> Response:
-        """Read bundle, policy, offers and catalogue anew, and put them in place together.
+        """Read bundle, policy, offers, catalogue and item statistics anew, and put them in place together.
 
         If anything of it cannot be used, nothing is changed (409). No request is dropped, and none sees half of it. The
         other workers follow within `follow_seconds`.
@@ -134,6 +138,8 @@ def _told(service: Service) -> Models:
         offers_sha256=active.digests["offers"],
         catalogue=len(active.sold),
         catalogue_sha256=active.digests["catalogue"],
+        statistics_as_of=active.statistics_as_of,
+        statistics_sha256=active.digests.get("statistics"),
         loaded_at=active.loaded_at,
         refused=None if refusal is None else Refused(what=refusal.what, at=refusal.at),
     )

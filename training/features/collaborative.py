@@ -41,6 +41,10 @@ class Spread:
         mean = learned.mean(axis=0)
         return cls(mean, learned.T @ learned / len(learned) - np.outer(mean, mean))
 
+    def turned(self, turn: Doubles) -> Spread:
+        """Of factors times `turn`, float64 [F, F]."""
+        return Spread(self.mean @ turn, turn.T @ self.covariance @ turn)
+
     @cached_property
     def symmetric(self) -> Doubles:
         """The covariance without what rounding left of asymmetry."""

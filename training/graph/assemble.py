@@ -24,14 +24,15 @@ from recsys.scorer import (
 )
 from training.features.aggregate import RECENT, SCALES
 from training.features.assemble import Lens
+from training.features.collaborative import Spread
 from training.graph.aggregate import Aggregates, Purchases, aggregate
 from training.graph.builder import Graph, Value, tensor
 from training.graph.category import Categories
 from training.graph.collaborative import collaborative_features
-from training.graph.fold_in import System, history_system
+from training.graph.fold_in import Coordinates, System, history_system
 from training.graph.own import gp_pop, own_features
 from training.graph.person import person_features, trips_of
-from training.graph.ranker import Families, log_odds
+from training.graph.ranker import Families, log_odds, standardised, standardised_planes
 from training.ranker import Ranker
 
 _NAMED: Final[dict[str, tuple[type[np.float32 | np.int64], list[str]]]] = {
@@ -54,12 +55,13 @@ def assemble(lens: Lens, ranker: Ranker | None, *, steps: int) -> bytes:
     """
     graph = Graph()
     fold = lens.fold
-    factors = np.vstack([fold.item_factors, np.zeros_like(fold.item_factors[:1])])  # padding comes last
-    table = graph.constant(factors)
+    coordinates = Coordinates.of(fold)
+    factors = coordinates.items(fold.item_factors)
+    table = graph.constant(np.vstack([factors, np.zeros_like(factors[:1])]))  # padding comes last
     purchases = _purchases(graph)
     given = aggregate(graph, purchases, lens.tau)
     counts = given.days if fold.decay is None else given.decayed[SCALES.index(fold.decay)]
-    system = history_system(graph, fold, table.rows(purchases.items), counts)
+    system = history_system(graph, fold, coordinates.diagonal, table.rows(purchases.items), counts)
     confidence = system.beyond_one + graph.constant(1.0)  # one for padding too, whose row is zero
     lately = confidence * given.trip.below(RECENT).unsqueezed(1)
     people = system.solve(graph.joined([confidence, lately], axis=1) @ system.rows, steps=steps)
@@ -67,7 +69,7 @@ def assemble(lens: Lens, ranker: Ranker | None, *, steps: int) -> bytes:
     if ranker is None:
         graph.output(SCORES, _affinities(people, table.rows(graph.input(CANDIDATES))))
     else:
-        ranking = _Ranking(graph, lens, purchases, given)
+        ranking = _Ranking(graph, lens, purchases, given, lens.spread.turned(coordinates.turn))
         graph.output(SCORES, ranking.scores(people, table, ranker))
     explained = graph.input(EXPLAINED)
     graph.output(
@@ -96,6 +98,7 @@ class _Ranking:
     lens: Lens
     purchases: Purchases
     given: Aggregates
+    spread: Spread
 
     def scores(self, people: Value, table: Value, ranker: Ranker) -> Value:
         """[B, C]: the chance that each candidate is bought next."""
@@ -113,10 +116,11 @@ class _Ranking:
         own = own_features(graph, given, own_items, trips, categories.at_items(in_category))
         own_absent, absent = (gp_pop(None, rows.column(PRIOR)).unsqueezed(-1) for rows in (own_items, items))
         person = person_features(graph, self.purchases, given, trips).unsqueezed(1)
-        category = categories.features(given, in_category, lens.tau).rows(of_item.rows(candidates), axis=1)
-        collaborative = collaborative_features(graph, people, table.rows(candidates), lens.spread)
+        category = standardised(categories.features(given, in_category, lens.tau), "category", ranker)
+        planes = collaborative_features(graph, people, table.rows(candidates), self.spread)
         places = self._places(asked, padding)
-        pair = graph.joined([category, collaborative], axis=-1)
+        collaborative = standardised_planes(planes, "collaborative", ranker)
+        pair = graph.joined([category.rows(of_item.rows(candidates), axis=1), collaborative], axis=-1)
         families = Families(own, own_absent, absent, items, person, pair, places)
         chances = graph.apply("Sigmoid", log_odds(graph, families, ranker, lens.tau))
         start, axis = graph.constant(np.array([0], np.int64)), graph.constant(np.array([1], np.int64))

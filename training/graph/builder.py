@@ -160,6 +160,10 @@ class Value:
         """Whether it has any element."""
         return self.graph.apply("Greater", self.graph.apply("Size", self), self.graph.constant(np.array(0, np.int64)))
 
+    def reshaped(self, shape: Value) -> Value:
+        """The same numbers in another shape."""
+        return self.graph.apply("Reshape", self, shape)
+
     def transposed(self, *axes: int) -> Value:
         """With its axes in that order."""
         return self.graph.apply("Transpose", self, perm=list(axes))
@@ -175,6 +179,10 @@ class Value:
     def sum_over_last(self) -> Value:
         """The sum over the last axis, which stays with length one."""
         return self.graph.apply("ReduceSum", self, self._axis(-1), keepdims=1)
+
+    def squares_over_last(self) -> Value:
+        """The sum of the squares over the last axis, which stays with length one."""
+        return self.graph.apply("ReduceSumSquare", self, self._axis(-1), keepdims=1)
 
     def most_over_last(self) -> Value:
         """The largest over the last axis, which stays with length one."""

@@ -8,8 +8,8 @@ from training.features.collaborative import LEAST, TINY, Spread
 from training.graph.builder import Graph, Value
 
 
-def collaborative_features(graph: Graph, people: Value, candidates: Value, spread: Spread) -> Value:
-    """[B, C, features].
+def collaborative_features(graph: Graph, people: Value, candidates: Value, spread: Spread) -> list[Value]:
+    """[B, C] for each feature.
 
     Args:
         graph: To build in.
@@ -24,10 +24,9 @@ def collaborative_features(graph: Graph, people: Value, candidates: Value, sprea
     spreading = person @ graph.constant(spread.symmetric.astype(np.float32))
     variance = (spreading * person).sum_over_last().squeezed(2).at_least(0.0)
     deviation = graph.apply("Sqrt", variance).at_least(TINY)
-    columns = [
+    return [
         score,
         both.rows(graph.constant(np.array(1, np.int64)), axis=1),
         graph.apply("Log", score.at_least(LEAST)),
         (score - mean) / deviation,
     ]
-    return graph.stacked(columns)

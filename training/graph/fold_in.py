@@ -1,6 +1,9 @@
 """Fold-in as ONNX operations: preconditioned conjugate gradient, unrolled, without ever forming the system's matrix.
 
 A person with history items i is the solution x of A·x = b with A = VᵀV + λI + Σ(c(i)-1)·v(i)v(i)ᵀ, b = Σ c(i)·v(i).
+The graph knows the items in other coordinates, v' = Tᵀv, in which VᵀV + λI is a diagonal D and the preconditioner,
+about A⁻¹ of the average person, is the identity: then a step needs no matrix but the history's own. With x = T·x' all
+products of people and items are as they were: x'·v' = x·v.
 Shapes: B histories, L items in the longest, F factors, R right-hand sides.
 """
 
@@ -27,32 +30,28 @@ class System:
         rows: v of each history item, [B, L, F]; a zero row for padding.
         columns: The same, [B, F, L].
         beyond_one: c - 1, [B, 1, L]; zero for padding.
-        gram: VᵀV + λI, [F, F].
-        preconditioner: Roughly A⁻¹ for everyone, symmetric [F, F].
+        diagonal: VᵀV + λI in these coordinates, [F].
     """
 
     rows: Value
     columns: Value
     beyond_one: Value
-    gram: Value
-    preconditioner: Value
+    diagonal: Value
 
     def times(self, vectors: Value) -> Value:
         """A·p for vectors p, [B, R, F]."""
-        return vectors @ self.gram + ((vectors @ self.columns) * self.beyond_one) @ self.rows
+        return vectors * self.diagonal + ((vectors @ self.columns) * self.beyond_one) @ self.rows
 
     def solve(self, right: Value, *, steps: int) -> Value:
         """A⁻¹·b for right-hand sides b, [B or 1, R, F]: so many steps of conjugate gradient from zero."""
-        residual = right
-        direction = preconditioned = residual @ self.preconditioner
-        rho = (residual * preconditioned).sum_over_last()
+        residual = direction = right
+        rho = residual.squares_over_last()
         image, length = self._step(direction, rho)
         solution = length * direction
         for _ in range(steps - 1):
             residual = residual - length * image
-            preconditioned = residual @ self.preconditioner
-            before, rho = rho, (residual * preconditioned).sum_over_last()
-            direction = preconditioned + (rho / before.at_least(_TINY)) * direction
+            before, rho = rho, residual.squares_over_last()
+            direction = residual + (rho / before.at_least(_TINY)) * direction
             image, length = self._step(direction, rho)
             solution = solution + length * direction
         return solution
@@ -63,14 +62,42 @@ class System:
         return image, rho / (direction * image).sum_over_last().at_least(_TINY)
 
 
-def history_system(graph: Graph, fold: FoldIn, rows: Value, counts: Value) -> System:
-    """The system of each history of a batch, of items `rows` [B, L, F] with `counts` that weigh [B, L]."""
+@dataclass(frozen=True)
+class Coordinates:
+    """T, float64 [F, F], and D, float64 [F]: Tᵀ(VᵀV + λI)T = D and T·Tᵀ = the preconditioner."""
+
+    turn: NDArray[np.float64]
+    diagonal: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, fold: FoldIn) -> Coordinates:
+        """With the preconditioner inv(VᵀV + λI + Σ mean(c(i)-1)·v(i)v(i)ᵀ), over all items, the mean over subjects."""
+        factors = fold.item_factors.astype(np.float64)
+        average = fold.gram + (factors.T * fold.mean_beyond_one) @ factors
+        half = np.linalg.inv(np.linalg.cholesky(average)).T
+        diagonal, turned = np.linalg.eigh(half.T @ fold.gram @ half)
+        return cls(half @ turned, diagonal)
+
+    def items(self, item_factors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Items in these coordinates, float32 [M, F]."""
+        return (item_factors @ self.turn).astype(np.float32)
+
+
+def history_system(graph: Graph, fold: FoldIn, diagonal: NDArray[np.float64], rows: Value, counts: Value) -> System:
+    """The system of each history of a batch.
+
+    Args:
+        graph: To build in.
+        fold: How counts weigh.
+        diagonal: D of the coordinates.
+        rows: [B, L, F], the history's items in those coordinates.
+        counts: [B, L].
+    """
     return System(
         rows=rows,
         columns=rows.transposed(0, 2, 1),
         beyond_one=(graph.constant(fold.alpha) * _transformed(counts, fold.transform)).unsqueezed(1),
-        gram=graph.constant(fold.gram.astype(np.float32)),
-        preconditioner=graph.constant(_preconditioner(fold)),
+        diagonal=graph.constant(diagonal.astype(np.float32)),
     )
 
 
@@ -82,10 +109,3 @@ def _transformed(counts: Value, transform: Transform) -> Value:
     if transform is Transform.BINARY:
         return counts.above(0.0)
     return graph.apply("Sqrt", counts) if transform is Transform.SQRT else counts
-
-
-def _preconditioner(fold: FoldIn) -> NDArray[np.float32]:
-    """inv(VᵀV + λI + Σ mean(c(i)-1)·v(i)v(i)ᵀ), over all items, the mean over subjects: A⁻¹ of the average person."""
-    factors = fold.item_factors.astype(np.float64)
-    inverse = np.linalg.inv(fold.gram + (factors.T * fold.mean_beyond_one) @ factors)
-    return ((inverse + inverse.T) / 2).astype(np.float32)

@@ -1,0 +1,100 @@
+"""Item statistics as a file, fresher than a bundle's own: written by `recsys-train statistics`, read where it decides.
+
+The file says which bundle it was counted for, as of which day, and what its numbers hash to: what was counted for
+another bundle, or was damaged on its way, is refused. It is not signed: whoever may write it may say what is popular.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import polars as pl
+
+from recsys.bundle import Bundle
+from recsys.contracts.statistics import ITEM_STATISTICS
+from recsys.contracts.table import parquet_metadata
+from recsys.errors import ContractError
+
+_KEY: Final = "recsys.statistics"  # in the file's metadata: a `_Label`
+_MEND: Final = "Compute it again with `recsys-train statistics`"
+
+
+class _Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a file says of itself: the bundle's name and version, the as-of day, SHA-256 of the numbers."""
+
+    bundle: str
+    as_of: dt.date
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreshStatistics:
+    """Statistics that were checked against a bundle.
+
+    Args:
+        table: In the item-statistics contract.
+        as_of: Nothing dated on or after this day counts.
+    """
+
+    table: pl.DataFrame
+    as_of: dt.date
+
+
+def write_fresh_statistics(table: pl.DataFrame, path: Path, *, bundle: Bundle, as_of: dt.date) -> None:
+    """Write statistics for a bundle, whole or not at all.
+
+    Raises:
+        ContractError: No item has enough buyers.
+        OutputError: The place cannot be written.
+    """
+    if table.is_empty():
+        raise ContractError(
+            "no model item has enough buyers by then", where="--purchases", mend="Name purchases of the bundle's shop"
+        )
+    label = _Label(bundle=bundle.model_version, as_of=as_of, content=_content(table))
+    ITEM_STATISTICS.write(table, path, metadata={_KEY: msgspec.json.encode(label).decode()})
+
+
+def read_fresh_statistics(path: Path, bundle: Bundle, *, latest: dt.date) -> FreshStatistics:
+    """Read statistics and check that they are a bundle's.
+
+    Args:
+        path: What `recsys-train statistics` wrote.
+        bundle: That they are for.
+        latest: An as-of day after this one would look ahead.
+
+    Raises:
+        ContractError: The file is missing, damaged, of another format, for another bundle, of a day to come, or holds
+            an item of fewer buyers than the bundle allows.
+    """
+    table, label, where = ITEM_STATISTICS.read(path), _label(path), str(path)
+    if label.content != _content(table):
+        raise ContractError("was changed after it was written", where=where, mend=_MEND)
+    if label.bundle != bundle.model_version:
+        raise ContractError(f"was computed for another bundle than {bundle.model_version}", where=where, mend=_MEND)
+    if label.as_of > latest:
+        raise ContractError(f"counts days after {latest}", where=where, mend="Compute it as of an earlier day")
+    few = (table["buyers"] < bundle.manifest.min_buyers).any()
+    if few or -1 in bundle.vocabulary.encode(table["item"]):
+        raise ContractError("holds items that the bundle does not have, or of too few buyers", where=where, mend=_MEND)
+    return FreshStatistics(table, label.as_of)
+
+
+def _label(path: Path) -> _Label:
+    try:
+        return msgspec.json.decode(parquet_metadata(path).get(_KEY, ""), type=_Label)
+    except (msgspec.DecodeError, OSError, pl.exceptions.PolarsError):
+        raise ContractError("does not say which bundle it is for", where=str(path), mend=_MEND) from None
+
+
+def _content(table: pl.DataFrame) -> str:
+    """SHA-256 over the values, column by column: the same whatever wrote the file."""
+    digest = hashlib.sha256("\n".join(table["item"]).encode())
+    for name in table.columns[1:]:
+        digest.update(table[name].to_numpy().tobytes())
+    return digest.hexdigest()
