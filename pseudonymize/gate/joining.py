@@ -1,8 +1,8 @@
 """Rows about one person from several files, or under several identifiers, become one row.
 
 The stricter one wins: a purpose is agreed to where a file says yes and no file that asks says no; nobody is of age whom
-a file that asks does not call so. Interests are put together; of store, region and demographic groups the first one that
-is filled stays, in the order of the policy's tables and of the rows.
+a file that asks does not call so. Interests are put together; of store, region and demographic groups the first that is
+filled stays, in the order of the policy's tables and of the rows.
 """
 
 from __future__ import annotations

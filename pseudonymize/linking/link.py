@@ -77,9 +77,8 @@ def link(vault: Vault, policy: FieldPolicy, inputs: Sequence[Path], how: Kept) -
             write_links(vault.path, done.links)
         refused = entries.spoken(done.refused)
         _write_refused(vault, refused)
-    return _report(
-        found, done, refused, _Outcome(entries.newest, len(changed.filter(generation=entries.newest)), lost, folder)
-    )
+    anew = len(changed.filter(generation=entries.newest))
+    return _report(found, done, refused, _Outcome(entries.newest, anew, lost, folder, subject_fields(policy)))
 
 
 def limits_of(policy: FieldPolicy) -> Limits:
@@ -102,6 +101,7 @@ class _Outcome:
     renamed: int
     lost: int
     folder: Path | None
+    subjects: frozenset[str]
 
 
 def _write_refused(vault: Vault, refused: pl.DataFrame) -> None:
@@ -112,7 +112,8 @@ def _write_refused(vault: Vault, refused: pl.DataFrame) -> None:
 
 def _report(found: Identities, done: Joined, refused: pl.DataFrame, outcome: _Outcome) -> LinkReport:
     nodes = done.links.nodes.filter(generation=outcome.generation)
-    sizes = nodes.group_by(OTHER).len()["len"]
+    named = nodes.filter(pl.col("field").is_in(sorted(outcome.subjects))).select(OTHER).unique()
+    sizes = nodes.join(named, on=OTHER, how="semi").group_by(OTHER).len()["len"]
     return LinkReport(
         rows=found.rows,
         identifiers=_counted(found.values["field"]),

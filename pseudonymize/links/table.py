@@ -84,13 +84,11 @@ def read_links(vault: Path) -> Links:
     try:
         rows = pl.read_parquet(read_private(file, mend=_RESTORE))
         orders = msgspec.json.decode(parquet_metadata(file)[_ORDERS], type=_Orders)
-        nodes, edges, apart = (rows.filter(row=row).drop("row") for row in ("node", "edge", "apart"))
-        return Links(
-            nodes.select(list(NODES)),
-            *(pairs.select(list(PAIRS)) for pairs in (edges, apart)),
-            number=orders.number,
-            parted=orders.parted,
+        nodes, edges, apart = (
+            rows.filter(row=row).select(list(columns))
+            for row, columns in (("node", NODES), ("edge", PAIRS), ("apart", PAIRS))
         )
+        return Links(nodes, edges, apart, orders.number, orders.parted)
     except (pl.exceptions.PolarsError, KeyError, msgspec.DecodeError):
         raise VaultError("the links are damaged", where=str(file), mend=_RESTORE) from None
 

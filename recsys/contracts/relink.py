@@ -37,6 +37,9 @@ _Epoch = Annotated[str, msgspec.Meta(pattern=f"^{EPOCH_PATTERN}$")]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
+Counts = tuple[dict[str, int], dict[str, int], dict[str, int]]  # rows that were joined, parted, removed
+
+
 class Act(StrEnum):
     """What becomes of what stands under a token."""
 
@@ -109,10 +112,8 @@ class RelinkReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     erased: _Count = 0
 
     @classmethod
-    def of(
-        cls, header: RelinkHeader, counts: tuple[dict[str, int], dict[str, int], dict[str, int]], *, at: dt.datetime
-    ) -> Self:
-        """Of an order that was applied; `counts` are joined, parted and removed."""
+    def of(cls, header: RelinkHeader, counts: Counts, *, erased: int, at: dt.datetime) -> Self:
+        """Of an order that was applied."""
         joined, parted, removed = counts
         return cls(
             order_id=header.order_id,
@@ -123,6 +124,7 @@ class RelinkReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             joined=joined,
             parted=parted,
             removed=removed,
+            erased=erased,
         )
 
 
