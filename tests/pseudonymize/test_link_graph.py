@@ -45,7 +45,8 @@ def reasons(links: Links, *pairs: Pair, limits: Limits = TIGHT) -> dict[Pair, st
     return {(name_of(a, b), name_of(c, d)): reason for a, b, c, d, reason in refused.iter_rows()}
 
 
-@settings(max_examples=20, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None)
 @given(first=pairs_of, second=pairs_of)
 def test_components_are_those_of_the_plain_reference(first: list[Pair], second: list[Pair]) -> None:
     done = linked(linked(no_links(), *first), *second)
@@ -53,7 +54,8 @@ def test_components_are_those_of_the_plain_reference(first: list[Pair], second: 
     assert people(done) == plainly_joined(everybody, [*first, *second])
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None)
 @given(pairs=pairs_of, data=st.data())
 def test_the_order_of_rows_does_not_matter_whatever_is_refused(pairs: list[Pair], data: st.DataObject) -> None:
     turned = [pair[::-1] if data.draw(st.booleans()) else pair for pair in data.draw(st.permutations(pairs))]
@@ -63,7 +65,8 @@ def test_the_order_of_rows_does_not_matter_whatever_is_refused(pairs: list[Pair]
     assert sorted(one.refused.rows()) == sorted(other.refused.rows())
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None)
 @given(pairs=pairs_of, more=pairs_of, apart=st.tuples(names, names).filter(lambda pair: pair[0] != pair[1]))
 def test_what_was_taken_apart_stays_apart_and_nobody_else_is(pairs: list[Pair], more: list[Pair], apart: Pair) -> None:
     before = linked(no_links(), *pairs, apart)
@@ -76,7 +79,8 @@ def test_what_was_taken_apart_stays_apart_and_nobody_else_is(pairs: list[Pair], 
     assert person_of(after, person_of(before, apart[0])) == person_of(before, apart[0])
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None)
 @given(pairs=pairs_of, more=pairs_of)
 def test_whoever_was_known_keeps_the_name_when_strangers_join(pairs: list[Pair], more: list[Pair]) -> None:
     before = linked(no_links(), *pairs)

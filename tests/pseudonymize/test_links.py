@@ -107,6 +107,7 @@ def test_till_and_web_meet_under_one_token_in_every_domain_and_epoch(shop: Retai
     assert after["subject"].n_unique() == 3
 
 
+@pytest.mark.slow
 def test_of_two_rows_about_one_person_the_stricter_consent_wins(shop: Retailer) -> None:
     shop.link()
     release, _ = shop.run("release")
@@ -117,6 +118,7 @@ def test_of_two_rows_about_one_person_the_stricter_consent_wins(shop: Retailer) 
     assert release.dropped[JOINED] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", list(itertools.permutations(PEOPLE)))
 def test_the_order_of_files_does_not_matter(shop: Retailer, order: tuple[str, ...], tmp_path: Path) -> None:
     shop.link(*order)
@@ -139,6 +141,7 @@ def test_the_links_have_the_vaults_modes_and_hold_no_identifier_and_no_token(sho
     assert len(found(orders, tokens)) == 2  # the control
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "message"), [(0o600, "the links are damaged"), (0o640, "others can read it")])
 def test_links_that_cannot_be_trusted_stop_everything(shop: Retailer, mode: int, message: str) -> None:
     shop.link()
@@ -150,6 +153,7 @@ def test_links_that_cannot_be_trusted_stop_everything(shop: Retailer, mode: int,
             use()
 
 
+@pytest.mark.slow
 def test_an_order_names_everybody_who_is_linked_in_every_epoch_and_nobody_elses_tokens(shop: Retailer) -> None:
     mail, card = shop.token("email", ADA_MAIL), shop.token("loyalty_card", ADA_CARD)
     shop.vault.current("ads")
@@ -184,6 +188,7 @@ def test_an_erasure_by_any_identifier_reaches_the_whole_person_and_lifts_again(s
     assert shop.run("again")[0].dropped.get("suppressed", 0) == 0
 
 
+@pytest.mark.slow
 def test_nobody_is_linked_with_somebody_who_was_forgotten(shop: Retailer) -> None:
     shop.forget("loyalty_card", ADA_CARD, "orders")
     report = shop.link()
@@ -214,6 +219,7 @@ def test_taken_apart_for_good_with_the_receipts_that_tell_them_apart(shop: Retai
     assert later.header.parted == 2
 
 
+@pytest.mark.slow
 def test_an_identifier_is_taken_from_a_person(shop: Retailer) -> None:
     shop.link()
     card = shop.token("loyalty_card", ADA_CARD)
@@ -223,6 +229,7 @@ def test_an_identifier_is_taken_from_a_person(shop: Retailer) -> None:
     assert order.baskets.is_empty()
 
 
+@pytest.mark.slow
 def test_a_new_field_root_asks_for_the_files_and_keeps_what_was_taken_apart(shop: Retailer) -> None:
     shop.run("old")
     shop.link()
@@ -240,6 +247,7 @@ def test_a_new_field_root_asks_for_the_files_and_keeps_what_was_taken_apart(shop
     assert old.with_columns(pl.col("subject", "basket").replace_strict(tokens)).equals(new)
 
 
+@pytest.mark.slow
 def test_a_partner_sees_one_person_in_what_was_released_before_the_link(shop: Retailer) -> None:
     shop.run("before")
     shop.link()
@@ -249,6 +257,7 @@ def test_a_partner_sees_one_person_in_what_was_released_before_the_link(shop: Re
     assert ada["item"].to_list() == ["milk", "beer", "wine", "bread"]
 
 
+@pytest.mark.slow
 def test_links_and_unlinks_are_in_the_sealed_log(shop: Retailer) -> None:
     shop.link()
     shop.unlink("loyalty_card", BERT_CARD, CLEO_CARD)
