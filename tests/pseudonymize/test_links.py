@@ -38,6 +38,7 @@ from recsys.contracts.erasure import ErasureOrder
 from recsys.contracts.rekey import read_map
 from recsys.contracts.release import Release
 from recsys.contracts.relink import RelinkOrder, read_order
+from recsys.errors import ContractError
 
 NOW = dt.datetime(2018, 1, 1, 12, tzinfo=dt.UTC)
 PEOPLE = ("customers", "accounts")
@@ -263,3 +264,9 @@ def test_links_and_unlinks_are_in_the_sealed_log(shop: Retailer) -> None:
     shop.unlink("loyalty_card", BERT_CARD, CLEO_CARD)
     assert shop.vault.verify().entries > 0
     assert '"action": "relink"' in (shop.folder / "vault" / "keylog.jsonl").read_text()
+
+
+def test_one_identifier_twice_is_no_pair(shop: Retailer) -> None:
+    with pytest.raises(ContractError, match="line 1 names one identifier twice") as caught:
+        shop.unlink("loyalty_card", ADA_CARD, f"{ADA_CARD.lower()} ")
+    assert found(str(caught.value).encode(), IDENTIFIERS) == []
