@@ -20,7 +20,7 @@ from pseudonymize.vault import Vault
 from pseudonymize.vault_lock import locked
 from recsys.files import new_folder
 
-ORDERS: Final = "orders"  # within the folder of the links; each order's folder is named by its number
+ORDERS: Final = "orders"  # within the folder beside the links; each order's folder is named by its number
 _NUMBERS: Final = (*ID, *OTHER)
 PARTS: Final = pl.Schema([*((name, pl.UInt64()) for name in _NUMBERS), ("generation", pl.String())])
 RECEIPTS: Final = pl.Schema([*PARTS.items(), *((name, pl.UInt64()) for name in BASKET)])

@@ -21,7 +21,7 @@ from pseudonymize.links.table import ID, OTHER, links_folder, write_links
 from pseudonymize.vault import Vault
 from recsys.files import replacing
 
-REFUSED_FILE: Final = "refused.csv"  # in the folder of the links: it holds identifiers
+REFUSED_FILE: Final = "refused.csv"  # in the folder beside the links: it holds identifiers
 
 
 class LinkReport(msgspec.Struct, frozen=True, kw_only=True):

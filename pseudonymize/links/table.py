@@ -22,7 +22,7 @@ from recsys.contracts.table import parquet_metadata
 from recsys.files import replacing
 
 LINKS_LABEL: Final = Label(purpose=Purpose.LINKS, epoch="01")
-FOLDER: Final = "links"  # in the vault, mode 0700, with a lock of its own: linking takes longer than a use of a key
+FOLDER: Final = "links"  # in the vault, mode 0700: orders, what was refused, and a lock of its own, held for longer
 LINKING: Final = 600.0  # seconds that it may take, and that others wait for the lock
 ID: Final = ["high", "low"]
 OTHER: Final = ["to_high", "to_low"]
@@ -78,7 +78,7 @@ def read_links(vault: Path) -> Links:
     Raises:
         VaultError: Unreadable, damaged or open to others.
     """
-    file = vault / FOLDER / _FILE
+    file = vault / _FILE
     if not file.exists():
         return no_links()
     try:
@@ -94,16 +94,16 @@ def read_links(vault: Path) -> Links:
 
 
 def write_links(vault: Path, links: Links) -> None:
-    """Replace the links, whole or not at all; the caller holds the lock of their folder."""
+    """Replace the links, whole or not at all; the caller holds the lock of `links_folder`."""
     named = {"node": links.nodes, "edge": links.edges, "apart": links.apart}
     rows = pl.concat([frame.with_columns(row=pl.lit(row)) for row, frame in named.items()], how="diagonal")
     orders = msgspec.json.encode(_Orders(links.number, links.parted)).decode()
-    with replacing(vault / FOLDER / _FILE, mode=0o600) as beside:
+    with replacing(vault / _FILE, mode=0o600) as beside:
         rows.write_parquet(beside, metadata={_ORDERS: orders})
 
 
 def links_folder(vault: Path) -> Path:
-    """The folder of the links, which is made where it is not there."""
+    """The folder beside the links, which is made where it is not there."""
     folder = vault / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder

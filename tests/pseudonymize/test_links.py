@@ -29,6 +29,7 @@ from pseudonymize.keys import VaultError
 from pseudonymize.linking.link import Kept, LinkReport, link
 from pseudonymize.linking.unlink import Asked, unlink
 from pseudonymize.raw_map import raw_map
+from pseudonymize.report import became
 from pseudonymize.rotation import rotate, rotate_root
 from pseudonymize.run import JOINED, Run
 from pseudonymize.tokeniser import Tokeniser
@@ -108,6 +109,11 @@ def test_till_and_web_meet_under_one_token_in_every_domain_and_epoch(shop: Retai
     assert after["subject"].n_unique() == 3
 
 
+def test_a_column_that_links_is_dropped_and_says_so(shop: Retailer) -> None:
+    customers = shop.policy.tables[0]
+    assert became("email", customers.columns["email"], customers, None) == "dropped; links the person"
+
+
 @pytest.mark.slow
 def test_of_two_rows_about_one_person_the_stricter_consent_wins(shop: Retailer) -> None:
     shop.link()
@@ -123,20 +129,22 @@ def test_of_two_rows_about_one_person_the_stricter_consent_wins(shop: Retailer) 
 @pytest.mark.parametrize("order", list(itertools.permutations(PEOPLE)))
 def test_the_order_of_files_does_not_matter(shop: Retailer, order: tuple[str, ...], tmp_path: Path) -> None:
     shop.link(*order)
-    linked = pl.read_parquet(tmp_path / "vault" / "links" / "links.parquet")
+    linked = pl.read_parquet(tmp_path / "vault" / "links.parquet")
     shop.link(*order[::-1])
-    again = pl.read_parquet(tmp_path / "vault" / "links" / "links.parquet")
+    again = pl.read_parquet(tmp_path / "vault" / "links.parquet")
     assert linked.sort(linked.columns).equals(again.sort(linked.columns))
 
 
 def test_the_links_have_the_vaults_modes_and_hold_no_identifier_and_no_token(shop: Retailer) -> None:
     shop.link()
-    folder = shop.folder / "vault" / "links"
+    vault = shop.folder / "vault"
+    folder = vault / "links"
     assert folder.stat().st_mode & 0o777 == 0o700
+    assert (vault / "links.parquet").stat().st_mode & 0o777 == 0o600
     assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o600}
     assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_dir()} == {0o700}
     tokens = [shop.token("loyalty_card", card)[10:] for card in (ADA_CARD, BERT_CARD)]
-    assert found((folder / "links.parquet").read_bytes(), [*IDENTIFIERS, *tokens]) == []
+    assert found((vault / "links.parquet").read_bytes(), [*IDENTIFIERS, *tokens]) == []
     orders = contents(folder / "orders")
     assert found(orders, IDENTIFIERS) == []
     assert len(found(orders, tokens)) == 2  # the control
@@ -146,7 +154,7 @@ def test_the_links_have_the_vaults_modes_and_hold_no_identifier_and_no_token(sho
 @pytest.mark.parametrize(("mode", "message"), [(0o600, "the links are damaged"), (0o640, "others can read it")])
 def test_links_that_cannot_be_trusted_stop_everything(shop: Retailer, mode: int, message: str) -> None:
     shop.link()
-    file = shop.folder / "vault" / "links" / "links.parquet"
+    file = shop.folder / "vault" / "links.parquet"
     file.write_bytes(b"PAR1")
     file.chmod(mode)
     for use in (lambda: shop.run("none"), shop.link, lambda: shop.forget("email", ADA_MAIL, "orders")):
