@@ -2,7 +2,8 @@
 
 `vault.json` holds the secrets, wrapped by the key-encryption key (`pseudonymize.custody` says where that one is), and
 who is given tokens; `keylog.jsonl` every use of a key; `suppressed.parquet` the forgotten; `links.parquet` which
-identifiers are one person's; `quarantine/` what could not be read. Keys are derived when they are needed and are never stored.
+identifiers are one person's; `quarantine/` what could not be read. Keys are derived when they are needed and are never
+stored.
 """
 
 from __future__ import annotations

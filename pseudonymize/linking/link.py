@@ -14,11 +14,12 @@ from pseudonymize.fields import FieldPolicy
 from pseudonymize.fields_check import subject_fields
 from pseudonymize.linking.entries import Entries
 from pseudonymize.linking.keeping import changing_links, keep, renamed
-from pseudonymize.linking.reading import Identities, read_identities
+from pseudonymize.linking.reading import Identities, identity_columns, read_identities
 from pseudonymize.links.joining import Arriving, Joined, Limits, joined
 from pseudonymize.links.people import Ranks
 from pseudonymize.links.table import ID, OTHER, links_folder, write_links
 from pseudonymize.vault import Vault
+from recsys.errors import PolicyError
 from recsys.files import replacing
 
 REFUSED_FILE: Final = "refused.csv"  # in the folder beside the links: it holds identifiers
@@ -59,9 +60,13 @@ def link(vault: Vault, policy: FieldPolicy, inputs: Sequence[Path], how: Kept) -
     """Add what the files hold to the links, and write the orders for those whose token changes.
 
     Raises:
+        PolicyError: It has no column that links.
         ContractError: A file that does not fit the field policy.
         VaultError: The links are damaged, or another command holds them for too long.
     """
+    if all(len(identity_columns(table)) == 1 for table in policy.tables):
+        mend = "Give the columns that name the row's person, too, role = 'identifier', action = 'link'"
+        raise PolicyError("has no column that links", where=str(policy.path), mend=mend)
     found = read_identities(policy, inputs)
     entries = Entries(vault, policy, found.values)
     with changing_links(vault) as held:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
 
 from recsys.contracts.token import Token, lineage_of
 from serving.stores import schema
@@ -68,10 +68,10 @@ def delete_people(connection: Connection, tokens: Sequence[str]) -> None:
 def rename(connection: Connection, table: Table, names: Mapping[str, str]) -> int:
     """Put the new token in the place of the old one in every row of a table; how many rows that were."""
     change: Any = update(table).where(table.c.subject == bindparam("old")).values(subject=bindparam("new"))
-    theirs = select(table.c.subject).where(table.c.subject.in_(bindparam("names", expanding=True)))
+    theirs = select(func.count()).select_from(table).where(table.c.subject.in_(bindparam("names", expanding=True)))
     rows = 0
     for part in in_parts(sorted(names), AT_ONCE):
-        rows += len(connection.execute(theirs, {"names": part}).all())
+        rows += int(connection.execute(theirs, {"names": part}).scalar_one())
         connection.execute(change, [{"old": old, "new": names[old]} for old in part])
     return rows
 

@@ -39,7 +39,7 @@ from recsys.contracts.erasure import ErasureOrder
 from recsys.contracts.rekey import read_map
 from recsys.contracts.release import Release
 from recsys.contracts.relink import RelinkOrder, read_order
-from recsys.errors import ContractError
+from recsys.errors import ContractError, PolicyError
 
 NOW = dt.datetime(2018, 1, 1, 12, tzinfo=dt.UTC)
 PEOPLE = ("customers", "accounts")
@@ -278,3 +278,8 @@ def test_one_identifier_twice_is_no_pair(shop: Retailer) -> None:
     with pytest.raises(ContractError, match="line 1 names one identifier twice") as caught:
         shop.unlink("loyalty_card", ADA_CARD, f"{ADA_CARD.lower()} ")
     assert found(str(caught.value).encode(), IDENTIFIERS) == []
+
+
+def test_a_policy_without_a_column_that_links_is_told_so(shop: Retailer, fields_file: Path) -> None:
+    with pytest.raises(PolicyError, match="has no column that links"):
+        link(shop.vault, load_fields(fields_file), [shop.files["customers"]], Kept())
