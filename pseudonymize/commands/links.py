@@ -53,8 +53,9 @@ def link(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     say(f"{report.people:,} people, of whom {report.linked_people:,} have several identifiers.")
     if report.refused:
         warn(f"{sum(report.refused.values()):,} links were refused; {vault / FOLDER / REFUSED_FILE} names them")
-    if report.separations_lost:
-        warn(f"{report.separations_lost:,} separations are of people who are not in these files: unlink them again")
+    if report.links_behind or report.separations_behind:
+        behind = f"{report.links_behind:,} links and {report.separations_behind:,} separations"
+        warn(f"{behind} are of a former field root and of people who are not in these files: give all of them")
     _say_orders(report.orders, report.renamed)
     if json:
         print_json(report)

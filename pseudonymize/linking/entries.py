@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from itertools import product
 from typing import Final
 
@@ -93,4 +94,4 @@ class Entries:
         spoken = old.join(known, on=ID).join(ends, on=OTHER)
         again = self.edges(spoken.select(*_WHAT, *_TO).unique())
         apart = pl.concat([links.apart, again]).unique(maintain_order=True)
-        return Links(links.nodes, links.edges, apart, links.number, links.parted), len(old) - len(spoken)
+        return replace(links, apart=apart), len(old) - len(spoken)

@@ -28,7 +28,8 @@ REFUSED_FILE: Final = "refused.csv"  # in the folder beside the links: it holds 
 class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the files held and what came of it, in numbers; of the newest field root.
 
-    `refused` counts links by reason, `renamed` the identifiers that had another name before.
+    `refused` counts links by reason, `renamed` the identifiers that had another name before. `links_behind` are links,
+    and `separations_behind` separations, that only an older field root knows: their people are not in the files.
     """
 
     rows: int
@@ -39,7 +40,8 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     linked_people: int
     renamed: int
-    separations_lost: int
+    links_behind: int
+    separations_behind: int
     orders: str | None
 
 
@@ -70,7 +72,7 @@ def link(vault: Vault, policy: FieldPolicy, inputs: Sequence[Path], how: Kept) -
     found = read_identities(policy, inputs)
     entries = Entries(vault, policy, found.values)
     with changing_links(vault) as held:
-        links, lost = entries.carried_over(held)
+        links, behind = entries.carried_over(held)
         arriving = Arriving(entries.nodes(vault.now.date()), entries.edges(found.pairs), entries.forgotten(vault))
         done = joined(links, arriving, limits_of(policy), ranks_of(policy))
         strangers = pl.concat([links.nodes, arriving.nodes]).unique(ID, keep="first")
@@ -83,7 +85,7 @@ def link(vault: Vault, policy: FieldPolicy, inputs: Sequence[Path], how: Kept) -
         refused = entries.spoken(done.refused)
         _write_refused(vault, refused)
     anew = len(changed.filter(generation=entries.newest))
-    return _report(found, done, refused, _Outcome(entries.newest, anew, lost, folder, subject_fields(policy)))
+    return _report(found, done, refused, _Outcome(entries.newest, anew, behind, folder, subject_fields(policy)))
 
 
 def limits_of(policy: FieldPolicy) -> Limits:
@@ -104,7 +106,7 @@ def ranks_of(policy: FieldPolicy) -> Ranks:
 class _Outcome:
     generation: str
     renamed: int
-    lost: int
+    behind: int
     folder: Path | None
     subjects: frozenset[str]
 
@@ -118,17 +120,22 @@ def _write_refused(vault: Vault, refused: pl.DataFrame) -> None:
 def _report(found: Identities, done: Joined, refused: pl.DataFrame, outcome: _Outcome) -> LinkReport:
     nodes = done.links.nodes.filter(generation=outcome.generation)
     named = nodes.filter(pl.col("field").is_in(sorted(outcome.subjects))).select(OTHER).unique()
+    links = {
+        str(name): len(done.links.edges.join(part.select(ID), on=ID, how="semi"))
+        for (name,), part in done.links.nodes.partition_by("generation", as_dict=True).items()
+    }
     sizes = nodes.join(named, on=OTHER, how="semi").group_by(OTHER).len()["len"]
     return LinkReport(
         rows=found.rows,
         identifiers=_counted(found.values["field"]),
         unread={name: count for name, count in sorted(found.unread.items()) if count},
-        links=len(done.links.edges.join(nodes.select(ID), on=ID, how="semi")),
+        links=links.get(outcome.generation, 0),
         refused=_counted(refused["reason"]),
         people=len(sizes),
         linked_people=int((sizes > 1).sum()),
         renamed=outcome.renamed,
-        separations_lost=outcome.lost,
+        links_behind=max(links.values(), default=0) - links.get(outcome.generation, 0),
+        separations_behind=outcome.behind,
         orders=str(outcome.folder) if outcome.folder else None,
     )
 

@@ -6,7 +6,7 @@ What was joined before stays joined: a limit keeps new links out and never takes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -59,7 +59,6 @@ class Joined:
 
     links: Links
     refused: pl.DataFrame
-    made: int
 
 
 def joined(links: Links, arriving: Arriving, limits: Limits, ranks: Ranks) -> Joined:
@@ -69,10 +68,8 @@ def joined(links: Links, arriving: Arriving, limits: Limits, ranks: Ranks) -> Jo
     given = _with_reasons(_Offer(nodes, links, offered, limits), arriving.forgotten)
     refused = given.drop_nulls("reason")
     made = given.filter(pl.col("reason").is_null()).select(list(PAIRS))
-    edges = pl.concat([links.edges, made])
-    grown = Links(nodes.select(list(NODES)), edges, links.apart, links.number, links.parted)
-    grown = Links(named(grown, ranks), edges, links.apart, links.number, links.parted)
-    return Joined(grown, refused, len(made))
+    grown = replace(links, nodes=nodes.select(list(NODES)), edges=pl.concat([links.edges, made]))
+    return Joined(replace(grown, nodes=named(grown, ranks)), refused)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 import polars as pl
 
@@ -27,8 +28,8 @@ def parted(links: Links, pairs: Iterable[Pair], ranks: Ranks) -> Links:
         edges = edges.join(cut, on=[*ID, *OTHER], how="anti")
         apart += [_frame([(one, other)]), cut]
     separate = ordered(pl.concat(apart)).unique(maintain_order=True)
-    left = Links(links.nodes, edges, separate, links.number, links.parted)
-    return Links(named(left, ranks), edges, separate, links.number, links.parted)
+    left = replace(links, edges=edges, apart=separate)
+    return replace(left, nodes=named(left, ranks))
 
 
 def _around(nodes: pl.DataFrame, edges: pl.DataFrame, one: Entry) -> Mapping[Entry, AbstractSet[Entry]]:

@@ -6,7 +6,7 @@ domain nor, without the vault, to an identifier. All of it is one file, and so c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +59,7 @@ class Links:
         """Without what stands on field roots that were destroyed: nothing leads to it any more."""
         gone = self.nodes.filter(~pl.col("generation").is_in(sorted(alive))).select(ID)
         edges, apart = (pairs.join(gone, on=ID, how="anti") for pairs in (self.edges, self.apart))
-        return Links(self.nodes.join(gone, on=ID, how="anti"), edges, apart, self.number, self.parted)
+        return replace(self, nodes=self.nodes.join(gone, on=ID, how="anti"), edges=edges, apart=apart)
 
 
 class _Orders(msgspec.Struct, frozen=True):

@@ -68,11 +68,13 @@ def delete_people(connection: Connection, tokens: Sequence[str]) -> None:
 def rename(connection: Connection, table: Table, names: Mapping[str, str]) -> int:
     """Put the new token in the place of the old one in every row of a table; how many rows that were."""
     change: Any = update(table).where(table.c.subject == bindparam("old")).values(subject=bindparam("new"))
-    theirs = select(func.count()).select_from(table).where(table.c.subject.in_(bindparam("names", expanding=True)))
+    theirs = select(table.c.subject, func.count()).group_by(table.c.subject)
     rows = 0
     for part in in_parts(sorted(names), AT_ONCE):
-        rows += int(connection.execute(theirs, {"names": part}).scalar_one())
-        connection.execute(change, [{"old": old, "new": names[old]} for old in part])
+        counts: dict[str, int] = dict(connection.execute(theirs.where(table.c.subject.in_(part))).all())
+        rows += sum(counts.values())
+        if counts:
+            connection.execute(change, [{"old": old, "new": names[old]} for old in counts])
     return rows
 
 

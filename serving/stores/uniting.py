@@ -119,8 +119,12 @@ def _loaded(files: Sequence[Loaded], agreed: set[str]) -> Loaded:
         interests=_in_order(one.interests for one in files),
         store=next((one.store for one in files if one.store is not None), None),
         region=next((one.region for one in files if one.region is not None), None),
-        history=functools.reduce(lambda sum_, one: add(sum_, np.frombuffer(one.history, ROW)), files, b""),
+        history=functools.reduce(_with_history, files[1:], files[0].history),
     )
+
+
+def _with_history(packed: bytes, one: Loaded) -> bytes:
+    return add(packed, np.frombuffer(one.history, ROW)) if one.history else packed
 
 
 def _in_order(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

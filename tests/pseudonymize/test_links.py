@@ -247,7 +247,10 @@ def test_a_new_field_root_asks_for_the_files_and_keeps_what_was_taken_apart(shop
     rotate_root(shop.vault)
     with pytest.raises(VaultError, match="Run `recsys-pseudonymize link` again"):
         shop.run("none")
-    assert shop.link().separations_lost == 0
+    part = shop.link("customers")
+    assert (part.links_behind, part.separations_behind) == (1, 0)
+    whole = shop.link()
+    assert (whole.links_behind, whole.separations_behind) == (0, 0)
     _, new = shop.run("second")
     assert shop.token("loyalty_card", BERT_CARD) != shop.token("loyalty_card", CLEO_CARD)
     out = shop.folder / "map.parquet"
