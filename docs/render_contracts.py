@@ -25,6 +25,7 @@ from recsys.contracts.preferences import Consent, NewDismissal, Preferences, Pre
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.rekey import REKEY_MAP, MapHeader, RekeyReceipt
 from recsys.contracts.release import Release
+from recsys.contracts.relink import RELINK_ORDER, RelinkHeader, RelinkReceipt
 from recsys.contracts.runs import LISTS, VOCABULARIES, RunModel, Runs, RunWindow
 from recsys.contracts.state import Dismissal, Exposure, Reservation, Response, SensitivePurchase, State, SubjectState
 from recsys.contracts.statistics import ITEM_STATISTICS
@@ -48,6 +49,7 @@ TABLES = (
     LISTS,
     VOCABULARIES,
     REKEY_MAP,
+    RELINK_ORDER,
     EVENTS,
     DECISIONS,
 )
@@ -62,6 +64,7 @@ DOCUMENTS = (
     *(Runs, RunWindow, RunModel),
     *(ErasureOrder, ErasureReceipt, AffectedBundle),
     *(MapHeader, RekeyReceipt),
+    *(RelinkHeader, RelinkReceipt),
 )
 PAGE = Path(__file__).parent / "contracts.md"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pseudonymize.commands import gate, keys, people, policy, tokens
+from pseudonymize.commands import gate, keys, links, people, policy, tokens
 from recsys.console import new_app
 
 app: Final = new_app(
@@ -16,6 +16,7 @@ for command in (
     *(policy.check, policy.suggest, policy.record),
     *(gate.run, gate.token),
     *(tokens.redomain, tokens.epoch),
+    *(links.link, links.unlink),
     *(people.forget, people.lift),
 ):
     app.command()(command)

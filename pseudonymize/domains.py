@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 from pseudonymize.distinct import spread
 from pseudonymize.inputs import open_raw
 from pseudonymize.keys import VaultError
+from pseudonymize.links.linked import Linked
+from pseudonymize.links.table import LINKS_LABEL, no_links, read_links
 from pseudonymize.suppression import SUPPRESSION_LABEL, SuppressionList, read_list
 from pseudonymize.tokens import domain_label, domain_tokens, roots_of, unwritten, written
 from pseudonymize.vault import Vault
@@ -51,9 +53,12 @@ class Moved:
 
 
 class Mover:
-    """Takes tokens of one domain and epoch to another that stands on the same field root."""
+    """Takes tokens of one domain and epoch to another that stands on the same field root.
 
-    def __init__(self, vault: Vault, source: EpochRecord, target: EpochRecord, *, action: str) -> None:
+    With `join`, what was released before a link becomes one person's; without, every token stays one token.
+    """
+
+    def __init__(self, vault: Vault, source: EpochRecord, target: EpochRecord, *, action: str, join: bool) -> None:
         if source.status is Status.DESTROYED:
             raise VaultError(f"the key of {source.lineage} was destroyed", where="the vault", mend="Run the raw files")
         if source.generation != target.generation:
@@ -64,14 +69,15 @@ class Mover:
             )
         self.source, self.target = source.lineage, target.lineage
         self._suppressed: SuppressionList = read_list(vault.path).of_generation(source.generation)
-        labels = [domain_label(self.source), domain_label(self.target), SUPPRESSION_LABEL]
-        self._from, self._to, self._suppression = vault.take(action, *labels)
+        labels = [domain_label(self.source), domain_label(self.target), SUPPRESSION_LABEL, LINKS_LABEL]
+        self._from, self._to, self._suppression, links_key = vault.take(action, *labels)
+        self._links = Linked(links_key, read_links(vault.path) if join else no_links(), source.generation)
 
     def moved(self, tokens: pl.Series) -> tuple[pl.Series, pl.Series]:
         """The tokens in the other domain, and which of them are of people who were forgotten; empty cells stay."""
         filled = tokens.is_not_null()
         roots = roots_of(self._from, unwritten(tokens.drop_nulls(), self.source))
-        made = written(domain_tokens(self._to, roots), self.target)
+        made = written(domain_tokens(self._to, self._links.persons(roots)), self.target)
         held = pl.Series(self._suppressed.holds(self._suppression, roots))
         return spread(made, filled).alias(tokens.name), spread(held, filled).fill_null(value=False)
 
@@ -95,7 +101,7 @@ def redomain(vault: Vault, source: str, target: str, file: Path, out: Path) -> M
     if lineage.domain != source:
         what = f"holds tokens of {lineage.domain!r}, not of {source!r}"
         raise TokenError(what, where=str(file), mend="Name its own domain with --from")
-    mover = Mover(vault, vault.record.epoch(lineage), vault.current(target), action="redomain")
+    mover = Mover(vault, vault.record.epoch(lineage), vault.current(target), action="redomain", join=True)
     metadata = parquet_metadata(file) if file.suffix == ".parquet" else {}
     contract = {CONTRACT_KEY: metadata[CONTRACT_KEY]} if CONTRACT_KEY in metadata else {}
     rows = suppressed = 0
@@ -154,7 +160,7 @@ def epoch_map(vault: Vault, domain: str, files: Sequence[Path], out: Path, *, so
     if len(wanted) != 1:
         raise TokenError(_held(older), where=domain, mend="Say with --from which of these epochs the map leads from")
     (lineage,) = wanted
-    mover = Mover(vault, vault.record.epoch(lineage), target, action="epoch")
+    mover = Mover(vault, vault.record.epoch(lineage), target, action="epoch", join=False)
     old = tokens.filter(tokens.str.starts_with(lineage.prefix))
     new, _ = mover.moved(old)
     issue_map(vault, domain, pl.DataFrame({"from": old, "to": new}), out, map_header(lineage, target.lineage))

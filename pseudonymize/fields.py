@@ -42,6 +42,7 @@ class Action(StrEnum):
 
     TOKENISE = "tokenise"
     DROP = "drop"
+    LINK = "link"  # dropped by `run`; `link` learns from it that two identifiers are one person's
 
 
 class FreeTextAction(StrEnum):
@@ -77,6 +78,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scheme: str | None = None  # of national-id: which number, as python-stdnum names it
     layout: str | None = None  # of date: as strftime writes it
     dots_and_plus: bool | None = None  # of e-mail: what gmail.com ignores is ignored
+    shared_by: Annotated[int, msgspec.Meta(ge=1)] = 3  # beside more values of one other field, it is nobody's own
+    per_person: Annotated[int, msgspec.Meta(ge=1)] = 5  # how many of it one person may have
 
     def form(self) -> CanonicalForm:
         """The canonical form, or `PolicyError` where an option is missing, unknown or another form's."""
@@ -104,7 +107,7 @@ class Subject(_Role, frozen=True, tag="subject"):
 
 
 class Identifier(_Role, frozen=True, tag="identifier"):
-    """Names a person or a receipt: dropped, or another token."""
+    """Names a person or a receipt: dropped, another token, or dropped and a link to the row's person."""
 
     action: Action
     field: str | None = None

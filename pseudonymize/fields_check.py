@@ -106,6 +106,13 @@ def subject_fields(policy: FieldPolicy) -> frozenset[str]:
     return frozenset(role.field for role in roles if isinstance(role, Subject))
 
 
+def person_fields(policy: FieldPolicy) -> frozenset[str]:
+    """The fields that name people, by whom a row is or by a link."""
+    roles = [role for table in policy.tables for role in table.columns.values()]
+    linked = {role.field for role in roles if isinstance(role, Identifier) and role.action is Action.LINK}
+    return subject_fields(policy) | {field for field in linked if field is not None}
+
+
 def _check_role(role: Role, table: Table, policy: FieldPolicy, where: str) -> None:
     match role:
         case Subject(field=field):
@@ -132,6 +139,13 @@ def _check_identifier(role: Identifier, table: Table, policy: FieldPolicy, where
     if role.action is Action.DROP:
         if role.field is not None or role.to is not None:
             raise PolicyError("a dropped identifier feeds nothing", where=where, mend="Take field and to away")
+        return
+    if role.action is Action.LINK:
+        if role.field is None or role.to is not None:
+            raise PolicyError(
+                "a link needs a field and feeds nothing", where=where, mend="Give field, and take to away"
+            )
+        _check_field(role.field, policy, where)
         return
     if role.field is None or role.to is None:
         raise PolicyError("tokenise needs a field and a target", where=where, mend="Give both field and to")

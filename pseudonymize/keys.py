@@ -43,6 +43,7 @@ class Purpose(StrEnum):
     ROOT_TOKEN = "root token"  # noqa: S105 - a purpose, not a password
     DOMAIN_TOKEN = "domain token"  # noqa: S105 - as above
     SUPPRESSION = "suppression"
+    LINKS = "links"
     LOG = "key log"
 
 

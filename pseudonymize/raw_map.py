@@ -9,7 +9,7 @@ import polars as pl
 
 from pseudonymize import columns
 from pseudonymize.domains import issue_map, map_header
-from pseudonymize.fields import FieldPolicy, Identifier, Subject
+from pseudonymize.fields import Action, FieldPolicy, Identifier, Subject
 from pseudonymize.keys import VaultError
 from pseudonymize.matching import matched
 from pseudonymize.set_aside import Place, SetAside
@@ -49,7 +49,11 @@ def raw_map(
     old, new = (Tokeniser(vault, policy.fields, epoch, action="epoch") for epoch in (begin, target))
     pairs = pl.DataFrame(schema={"from": pl.String, "to": pl.String})
     for table, file in matched(files, policy):
-        roles = {name: role.field for name, role in table.columns.items() if isinstance(role, Subject | Identifier)}
+        roles = {
+            name: role.field
+            for name, role in table.columns.items()
+            if isinstance(role, Subject) or (isinstance(role, Identifier) and role.action is Action.TOKENISE)
+        }
         for batch in file.batches(_passed_over):
             if batch.frame.is_empty():
                 continue

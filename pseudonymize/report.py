@@ -181,6 +181,8 @@ def became(column: str, role: Role, table: Table, lineage: Lineage | None) -> st
         return f"consent to {role.purpose}"
     to = target(role, table)
     match role:
+        case Identifier(action=Action.LINK):
+            return "dropped; links the person"
         case _ if to is None:
             return "dropped"
         case Evaluation():

@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from pseudonymize.fields import BadRows, Feed, FieldPolicy, Table
+from pseudonymize.fields import BadRows, Consent, Feed, FieldPolicy, Table
 from pseudonymize.gate.contract import checked
+from pseudonymize.gate.joining import Joining
 from pseudonymize.gate.never import NEVER, ZERO_QUANTITY, Never, dropped_purchases
 from pseudonymize.gate.people import People
 from pseudonymize.gate.release import ReleaseWriter
@@ -32,6 +33,7 @@ from recsys.files import new_folder, write_text
 
 SUPPRESSED: Final = "suppressed"
 QUARANTINED: Final = "in quarantine"
+JOINED: Final = "joined with another row of the same person"
 REPORT_FILE: Final = "report.html"
 _ONE_ROW_EACH: Final = frozenset({Feed.SUBJECTS, Feed.DEMOGRAPHICS})
 
@@ -91,6 +93,7 @@ class Gate:
         self._passed = passed
         self._converter = Converter(run.tokeniser, run.today)
         self._people: defaultdict[str, People] = defaultdict(People)
+        self._joining: dict[str, Joining] = {}
         self.tallies: dict[str, Tally] = {}
         self.quarantine = quarantine
         reasons = [NEVER] * (run.never.policy is not None)
@@ -106,6 +109,10 @@ class Gate:
 
     def check(self) -> dict[str, FieldCount]:
         """What only the whole run can show; the counts of each field."""
+        for joining in self._joining.values():
+            frame, before = joining.rows()
+            self.dropped[JOINED] += before - len(frame)
+            self._passed(joining.contract, frame)
         for people in self._people.values():
             people.check()
         counts = self._run.tokeniser.check_collisions()
@@ -156,6 +163,7 @@ class Gate:
             keep, counts = dropped_purchases(rows.frame, self._run.never, zero_quantity=table.drop_zero_quantity)
             self.dropped.update(counts)  # `+=` would forget the reasons that dropped nothing
             rows = rows.filter(keep)
+        rows = self._without_linked(table, rows)
         frame = checked(rows.contract, rows.frame, rows.origin, today=self._run.today)
         fit = rows.origin.kept()
         frame, rows = frame.filter(fit), rows.filter(fit)
@@ -163,3 +171,15 @@ class Gate:
             group = rows.origin.columns.get("group", "")  # the attribute's column, where there are demographics only
             self._people[f"{table.feeds} {group}"].add(frame["subject"], rows.origin)
         self._passed(rows.contract, frame)
+
+    def _without_linked(self, table: Table, rows: Rows) -> Rows:
+        """The rows less those that may stand there once a person, and are of people known by several identifiers."""
+        if not rows.contract.unique:
+            return rows
+        linked = self._run.tokeniser.linked(rows.frame["subject"])
+        if linked.any():
+            theirs, contract = rows.filter(linked), rows.contract
+            frame = checked(replace(contract, unique=()), theirs.frame, theirs.origin, today=self._run.today)
+            asked = [role.purpose for role in table.columns.values() if isinstance(role, Consent)]
+            self._joining.setdefault(contract.name, Joining(contract)).add(frame.filter(theirs.origin.kept()), asked)
+        return rows.filter(~linked)

@@ -13,6 +13,8 @@ from pseudonymize.distinct import encoded, spread
 from pseudonymize.fields import Field, nearest
 from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
+from pseudonymize.links.linked import Linked, check_current
+from pseudonymize.links.table import LINKS_LABEL
 from pseudonymize.suppression import SUPPRESSION_LABEL, Kind, SuppressionList, read_list
 from pseudonymize.tokens import domain_label, domain_tokens, field_label, root_tokens, written
 from pseudonymize.vault import Vault
@@ -46,10 +48,15 @@ class Tokeniser:
         listed = read_list(vault.path)
         kinds = [kind for kind in listed.kinds() if kind.field in fields]
         theirs = [field_label(kind.field, kind.form, generation=kind.generation) for kind in kinds]
-        keys = vault.take(action, domain_label(epoch.lineage), *own, *([SUPPRESSION_LABEL] if kinds else []), *theirs)
+        links = check_current(vault.path, fields, epoch.generation)
+        of_people = [LINKS_LABEL] * (not links.nodes.is_empty())
+        of_the_gone = [SUPPRESSION_LABEL] * bool(kinds)
+        keys = vault.take(action, domain_label(epoch.lineage), *own, *of_people, *of_the_gone, *theirs)
         self._domain_key = keys[0]
         self._field_keys = dict(zip(self._forms, keys[1:], strict=False))
-        more = keys[1 + len(own) :]
+        self._links = Linked(keys[1 + len(own)], links, epoch.generation) if of_people else None
+        self._several: pl.Series | None = None
+        more = keys[1 + len(own) + len(of_people) :]
         self._suppressed = _Suppressed(listed, more[0], dict(zip(kinds, more[1:], strict=True))) if kinds else None
         self._suppressed_tokens: set[str] = set()
         self._ledgers = {name: Ledger() for name in fields}
@@ -61,7 +68,8 @@ class Tokeniser:
         filled = canonical.drop_nulls()
         roots = root_tokens(self._field_keys[field], filled)
         self._ledgers[field].add(distinct.filter(canonical.is_not_null()), filled, roots)
-        tokens = spread(written(domain_tokens(self._domain_key, roots), self.lineage), canonical.is_not_null())
+        persons = roots if self._links is None else self._links.persons(roots)
+        tokens = spread(written(domain_tokens(self._domain_key, persons), self.lineage), canonical.is_not_null())
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
         rows = tokens.gather(places).alias(values.name)
@@ -84,6 +92,14 @@ class Tokeniser:
         if not self._suppressed_tokens:
             return pl.repeat(value=False, n=len(tokens), dtype=pl.Boolean, eager=True)
         return tokens.is_in(sorted(self._suppressed_tokens)).fill_null(value=False)
+
+    def linked(self, tokens: pl.Series) -> pl.Series:
+        """Which tokens are of people who are known by several identifiers."""
+        if self._links is None:
+            return pl.repeat(value=False, n=len(tokens), dtype=pl.Boolean, eager=True)
+        if self._several is None:
+            self._several = written(domain_tokens(self._domain_key, self._links.several()), self.lineage)
+        return tokens.is_in(self._several.implode()).fill_null(value=False)
 
     @property
     def knows_suppressed(self) -> bool:

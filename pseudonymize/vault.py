@@ -1,8 +1,9 @@
 """The vault: one folder of mode 0700 that holds all of the custodian's own state.
 
 `vault.json` holds the secrets, wrapped by the key-encryption key (`pseudonymize.custody` says where that one is), and
-who is given tokens; `keylog.jsonl` every use of a key; `suppressed.parquet` the forgotten; `quarantine/` what could not
-be read. Keys are derived when they are needed and are never stored.
+who is given tokens; `keylog.jsonl` every use of a key; `suppressed.parquet` the forgotten; `links.parquet` which
+identifiers are one person's; `quarantine/` what could not be read. Keys are derived when they are needed and are never
+stored.
 """
 
 from __future__ import annotations

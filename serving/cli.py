@@ -10,6 +10,7 @@ from serving.commands.export import export
 from serving.commands.forget import forget
 from serving.commands.load import load
 from serving.commands.rekey import rekey
+from serving.commands.relink import relink
 from serving.starting import HELP, serve
 
 app: Final = new_app(HELP)
@@ -17,6 +18,7 @@ app: Final = new_app(HELP)
 app.callback(invoke_without_command=True)(serve)
 app.command()(load)
 app.command()(rekey)
+app.command()(relink)
 app.command()(forget)
 app.command()(export)
 app.add_typer(keys.app, name="keys")

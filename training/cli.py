@@ -23,6 +23,7 @@ from training.levels import LevelChoice
 from training.plan import Search
 from training.profiles import Profile
 from training.purchases.cli import append_command, forget_command, rekey_command
+from training.purchases.relink_cli import relink_command
 from training.refreshing_cli import statistics_command
 from training.registry import check_name, serve_if_first, write_bundle
 from training.registry import cli as registry
@@ -36,6 +37,7 @@ app.add_typer(keys, name="keys")
 app.command("append")(append_command)
 app.command("forget")(forget_command)
 app.command("rekey")(rekey_command)
+app.command("relink")(relink_command)
 app.command("backtest")(backtest_command)
 app.command("card")(card_command)
 app.command("list")(registry.list_command)

@@ -11,7 +11,7 @@ import typer
 from pseudonymize.canonical import CanonicalForm
 from pseudonymize.commands.options import FieldName, Fields, KekFile, VaultFolder, opened
 from pseudonymize.fields import nearest
-from pseudonymize.fields_check import load_fields, subject_fields
+from pseudonymize.fields_check import load_fields, person_fields
 from pseudonymize.forgetting import forget as forget_people
 from pseudonymize.forgetting import lift as lift_people
 from pseudonymize.standard_input import identifiers
@@ -26,7 +26,7 @@ def forget(
     out: Annotated[Path, typer.Option("--out", help="Where the orders go, one a recipient: a new or empty folder.")],
     kek_file: KekFile = None,
 ) -> None:
-    """Forget each person whose identifier stands on standard input, one a line.
+    """Forget each person whose identifier stands on standard input, one a line, with all that is linked with it.
 
     They go on the suppression list, which every later run checks, and each recipient's tokens of them go into an order:
     `recsys-train forget` carries out training.json, the server's erasure serving.json, partners the others. Destroy the
@@ -38,7 +38,8 @@ def forget(
     custodian = opened(vault, kek_file)
     done = forget_people(custodian, field, form, identifiers(sys.stdin.buffer), out)
     say(
-        f"{done.people} forgotten, of whom {done.known} were on the list already. Orders: {', '.join(done.recipients)}."
+        f"{done.people} forgotten, known by {done.identifiers} identifiers; {done.known} were on the list already. "
+        f"Orders: {', '.join(done.recipients)}."
     )
 
 
@@ -56,7 +57,7 @@ def lift(vault: VaultFolder, fields: Fields, field: FieldName, kek_file: KekFile
 
 def _form(fields: Path, field: str) -> CanonicalForm:
     policy = load_fields(fields)
-    people = subject_fields(policy)
+    people = person_fields(policy)
     if field not in people:
         mend = nearest(field, people, otherwise=f"The fields that name people are: {', '.join(sorted(people))}")
         raise UsageError("names nobody in this field policy", where="--field", mend=mend)

@@ -29,6 +29,7 @@ class AuditKind(StrEnum):
     PREFERENCES = "preferences"
     ERASURE = "erasure"
     REKEY = "rekey"
+    RELINK = "relink"
     LOAD = "load"
     RELOAD = "reload"
     KEY = "key"

@@ -17,6 +17,7 @@ from recsys.contracts.document import decode_document
 from recsys.contracts.erasure import ErasureReceipt
 from recsys.contracts.manifest import Sha256
 from recsys.contracts.rekey import RekeyReceipt
+from recsys.contracts.relink import RelinkReceipt
 from recsys.contracts.token import DOMAIN_PATTERN, EPOCH_PATTERN
 from recsys.errors import ContractError
 
@@ -69,6 +70,7 @@ class Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     tombstones: tuple[Tombstone, ...]
     erasures: tuple[ErasureReceipt, ...]
     rekeys: tuple[RekeyReceipt, ...]
+    relinks: tuple[RelinkReceipt, ...] = ()
 
     def parts(self, table: str) -> tuple[str, ...]:
         """The files of a table, in the order of the releases, each once."""

@@ -18,6 +18,7 @@ from recsys.contracts.audit import AuditKind, AuditReport, Checkpoint, DecisionR
 from recsys.contracts.erasure import ErasureReceipt
 from recsys.contracts.preferences import Preferences, PreferencesChange
 from recsys.contracts.rekey import RekeyMap, RekeyReceipt
+from recsys.contracts.relink import RelinkOrder, RelinkReceipt
 from recsys.contracts.state import SubjectState
 from recsys.contracts.token import Lineage
 from recsys.errors import RecsysError
@@ -174,6 +175,26 @@ class Store(Protocol):
 
     def rekeyed(self, map_id: str) -> RekeyReceipt | None:
         """The receipt of a map that was applied."""
+
+    def relink(self, order: RelinkOrder, *, skip: bool, now: dt.datetime) -> RelinkReceipt:
+        """Obey an order in one transaction, once; see `recsys.contracts.relink`.
+
+        Joined, everything of a person stands under one token: history, what was said and shown, events, audit records.
+        Parted, what was loaded goes until the next load, and so do purchases that no receipt tells apart; exposures and
+        refusals count for all, consents for nobody; decisions stay in the log as they were made.
+
+        Args:
+            order: For this recipient.
+            skip: Whether orders in between are known to be about nothing that is held.
+            now: Stands in the receipt.
+
+        Raises:
+            ContractError: The order is for somebody else, or does not follow the last one.
+            TokenError: It does not speak of every epoch that is accepted.
+        """
+
+    def relinked(self, order_id: str) -> RelinkReceipt | None:
+        """The receipt of an order that was obeyed."""
 
     def prune_events(self, before: dt.datetime) -> int:
         """Delete events that arrived before an instant; what they did to histories and states stays."""

@@ -14,10 +14,11 @@ from recsys.contracts.audit import DecisionRecord
 from recsys.contracts.erasure import ErasureReceipt
 from recsys.contracts.preferences import Preferences, PreferencesChange
 from recsys.contracts.rekey import RekeyMap, RekeyReceipt
+from recsys.contracts.relink import RelinkOrder, RelinkReceipt
 from recsys.contracts.token import Lineage
 from recsys.history import ItemIndex
 from recsys.policy.document import Cap
-from serving.stores import accessing, erasing, feedback, rekeying, saying, schema, settling
+from serving.stores import accessing, erasing, feedback, rekeying, relinking, saying, schema, settling
 from serving.stores.answers import SqlIdempotency
 from serving.stores.audit_log import SqlAuditLog
 from serving.stores.callers import SqlApiKeys
@@ -132,6 +133,19 @@ class SqlStore:
     def rekeyed(self, map_id: str) -> RekeyReceipt | None:
         """The receipt of a map that was applied."""
         return self._database.read(lambda connection: rekeying.receipt_for(connection, map_id))
+
+    def relink(self, order: RelinkOrder, *, skip: bool, now: dt.datetime) -> RelinkReceipt:
+        """Join people, and part people."""
+        with self._decoding():
+            receipt = self._database.write_alone(
+                lambda connection: relinking.obey(self._database, self.audit, connection, (order, skip), now)
+            )
+        self._database.scrub()
+        return receipt
+
+    def relinked(self, order_id: str) -> RelinkReceipt | None:
+        """The receipt of an order that was obeyed."""
+        return self._database.read(lambda connection: relinking.receipt_for(connection, order_id))
 
     def prune_events(self, before: dt.datetime) -> int:
         """Delete what arrived before an instant."""

@@ -26,6 +26,8 @@ WRONG = [
     ('action = "tokenise"', 'action = "tokenize"', "Did you mean 'tokenise'?"),
     ('action = "tokenise", field = "receipt"', 'action = "tokenise"', "needs a field and a target"),
     ('action = "drop"', 'action = "drop", to = "region"', "a dropped identifier feeds nothing"),
+    ('action = "drop"', 'action = "link"', "a link needs a field and feeds nothing"),
+    ('action = "drop"', 'action = "link", field = "emial"', "there is no field 'emial'"),
     ('field = "receipt"', 'field = "reciept"', "there is no field 'reciept'. Did you mean 'receipt'?"),
     ('to = "basket"', 'to = "item"', "identifier cannot feed column 'item' of purchases"),
     ('role = "feature", to = "value"', 'role = "feature", to = "vale"', "Did you mean 'value'?"),

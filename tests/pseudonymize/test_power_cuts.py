@@ -13,8 +13,12 @@ from support.killed import Scenario, kill_everywhere
 
 from pseudonymize.canonical import CanonicalForm, FormName, canonical_form
 from pseudonymize.domains import issue_map, map_header
+from pseudonymize.fields_check import load_fields
 from pseudonymize.forgetting import forget, lift
 from pseudonymize.key_log import Seal
+from pseudonymize.linking.link import Kept, link
+from pseudonymize.linking.unlink import Asked, unlink
+from pseudonymize.links.table import read_links
 from pseudonymize.rotation import destroy, retire, rotate
 from pseudonymize.suppression import read_list
 from pseudonymize.vault import Vault, create_vault, open_vault
@@ -31,11 +35,13 @@ CARDS = pl.Series(["17"])
 FIELDS = """
 version = 1
 [fields.card]
+[fields.mail]
 [tables.people]
 match = "people*"
 feeds = "subjects"
 [tables.people.columns]
 card = { role = "subject", field = "card" }
+mail = { role = "identifier", action = "link", field = "mail" }
 """
 MAIN = """
 import sys
@@ -55,6 +61,16 @@ class Case:
     before: tuple[str, ...]
     words: tuple[str, ...]
     again: Callable[[Vault, Path], object]
+    said: str = "17\n"  # on standard input
+
+
+def linked(vault: Vault, folder: Path) -> object:
+    return link(vault, load_fields(folder / "f.toml"), [folder / "people.csv"], Kept())
+
+
+def unlinked(vault: Vault, folder: Path) -> object:
+    asked = Asked(("card", "card"), CARDS, pl.Series(["18"]), [folder / "people.csv"], None)
+    return unlink(vault, load_fields(folder / "f.toml"), asked)
 
 
 PEOPLE = ("--vault", "vault", "--fields", "f.toml", "--field", "card")
@@ -75,6 +91,8 @@ CASES = {
         lambda vault, case: forget(vault, "card", FORM, CARDS, case / "orders"),
     ),
     "lift": Case(("rotate", "forget"), ("lift", *PEOPLE), lambda vault, _: lift(vault, "card", FORM, CARDS)),
+    "link": Case((), ("link", *PEOPLE[:4], "people.csv"), linked),
+    "unlink": Case(("link",), ("unlink", *PEOPLE, "people.csv"), unlinked, "17\t18\n"),
 }
 
 
@@ -85,7 +103,8 @@ def opened(folder: Path) -> Vault:
 def template(folder: Path, case: Case) -> Path:
     create_vault(folder / "vault", kek_file=None, environ={}, now=NOW)
     (folder / "f.toml").write_text(FIELDS)
-    (folder / "cards.txt").write_text("17\n")
+    (folder / "cards.txt").write_text(case.said)
+    (folder / "people.csv").write_text("card,mail\n17,ada@canary.example\n18,ada@canary.example\n")
     for name in case.before:
         if name == "retire":
             receipts(folder)
@@ -121,7 +140,9 @@ def state(folder: Path) -> tuple[object, ...]:
     assert seal.entries > 0
     epochs = tuple((str(epoch.lineage), epoch.status, epoch.wrapped is None) for epoch in vault.record.epochs)
     orders = folder / "orders"
-    return epochs, read_list(vault.path).rows.height, len(list(orders.iterdir())) if orders.exists() else 0
+    links = read_links(vault.path)
+    told = (len(links.edges), len(links.apart), links.number)
+    return epochs, read_list(vault.path).rows.height, len(list(orders.iterdir())) if orders.exists() else 0, told
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -132,7 +153,7 @@ def test_killed_anywhere_the_vault_is_whole(name: str, tmp_path: Path) -> None:
     before, after = state(made), state(places[-1])
     assert before != after
     # People are on the list before their orders are written: never the other way round.
-    between = {(before[0], after[1], before[2])} if name == "forget" else set()
+    between = {(before[0], after[1], *before[2:])} if name == "forget" else set()
     found = [state(place) for place in places]
     assert set(found) <= {before, after} | between
     assert {before, after} <= set(found)

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from support.killed import Scenario, kill_everywhere
+from support.links import relink_order
 from support.releases import all_tokens, bytes_of, held, one_time_map, order, people, receipts, released, rows_of
 from support.tastes import Train
 from support.tokens import token
@@ -29,16 +30,18 @@ COMMANDS = {
     "append": ("append", "r2", "--purchases", "dataset"),
     "forget": ("forget", "order.json", "--purchases", "dataset", "--models", "models", "--out", "receipt.json"),
     "rekey": ("rekey", "map.parquet", "--purchases", "dataset", "--out", "receipt.json"),
+    "relink": ("relink", "relink.parquet", "--purchases", "dataset", "--out", "receipt.json"),
 }
 Tables = dict[str, pl.DataFrame]
 # The real commands without `fit`, whose imports would take most of the time.
 MAIN = """
 from recsys.console import new_app, run
 from training.purchases.cli import append_command, forget_command, rekey_command
+from training.purchases.relink_cli import relink_command
 
 app = new_app("The commands that change a dataset.")
-for name, command in {"append": append_command, "forget": forget_command, "rekey": rekey_command}.items():
-    app.command(name)(command)
+for command in (append_command, forget_command, rekey_command, relink_command):
+    app.command(command.__name__.removesuffix("_command"))(command)
 
 def main():
     run(lambda: app, "recsys-train")
@@ -58,6 +61,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "models").mkdir()
     order(folder / "order.json", ANNA)
     one_time_map(folder / "map.parquet", all_tokens(folder / "dataset"))
+    relink_order(folder / "relink.parquet", [(token("bela"), ANNA)])
     return folder
 
 
@@ -108,6 +112,8 @@ def test_killed_anywhere_it_is_all_or_nothing_and_can_be_run_again(
         if name == "rekey":
             assert json.loads((case / "receipt.json").read_text())["destroyed"]
             assert not (case / "map.parquet").exists()
+        if name == "relink":
+            assert json.loads((case / "receipt.json").read_text())["joined"]["purchases"] == 9
     assert outcomes == {True, False}
     assert len(cases) > 8
 

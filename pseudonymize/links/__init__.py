@@ -1,0 +1,1 @@
+"""Links: which identifiers are one person's. They are kept in the vault, and nowhere else."""

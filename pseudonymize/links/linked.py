@@ -1,0 +1,69 @@
+"""Asking the links: whose an identifier is, and what else is theirs. Every stage of the gate asks here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from pseudonymize.fields import Field
+from pseudonymize.keys import BlockKey, VaultError
+from pseudonymize.links.table import ID, OTHER, Links, entries_of, read_links, roots_of_entries
+from pseudonymize.suppression import Kind
+from pseudonymize.tokens import Tokens
+
+_KIND = ["field", "form", "generation"]
+
+
+class Linked:
+    """The links of one generation of field roots."""
+
+    def __init__(self, key: BlockKey, links: Links, generation: str) -> None:
+        self._key = key
+        self._nodes = links.nodes.filter(generation=generation)
+        moved = (pl.col("high") != pl.col("to_high")) | (pl.col("low") != pl.col("to_low"))
+        self._moved = self._nodes.filter(moved).select(*ID, *OTHER)
+
+    def persons(self, roots: Tokens) -> Tokens:
+        """For each identifier the root token that the person's tokens are made of; its own where it stands alone."""
+        if self._moved.is_empty():
+            return roots
+        found = entries_of(self._key, roots).join(self._moved, on=ID, how="left", maintain_order="left")
+        linked = found["to_high"].is_not_null()
+        if not linked.any():
+            return roots
+        persons = roots.copy()
+        persons[linked.to_numpy()] = roots_of_entries(self._key, found.filter(linked).select(OTHER))
+        return persons
+
+    def several(self) -> Tokens:
+        """The root tokens of the people who have more than one identifier."""
+        return roots_of_entries(self._key, self._moved.select(OTHER).unique())
+
+    def members(self, roots: Tokens) -> dict[Kind, Tokens]:
+        """All identifiers of the people whose identifiers these are; of a stranger, none."""
+        own = self._nodes.join(entries_of(self._key, roots), on=ID, how="semi").select(OTHER).unique()
+        theirs = self._nodes.join(own, on=OTHER, how="semi")
+        return {
+            Kind(*map(str, kind)): roots_of_entries(self._key, part.select(ID))
+            for kind, part in theirs.partition_by(_KIND, as_dict=True).items()
+        }
+
+
+def check_current(vault: Path, fields: Mapping[str, Field], generation: str) -> Links:
+    """The vault's links, if what they say of `fields` still holds.
+
+    Raises:
+        VaultError: They were made with another canonical form or field root, and would say nothing: people fall apart.
+    """
+    links = read_links(vault)
+    known = {tuple(row) for row in links.nodes.select(_KIND).unique().iter_rows()}
+    for name in {field for field, _, _ in known} & fields.keys():
+        if (name, fields[name].form().label, generation) not in known:
+            raise VaultError(
+                f"the links know {name!r} by another canonical form or field root than today's",
+                where=str(vault),
+                mend="Run `recsys-pseudonymize link` again, with the raw files",
+            )
+    return links
