@@ -44,25 +44,27 @@ HINTS: Final = {
 
 _DOTTED: Final = re.compile(r"[^\s@<>()\[\],;:\"]+@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,}")
 _DOTLESS: Final = re.compile(r"[^\W\d_][\w.+-]+@[^\W\d_][\w-]+")
-_BEFORE, _AFTER = r"(?<![\w.,+-])", r"(?![\w-])"
-_ABROAD: Final = re.compile(r"(?<![\w+])(?:\+|00)[ (]{0,2}\d(?:[ ()./-]{0,3}\d){6,14}(?!\d)")
+# Words end at ASCII letters and digits only: in Japanese, a number stands between letters without a space.
+_ABROAD: Final = re.compile(r"(?<![\w+])(?:\+|00)[ (]{0,2}\d(?:[ ()./-]{0,3}\d){6,14}(?!\d)", re.ASCII)
 _AT_HOME: Final = re.compile(
-    rf"{_BEFORE}(?:\(?[2-9]\d{{2}}\)?[ .-]{{1,2}}[2-9]\d{{2}}[ .-]\d{{4}}"  # North America
-    rf"|\(?0\d{{1,4}}\)?[ ./-]{{1,2}}\d(?:[ ./-]?\d){{4,9}}){_AFTER}"  # where a trunk prefix is dialled
+    r"(?<![\w.,+-])(?:(?:\([2-9]\d{2}\)[ .-]{0,2}|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}"  # North America
+    r"|\(?0[1-9]\d{0,3}\)?[ ./-]{1,2}\d(?:[ ./-]?\d){4,9})(?![\d-])",  # where a trunk prefix is dialled
+    re.ASCII,
 )
-_CARD: Final = re.compile(r"(?<![\w-])\d(?:[ -]?\d){13,18}(?![\w-])")
+_CARD: Final = re.compile(r"(?<![\w-])\d(?:[ -]?\d){13,18}(?![\w-])", re.ASCII)
 # Issuers' numbers and lengths, ISO/IEC 7812: Visa, Mastercard, American Express, Diners Club, Discover, JCB, UnionPay,
 # Maestro.
 _ISSUED: Final = re.compile(
     r"4\d{15}(?:\d{3})?|(?:5[1-5]\d{2}|222[1-9]|22[3-9]\d|2[3-6]\d{2}|27[01]\d|2720)\d{12}|3[47]\d{13}"
-    r"|3(?:0[0-5]|[689]\d)\d{11}|6(?:011|5\d{2}|4[4-9]\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14,17}"
+    r"|3(?:0[0-5]|[689]\d)\d{11}|6(?:011|5\d{2}|4[4-9]\d)\d{12}|35\d{14}|(?:2131|1800)\d{11}|62\d{14,17}"
     r"|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{10,15}"
 )
 _IBAN: Final = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}")
-_IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)")
-_IPV6: Final = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
+_IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)", re.ASCII)
+_IPV6: Final = re.compile(r"[0-9A-Fa-f]*(?::[0-9A-Fa-f]*){2,}")
 _CODE: Final = re.compile(r"\d+")
 _GTIN_LENGTHS: Final = frozenset({8, 12, 13, 14})
+_IBAN_SHORTEST: Final = 15
 _FEW_GROUPS: Final = 3  # of hexadecimal digits: `a::b` is as likely C++ as an address
 _WORD: Final = re.compile(r"[^\W_]+")
 _MOST_PARTS: Final = 5  # that a number is written in
@@ -86,7 +88,7 @@ _NATIONAL: Final = {
     "pl.pesel": r"\d{11}",
 }
 _SHAPES: Final = {
-    scheme: re.compile(rf"(?<![\w.-]){shape}(?![\w-])", re.IGNORECASE) for scheme, shape in _NATIONAL.items()
+    scheme: re.compile(rf"(?<![\w.-]){shape}(?![\w-])", re.IGNORECASE | re.ASCII) for scheme, shape in _NATIONAL.items()
 }
 
 
@@ -121,7 +123,7 @@ def is_email(text: str) -> bool:
 def is_phone(text: str, regions: tuple[str, ...]) -> bool:
     """A possible number with its country code, one in the writing of its country, or a valid one of `regions`."""
     for found in _ABROAD.finditer(text):
-        written = re.sub(r"^00", "+", found.group())
+        written = re.sub(r"^00", "+", found.group()).replace("(0)", "")
         try:
             if phonenumbers.is_possible_number(phonenumbers.parse(written, None)):
                 return True
@@ -141,10 +143,13 @@ def is_card(text: str) -> bool:
 
 
 def is_iban(text: str) -> bool:
-    """A number that has its country's structure and passes the check of ISO 13616."""
+    """A number that passes the check of ISO 13616: with its country's structure, or written as one word."""
     for found in _IBAN.finditer(text.upper()):
         digits = clean(found.group(), " ")
         if any(iban.is_valid(digits[:length]) for length in range(15, len(digits) + 1)):
+            return True
+        word = found.group().partition(" ")[0]  # of a country whose structure is not known
+        if len(word) >= _IBAN_SHORTEST and iban.calc_check_digits(word) == word[2:4]:
             return True
     return False
 
@@ -165,8 +170,12 @@ def is_ip(text: str) -> bool:
     """An address of version 4 in four numbers, or one of version 6 in at least three groups."""
     if any(_address(found.group()) for found in _IPV4.finditer(text)):
         return True
-    written = (found.group() for found in _IPV6.finditer(text))
-    return any(_address(said) for said in written if len([part for part in said.split(":") if part]) >= _FEW_GROUPS)
+    for found in _IPV6.finditer(text):
+        whole, behind = found.group(), found.group().partition(":")[2]
+        written = (whole, behind, whole.strip(":"), behind.strip(":"))
+        if any(_address(said) for said in written if len([part for part in said.split(":") if part]) >= _FEW_GROUPS):
+            return True
+    return False
 
 
 def _valid(scheme: str, number: str) -> bool:

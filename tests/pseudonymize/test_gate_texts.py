@@ -43,6 +43,9 @@ def found(
         ("12345678Z", Trace.NATIONAL_ID),
         ("from 10.0.0.1:8080", Trace.IP),
         ("fe80::1ff:fe23:4567:890a", Trace.IP),
+        ("\u756a\u53f7\u306f4111111111111111\u3067\u3059", Trace.CARD),
+        ("(813)218-6091x39099", Trace.PHONE),
+        ("+44 (0)20 7946 0001", Trace.PHONE),
     ],
 )
 def test_what_gives_a_person_away_is_found(text: str, trace: Trace) -> None:
