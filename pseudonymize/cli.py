@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pseudonymize.commands import gate, keys, links, people, policy, tokens
+from pseudonymize.commands import gate, keys, links, people, policy, release, tokens
 from recsys.console import new_app
 
 app: Final = new_app(
@@ -14,7 +14,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.recipients_app, name="recipients")
 for command in (
     *(policy.check, policy.suggest, policy.record),
-    *(gate.run, gate.token),
+    *(gate.run, release.gate, gate.token),
     *(tokens.redomain, tokens.epoch),
     *(links.link, links.unlink),
     *(people.forget, people.lift),

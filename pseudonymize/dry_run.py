@@ -28,6 +28,7 @@ from pseudonymize.fields import (
     Subject,
 )
 from pseudonymize.gate.never import Never
+from pseudonymize.gate.text_scan import TextFinding
 from pseudonymize.matching import matched
 from pseudonymize.quarantine import Quarantine
 from pseudonymize.report import FieldReport, TableReport, field_reports
@@ -51,12 +52,16 @@ WHY: Final[dict[type[Role], str]] = {
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run would do. `bad_rows` counts rows by column and reason; `refused` are those that would stop the run."""
+    """What a run would do.
+
+    `bad_rows` counts rows by column and reason; `refused`: whether they would stop the run. `texts` would, always.
+    """
 
     tables: tuple[TableReport, ...]
     fields: tuple[FieldReport, ...]
     bad_rows: dict[str, int]
     refused: bool
+    texts: tuple[TextFinding, ...]
 
 
 def dry_run(policy: FieldPolicy, inputs: Sequence[Path], now: dt.datetime) -> Check:
@@ -85,12 +90,17 @@ def dry_run(policy: FieldPolicy, inputs: Sequence[Path], now: dt.datetime) -> Ch
         tables=tuple(tally.report() for tally in gate.tallies.values()),
         fields=field_reports(policy, counts),
         bad_rows=dict(gate.quarantine.reasons.most_common()),
+        texts=gate.texts(),
         refused=any(reason.partition(": ")[2] not in unread for reason in reasons),
     )
 
 
 def refuse_bad(check: Check) -> None:
     """Raise `ContractError` where `run` would."""
+    if check.texts:
+        first = check.texts[0]
+        what = f"column {first.column!r} holds what looks like {first.trace}, first in row {first.row}"
+        raise ContractError(what, where=first.where, mend="Drop the column, or clean it before the gate")
     if check.refused:
         mend = "Mend the rows, or set bad_rows = 'quarantine' for the table"
         raise ContractError(f"rows that do not fit: {sum(check.bad_rows.values())}", where="the files", mend=mend)

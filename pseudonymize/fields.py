@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, TypeVar, get_args
 import msgspec
 
 from pseudonymize.canonical import DOTS_AND_PLUS, CanonicalForm, FormName, canonical_form
+from pseudonymize.gate.settings import Classes, Days, External, GateSettings, Keep, Level, RareItems
 from recsys.contracts.document import explain
 from recsys.contracts.subjects import PURPOSE_PATTERN
 from recsys.errors import PolicyError
@@ -172,7 +173,9 @@ def role_name(kind: type[_Role]) -> str:
 Role = Subject | Identifier | Quasi | Sensitive | Feature | Evaluation | FreeText | Consent | Drop
 _KINDS: Final[tuple[type[Role], ...]] = get_args(Role)
 CHOICES: Final = [
-    choice.value for kind in (Action, FreeTextAction, Generalise, BadRows, Feed, FormName) for choice in kind
+    choice.value
+    for kind in (Action, FreeTextAction, Generalise, BadRows, Feed, FormName, Classes, RareItems, Days, Level, Keep)
+    for choice in kind
 ]
 _MEND: Final = "The example in examples/complete_journey/fields.toml shows every key"
 ROLES: Final = {role_name(kind): kind for kind in _KINDS}
@@ -197,6 +200,7 @@ class FieldDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: Annotated[dict[_Name, Field], msgspec.Meta(min_length=1)]
     tables: Annotated[dict[_Name, dict[str, Any]], msgspec.Meta(min_length=1)]
     name: str = ""
+    gate: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,7 @@ class FieldPolicy:
     name: str
     fields: Mapping[str, Field]
     tables: tuple[Table, ...]
+    gate: GateSettings
 
 
 def read_fields(path: Path) -> FieldPolicy:
@@ -244,7 +249,8 @@ def read_fields(path: Path) -> FieldPolicy:
     raw = _bytes(path)
     document = _convert(_toml(raw, path), FieldDocument, str(path))
     tables = tuple(_table(name, table, f"{path}, tables.{name}") for name, table in document.tables.items())
-    return FieldPolicy(path, hashlib.sha256(raw).hexdigest(), document.name, document.fields, tables)
+    gate = _gate(document.gate, f"{path}, gate")
+    return FieldPolicy(path, hashlib.sha256(raw).hexdigest(), document.name, document.fields, tables, gate)
 
 
 def nearest(name: str, known: Iterable[str], *, otherwise: str) -> str:
@@ -284,6 +290,11 @@ def _table(name: str, raw: dict[str, Any], where: str) -> Table:
         document.purpose,
         document.retention,
     )
+
+
+def _gate(raw: dict[str, Any], where: str) -> GateSettings:
+    external = _convert(raw.get("external", {}), External, f"{where}.external")
+    return msgspec.structs.replace(_convert(raw | {"external": {}}, GateSettings, where), external=external)
 
 
 def _role(raw: dict[str, Any], where: str) -> Role:

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Final, TypeGuard
 
+from pseudonymize.canonical.numbers import known_scheme
+from pseudonymize.canonical.phone import known_region
 from pseudonymize.fields import (
     Action,
     Consent,
@@ -28,6 +30,7 @@ from pseudonymize.fields import (
     read_fields,
     role_name,
 )
+from pseudonymize.gate.settings import Days, Keep
 from recsys.errors import PolicyError
 
 # What a column of each role may feed in each contract. Whatever is not here is refused.
@@ -85,6 +88,7 @@ def load_fields(path: Path) -> FieldPolicy:
             _check_role(role, table, policy, f"{where}.columns.{column}")
         _check_table(table, where)
     _check_attributes(policy)
+    _check_gate(policy)
     return policy
 
 
@@ -98,6 +102,12 @@ def is_attribute(role: Role, table: Table) -> TypeGuard[Evaluation | Quasi | Sen
     if isinstance(role, Evaluation):
         return Feed.DEMOGRAPHICS in {role.set, table.feeds}
     return isinstance(role, Quasi | Sensitive) and role.set is Feed.DEMOGRAPHICS
+
+
+def sensitive_attributes(policy: FieldPolicy) -> frozenset[str]:
+    """The demographic attributes that come from a column of role `sensitive`."""
+    roles = ((name, role) for table in policy.tables for name, role in table.columns.items())
+    return frozenset(attribute_of(name, role) for name, role in roles if isinstance(role, Sensitive) and role.set)
 
 
 def subject_fields(policy: FieldPolicy) -> frozenset[str]:
@@ -270,3 +280,21 @@ def _check_attributes(policy: FieldPolicy) -> None:
                         f"{attribute!r} is fed twice", where=where, mend="Keep one, or name it apart by to"
                     )
                 fed.add(attribute)
+
+
+def _check_gate(policy: FieldPolicy) -> None:
+    where, gate = f"{policy.path}, gate", policy.gate
+    for region in gate.regions:
+        if not known_region(region):
+            raise PolicyError(f"there is no region {region!r}", where=f"{where}.regions", mend="Write 'GB', 'DE', …")
+    for scheme in gate.national_ids:
+        if not known_scheme(scheme):
+            mend = "Write country and number as python-stdnum does: 'gb.nhs', 'de.idnr', 'us.ssn'"
+            raise PolicyError(f"there is no scheme {scheme!r}", where=f"{where}.national_ids", mend=mend)
+    if gate.days is Days.NONE:
+        mend = "Write 'day', 'week' or 'month'"
+        raise PolicyError("training and serving need days", where=f"{where}.days", mend=mend)
+    external = gate.external
+    if (external.keep is Keep.ALL) != (external.most == 0):
+        mend = "Give keep = 'last' or 'sample' and most together, or neither"
+        raise PolicyError("keep and most go together", where=f"{where}.external", mend=mend)

@@ -26,6 +26,8 @@ from pseudonymize.fields import (
     role_name,
 )
 from pseudonymize.fields_check import attribute_of, is_attribute
+from pseudonymize.gate.grids import verdict_grids
+from pseudonymize.gate.verdict import Verdict
 from pseudonymize.rows import target
 from pseudonymize.tokeniser import FieldCount
 from recsys.contracts.release import Release
@@ -81,6 +83,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[FieldReport, ...]
     quarantine: dict[str, int]
     quarantine_folder: str | None
+    gate: Verdict
 
 
 def field_reports(policy: FieldPolicy, counts: Mapping[str, FieldCount]) -> tuple[FieldReport, ...]:
@@ -138,7 +141,8 @@ def grids(report: RunReport) -> list[Grid]:
     """The report for a terminal: a grid for each table that came in, and one for what went out."""
     incoming = [_incoming(table) for table in report.tables]
     aside = rows_grid(f"In quarantine: {report.quarantine_folder}", "reason", report.quarantine)
-    return [*incoming, _merges(report.fields), *([aside] if report.quarantine else []), _outgoing(report.release)]
+    merges, gate = _merges(report.fields), verdict_grids(report.gate)
+    return [*incoming, merges, *([aside] if report.quarantine else []), *gate, _outgoing(report.release)]
 
 
 def _incoming(table: TableReport) -> Grid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +14,15 @@ import polars as pl
 from pseudonymize.fields import BadRows, Consent, Feed, FieldPolicy, Table
 from pseudonymize.gate.contract import checked
 from pseudonymize.gate.joining import Joining
+from pseudonymize.gate.keeper import Gatekeeper
 from pseudonymize.gate.never import NEVER, ZERO_QUANTITY, Never, dropped_purchases
 from pseudonymize.gate.people import People
 from pseudonymize.gate.release import ReleaseWriter
+from pseudonymize.gate.text_scan import TextFinding
+from pseudonymize.gate.verdict import GATE_FILE, Verdict
 from pseudonymize.inputs import RawFile
 from pseudonymize.matching import matched
+from pseudonymize.naming import naming_cells
 from pseudonymize.quarantine import Quarantine
 from pseudonymize.report import RunReport, Tally, field_reports
 from pseudonymize.report_page import page
@@ -26,6 +30,7 @@ from pseudonymize.rows import Converter, Rows, fed_columns
 from pseudonymize.set_aside import SetAside
 from pseudonymize.tokeniser import FieldCount, Tokeniser
 from recsys.console import step
+from recsys.contracts.document import encode_document
 from recsys.contracts.release import Release
 from recsys.contracts.table import TableContract
 from recsys.errors import ContractError
@@ -34,6 +39,7 @@ from recsys.files import new_folder, write_text
 SUPPRESSED: Final = "suppressed"
 QUARANTINED: Final = "in quarantine"
 JOINED: Final = "joined with another row of the same person"
+GENERALISED: Final = "left out by the release gate"
 REPORT_FILE: Final = "report.html"
 _ONE_ROW_EACH: Final = frozenset({Feed.SUBJECTS, Feed.DEMOGRAPHICS})
 
@@ -48,6 +54,7 @@ class Run:
         never: The items whose purchases are dropped.
         today: Days after this one are refused.
         vault: The folder that rows go to that could not be read.
+        keeper: What the release must hold to.
     """
 
     policy: FieldPolicy
@@ -55,6 +62,7 @@ class Run:
     never: Never
     today: dt.date
     vault: Path
+    keeper: Gatekeeper = field(default_factory=Gatekeeper)
 
     def write(self, inputs: Sequence[Path], out: Path) -> RunReport:
         """Write the release of `inputs` into the new folder `out`, whole or not at all.
@@ -62,6 +70,7 @@ class Run:
         Raises:
             ContractError: A raw file that does not fit the field policy or, converted, its contract.
             OutputError: `out` is not empty or cannot be written.
+            RefusedError: The release gate says no.
             RecsysError: Two identifiers have one token.
         """
         files = matched(inputs, self.policy)
@@ -73,6 +82,8 @@ class Run:
             gate = Gate(self, writer.write, quarantine)
             gate.admit_all(files)
             fields = gate.check()
+            writer.close()
+            verdict = gate.pass_release(beside)
             release = writer.finish(
                 self.tokeniser.lineage,
                 field_policy=self.policy.sha256,
@@ -80,8 +91,9 @@ class Run:
                 dropped=gate.dropped,
             )
             quarantine.keep()  # before the release takes its name: no row is in neither
-            report = gate.report(release, fields)
-            write_text(beside / REPORT_FILE, page(report))
+            report = gate.report(release, fields, verdict)
+            write_text(beside / GATE_FILE, encode_document(verdict).decode())
+            write_text(beside / REPORT_FILE, page(verdict, report))
         return report
 
 
@@ -96,6 +108,7 @@ class Gate:
         self._joining: dict[str, Joining] = {}
         self.tallies: dict[str, Tally] = {}
         self.quarantine = quarantine
+        self._scan = run.keeper.new_scan()
         reasons = [NEVER] * (run.never.policy is not None)
         reasons += [ZERO_QUANTITY] * any(table.drop_zero_quantity for table in run.policy.tables)
         reasons += [SUPPRESSED] * run.tokeniser.knows_suppressed
@@ -122,7 +135,19 @@ class Gate:
             self.dropped[QUARANTINED] = self.quarantine.rows
         return counts
 
-    def report(self, release: Release, fields: dict[str, FieldCount]) -> RunReport:
+    def pass_release(self, folder: Path) -> Verdict:
+        """Take the tables in `folder` through the release gate, which may change them, or refuse them."""
+        with step("Release gate"):
+            verdict, gone = self._run.keeper.let_through(folder, self._scan)
+        if gone:
+            self.dropped[GENERALISED] = gone
+        return verdict
+
+    def texts(self) -> tuple[TextFinding, ...]:
+        """What gives somebody away in a text that would pass."""
+        return self._scan.findings()
+
+    def report(self, release: Release, fields: dict[str, FieldCount], verdict: Verdict) -> RunReport:
         """What came in and what became of it."""
         return RunReport(
             release=release,
@@ -130,6 +155,7 @@ class Gate:
             fields=field_reports(self._run.policy, fields),
             quarantine=dict(self.quarantine.reasons.most_common()),
             quarantine_folder=str(self.quarantine.folder) if self.quarantine.folder else None,
+            gate=verdict,
         )
 
     def _admit(self, table: Table, file: RawFile) -> None:
@@ -140,6 +166,7 @@ class Gate:
             aside = SetAside(file.path, lenient)
             if batch.frame.height:
                 tally.add(batch.frame)
+                self._scan.canaries.add(naming_cells(table, batch.frame))
                 for rows in self._converter.rows(table, batch, aside):
                     self._pass(table, rows)
             self.quarantine.add(aside, batch)
@@ -163,6 +190,7 @@ class Gate:
             keep, counts = dropped_purchases(rows.frame, self._run.never, zero_quantity=table.drop_zero_quantity)
             self.dropped.update(counts)  # `+=` would forget the reasons that dropped nothing
             rows = rows.filter(keep)
+        self._scan.add(rows.frame, rows.origin)
         rows = self._without_linked(table, rows)
         frame = checked(rows.contract, rows.frame, rows.origin, today=self._run.today)
         fit = rows.origin.kept()

@@ -9,25 +9,34 @@ from typing import Annotated
 import typer
 
 from pseudonymize.commands.options import (
+    Apply,
+    Catalogue,
     Domain,
     FieldName,
     Fields,
+    For,
     Json,
     KekFile,
+    Page,
     RawInputs,
     VaultFolder,
     domain_name,
+    gatekeeper,
     opened,
+    page_of_refusal,
 )
 from pseudonymize.fields_check import load_fields
 from pseudonymize.gate.never import Never, read_never
+from pseudonymize.gate.settings import ReleaseClass
 from pseudonymize.report import grids
+from pseudonymize.report_page import page
 from pseudonymize.run import REPORT_FILE, Run
 from pseudonymize.standard_input import tokens_of
 from pseudonymize.tokeniser import Tokeniser
 from pseudonymize.vault import DEFAULT_DOMAIN
 from recsys.console import print_json, say, screen, today, warn
 from recsys.errors import UsageError
+from recsys.files import write_text
 
 
 def run(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
@@ -38,9 +47,10 @@ def run(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     guards: Annotated[
         Path | None, typer.Option("--guards", help="The guards' policy, for what is never offered.")
     ] = None,
-    catalogue: Annotated[
-        Path | None, typer.Option("--catalogue", help="The catalogue that --guards speaks of.")
-    ] = None,
+    catalogue: Catalogue = None,
+    release: For = ReleaseClass.INTERNAL,
+    apply: Apply = False,  # noqa: FBT002 - a flag of the command line
+    report: Page = None,
     domain: Domain = DEFAULT_DOMAIN,
     kek_file: KekFile = None,
     json: Json = False,  # noqa: FBT002 - a flag of the command line
@@ -48,26 +58,31 @@ def run(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     """Turn raw files into a release: purchases, subjects and evaluation sets, with tokens in place of people.
 
     Purchases in categories that --guards never offers are dropped here, and counted; so are the rows of people who
-    were forgotten. Rows whose identifier cannot be read go to quarantine in the vault. `report.html` in the release
-    says what became of everything.
+    were forgotten. Rows whose identifier cannot be read go to quarantine in the vault. The release gate looks at what
+    would go out, and refuses it whole where a text gives somebody away or, of a release for a partner, histories do.
+    `report.html` in the release says what became of everything.
 
     Example: `recsys-pseudonymize run --fields fields.toml --vault ~/vault --out release customers.csv receipts.parquet`
     """
     domain_name(domain)
-    if (guards is None) != (catalogue is None):
-        raise UsageError("go together", where="--guards and --catalogue", mend="Give both, or neither")
+    if guards is not None and catalogue is None:
+        raise UsageError("speaks of a catalogue", where="--guards", mend="Give --catalogue, too")
     policy = load_fields(fields)
     never = read_never(guards, catalogue, warn=warn) if guards and catalogue else Never()
     custodian = opened(vault, kek_file)
     tokeniser = Tokeniser(custodian, policy.fields, custodian.current(domain), action="run")
-    report = Run(policy, tokeniser, never, today(), vault).write(inputs, out)
-    for grid in grids(report):
+    keeper = gatekeeper(release, policy, catalogue, apply=apply)
+    with page_of_refusal(report):
+        done = Run(policy, tokeniser, never, today(), vault, keeper).write(inputs, out)
+    for grid in grids(done):
         screen.print(grid)
-    if report.quarantine_folder:
-        warn(f"{sum(report.quarantine.values())} rows could not be read; they are in {report.quarantine_folder}")
-    say(f"{out} holds the release {report.release.fingerprint[:12]}; see {out / REPORT_FILE}.")
+    if done.quarantine_folder:
+        warn(f"{sum(done.quarantine.values())} rows could not be read; they are in {done.quarantine_folder}")
+    if report is not None:
+        write_text(report, page(done.gate, done))
+    say(f"{out} holds the release {done.release.fingerprint[:12]}; see {out / REPORT_FILE}.")
     if json:
-        print_json(report)
+        print_json(done)
 
 
 def token(

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -25,7 +26,6 @@ class ReleaseWriter(contextlib.ExitStack):
         self._folder = folder
         self._fed = fed
         self._writers: dict[str, pq.ParquetWriter] = {}
-        self._rows: dict[str, int] = {}
 
     def write(self, contract: TableContract, frame: pl.DataFrame) -> None:
         """Append rows that passed the contract's checks."""
@@ -42,23 +42,30 @@ class ReleaseWriter(contextlib.ExitStack):
             schema = arrow.schema.with_metadata({CONTRACT_KEY: f"{contract.name}/{contract.version}"})
             self._writers[name] = self.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
         self._writers[name].write_table(arrow.cast(self._writers[name].schema))
-        self._rows[name] = self._rows.get(name, 0) + len(frame)
 
     def finish(
         self, lineage: Lineage, *, field_policy: str, guard_policy: str | None, dropped: Mapping[str, int]
     ) -> Release:
-        """Close the tables and write what they are beside them."""
+        """Close the tables, if the gate has not, and write what lies in the folder beside them."""
         self.close()
-        files = {name: sha256_of(self._folder / name) for name in sorted(self._writers)}
         release = Release(
             domain=lineage.domain,
             epoch=lineage.epoch,
             field_policy=field_policy,
             guard_policy=guard_policy,
-            fingerprint=fingerprint(files),
-            files=files,
-            rows=self._rows,
+            fingerprint="",
+            files={},
+            rows={},
             dropped=dict(dropped),
         )
-        write_text(self._folder / RELEASE_FILE, encode_document(release).decode())
-        return release
+        return seal(self._folder, release)
+
+
+def seal(folder: Path, release: Release) -> Release:
+    """Write `release.json`, with the names, hashes and rows of the tables that lie in `folder`."""
+    tables = sorted(folder.glob("*.parquet"))
+    files = {path.name: sha256_of(path) for path in tables}
+    rows = {path.name: pq.read_metadata(path).num_rows for path in tables}
+    sealed = msgspec.structs.replace(release, fingerprint=fingerprint(files), files=files, rows=rows)
+    write_text(folder / RELEASE_FILE, encode_document(sealed).decode())
+    return sealed

@@ -86,7 +86,8 @@ def test_every_key_and_choice_of_a_field_policy_is_documented() -> None:
     import pseudonymize.fields as terms  # noqa: PLC0415 - for this test only
 
     page = (ROOT / "docs" / "field-policy.md").read_text()
-    kinds = (terms.FieldDocument, terms.TableDocument, terms.Field, *terms.ROLES.values())
+    gate = (terms.GateSettings, terms.External)
+    kinds = (terms.FieldDocument, terms.TableDocument, terms.Field, *gate, *terms.ROLES.values())
     keys = {key for kind in kinds for key in kind.__struct_fields__}
     choices = {*terms.CHOICES, *terms.ROLES}
     for word in keys | choices:

@@ -6,11 +6,13 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
 
-from pseudonymize.fields_check import load_fields
+from pseudonymize.fields_check import load_fields, sensitive_attributes
+from pseudonymize.gate.keeper import Gatekeeper
 from pseudonymize.gate.never import Never
 from pseudonymize.report import RunReport
 from pseudonymize.run import Run
@@ -135,12 +137,19 @@ def release(vault: Vault) -> Release:
     """A run on some files, in this process."""
 
     def run(
-        inputs: Sequence[Path], out: Path, *, fields: Path = FIELDS, domain: str = "rec", never: Sequence[str] = ()
+        inputs: Sequence[Path],
+        out: Path,
+        *,
+        fields: Path = FIELDS,
+        domain: str = "rec",
+        never: Sequence[str] = (),
+        **keeper: Any,  # noqa: ANN401 - the gatekeeper's own
     ) -> RunReport:
         policy = load_fields(fields)
         tokeniser = Tokeniser(vault, policy.fields, vault.current(domain), action="test")
         drop = Never(frozenset(never), "0" * 64 if never else None)
-        return Run(policy, tokeniser, drop, TODAY, vault.path).write(inputs, out)
+        gatekeeper = Gatekeeper(settings=policy.gate, sensitive=sensitive_attributes(policy), **keeper)
+        return Run(policy, tokeniser, drop, TODAY, vault.path, gatekeeper).write(inputs, out)
 
     return run
 

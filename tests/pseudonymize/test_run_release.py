@@ -163,6 +163,7 @@ def test_a_folder_of_monthly_files_is_one_release(shop: SimpleNamespace, release
     release(parts, tmp_path / "parts")
     release(shop.files[1:2], tmp_path / "whole")
     assert [path.name for path in sorted((tmp_path / "parts").iterdir())] == [
+        "gate.json",
         "purchases.parquet",
         "release.json",
         "report.html",

@@ -1,0 +1,96 @@
+"""Names and identifiers of the raw files as canaries: where one stands in a text that passes, the gate has failed.
+
+They are kept as hashes. A text is cut into words, and every run of them is looked up, so that a name is found within a
+sentence, whatever stands between its words and however it is capitalised, and in either order. A single word is looked
+for only where it is long and holds a digit, as card numbers do: by itself, a `Rose` in a title is a wine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+_MOST_WORDS: Final = 8
+_NAME_LETTERS: Final = 4  # of two words at least
+_CODE_CHARACTERS: Final = 10
+_NUMBER_CHARACTERS: Final = 8  # of several words with digits, as telephone numbers are written
+_MOST_COLUMNS: Final = 6  # whose single words are paired
+
+
+class Canaries:
+    """What must not pass. Memory grows with people: eight bytes a name."""
+
+    def __init__(self) -> None:
+        self._hashes = np.empty(0, np.uint64)
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Note the cells of columns that name people, and of one-word columns the pairs within each row."""
+        texts = [words(column.cast(pl.String)) for column in frame if not column.dtype.is_nested()]
+        single = [text for text in texts if _are_single_words(text)][:_MOST_COLUMNS]
+        pairs = [a + " " + b for a, b in permutations(single, 2)]
+        for text in (*texts, *pairs):
+            self._note(text.drop_nulls().unique())
+
+    def standing_in(self, values: pl.Series, *, allowed: Sequence[str] = ()) -> pl.Series:
+        """Which texts hold one of them; what is `allowed` counts for none."""
+        if not len(self):
+            return pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
+        known = self._without(allowed)
+        numbered = pl.DataFrame({"number": np.arange(len(values)), "word": words(values).str.split(" ")})
+        cut = numbered.explode("word").drop_nulls("word")
+        number, word, run = cut["number"], cut["word"], cut["word"]
+        held = np.zeros(len(values), np.bool_)
+        for ahead in range(_MOST_WORDS):
+            if ahead:
+                run = run + " " + word.shift(-ahead)
+            whole = (number == number.shift(-ahead)).fill_null(value=False)
+            found = whole.to_numpy() & _among(run.fill_null("").hash().to_numpy(), known)
+            held[number.to_numpy()[found]] = True
+        return pl.Series(held)
+
+    def _note(self, texts: pl.Series) -> None:
+        letters = texts.str.replace_all(" ", "", literal=True)
+        size, digits = letters.str.len_chars(), letters.str.contains(r"\p{N}")
+        single = letters == texts
+        telling = (
+            (single & digits & (size >= _CODE_CHARACTERS))
+            | (~single & digits & (size >= _NUMBER_CHARACTERS))
+            | (~single & ~digits & (size >= _NAME_LETTERS))
+        )
+        hashes = texts.filter(telling).hash().to_numpy()
+        reversed_names = texts.filter(telling & ~digits).str.split(" ").list.reverse().list.join(" ")
+        self._hashes = np.unique(np.concatenate([self._hashes, hashes, reversed_names.hash().to_numpy()]))
+
+    def _without(self, allowed: Sequence[str]) -> NDArray[np.uint64]:
+        hashes = words(pl.Series(allowed, dtype=pl.String)).hash().to_numpy()
+        return np.setdiff1d(self._hashes, hashes)
+
+
+def words(values: pl.Series) -> pl.Series:
+    """The words of each text, in lower case, one space between two; what is neither letter nor digit parts them."""
+    plain = values.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ")
+    text = plain.str.strip_chars(" ")
+    return text.set(text == "", None)
+
+
+def _are_single_words(texts: pl.Series) -> bool:
+    """Whether a column holds first names, or last names: few cells of several words, and few digits."""
+    filled = texts.drop_nulls()
+    odd = filled.str.contains(r"[ \p{N}]")
+    return len(filled) > 0 and int(odd.sum()) * 5 <= len(filled)
+
+
+def _among(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which hashes are known; those rise."""
+    if not len(known):
+        return np.zeros(len(hashes), np.bool_)
+    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, hashes), len(known) - 1)] == hashes
+    return found
