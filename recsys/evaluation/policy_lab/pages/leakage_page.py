@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from recsys.evaluation.intervals import RESAMPLES
 from recsys.evaluation.policy_lab.leakage import HISTORY, OWN, POPULAR, UNLEARNED
 from recsys.evaluation.policy_lab.leakage_results import LeakageResult, Trait
 from recsys.evaluation.policy_lab.pages.charts import forest
-from recsys.evaluation.policy_lab.pages.views import Plot, Report, Section, Table, change, count, plain, words
+from recsys.evaluation.policy_lab.pages.views import Plot, Report, Section, Table, change, count, plain, spoken, words
 from recsys.evaluation.report.words import EN_DASH, PERCENT, day
+
+_LISTED: Final = 4  # groups of a trait
 
 
 def leakage_report(result: LeakageResult) -> Report:
@@ -61,8 +64,7 @@ def _leaks(result: LeakageResult) -> Section:
         alternative = "; ".join(f"{row['label']}, {row['series']}: {row['mean']:.3f}" for row in drawn)
         plots.append(Plot(forest(drawn, "AUC; .5 is guessing", zero=0.5), alternative, "The line is guessing."))
     traits = tuple(
-        (_said(trait), ", ".join(trait.having), count(trait.subjects), f"{100 * trait.share:.0f}")
-        for trait in result.traits
+        (_said(trait), _groups(trait), count(trait.subjects), f"{100 * trait.share:.0f}") for trait in result.traits
     )
     return Section(
         title="How well traits can be read off lists",
@@ -132,11 +134,22 @@ def _facts(result: LeakageResult) -> tuple[str, ...]:
             f"Bundle {asked.bundle}.{bundle} Traits: the upper bands, cut where the halves are nearest to equal; "
             "without numbers, the largest group against the others."
         ),
-        f"Intervals: 95{PERCENT}, percentile bootstrap over shoppers, {RESAMPLES:,} resamples, seed {asked.seed}.",
+        (
+            f"Intervals: 95{PERCENT}, percentile bootstrap over shoppers, {RESAMPLES:,} resamples, seed {asked.seed}. "
+            "The guesses stand while shoppers are drawn, no fit is made again: what another attacker with other "
+            "shoppers would find scatters more."
+        ),
     )
 
 
 def _said(trait: Trait) -> str:
     if trait.attribute.startswith("buys "):
         return trait.attribute
-    return f"{trait.attribute}: {words(trait.having[:1] + (('more',) if len(trait.having) > 1 else ()))}"
+    return f"{spoken(trait.attribute)}: {words(trait.having[:1] + (('more',) if len(trait.having) > 1 else ()))}"
+
+
+def _groups(trait: Trait) -> str:
+    """Those that have it; of many bands the ends."""
+    if len(trait.having) > _LISTED:
+        return f"{trait.having[0]} to {trait.having[-1]}"
+    return ", ".join(trait.having)
