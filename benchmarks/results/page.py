@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from benchmarks.results.coupons import FIRST
 from recsys.contracts.runs import SplitKind, Task
+from recsys.evaluation.offers import POOLED, OffersResult
 from recsys.evaluation.report import pick, words
 from recsys.evaluation.report.charts import titles
 from recsys.evaluation.results import RankingResult
@@ -21,12 +23,13 @@ all baselines and tasks. A baseline may have other settings at each task and in 
 days before it; the recipe is one model. Item statistics and factors know nothing of a window; nor do settings."""
 
 
-def page(results: Mapping[str, RankingResult], note: str = "") -> str:
+def page(results: Mapping[str, RankingResult], coupons: OffersResult, note: str = "") -> str:
     """The whole page; the note stands before the figures."""
     parts = [
         _HEAD,
         *([f"\n**{note}**"] if note else []),
         *(line for title, result in results.items() for line in _of(title, result)),
+        *_coupons(coupons),
     ]
     return "\n".join(parts) + "\n"
 
@@ -107,6 +110,23 @@ def _beyond(result: RankingResult) -> Iterator[str]:
     yield f"\nWhat the models are called on the page of a ranking: {_titles(result)}."
     (recipe,) = (model for model in result.run.models if model.role == "candidate")
     yield f"\nThe recipe's settings in the last window: {list(recipe.settings.values())[-1]}."
+
+
+def _coupons(result: OffersResult) -> Iterator[str]:
+    yield "\n## Redeemed coupons of Complete Journey\n"
+    yield (
+        f"A unit is a household and a campaign of which it redeemed something: {result.units:,} units of "
+        f"{result.subjects:,} households and {result.campaigns:,} campaigns that started on {FIRST} or later. The "
+        "bundle was fitted on what lies before that day, a history ends where its campaign starts; the candidates are "
+        "the campaign's coupons. *pooled* is the rule that ships: the best item's score plus log(1 + coverage). "
+        "Intervals and differences draw households, each with all of its campaigns. The weight of the rule was chosen "
+        "on nearly all of these campaigns (docs/adr/0003-pooling.md): nothing is claimed from it.\n"
+    )
+    yield f"| rule | NDCG@{result.k} | {POOLED} minus it |\n|---|---|---|"
+    for figure in result.figures:
+        change = "" if figure.rule == POOLED else words.change_and_interval(figure.pooled_minus_this)
+        name = f"**{figure.rule}**" if figure.rule == POOLED else figure.rule
+        yield f"| {name} | {words.mean_and_interval(figure.ndcg)} | {change} |"
 
 
 def _titles(result: RankingResult) -> str:
