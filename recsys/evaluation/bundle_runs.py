@@ -98,17 +98,27 @@ def bundle_runs(bundle: Bundle, source: Source, asked: Asked, *, seed: int) -> R
 
 
 def bundle_scores(scorer: Scorer, split: Split) -> Scores:
-    """What a bundle scores for a split's subjects; for one without a history that it can use, what sells these days.
+    """What a split's subjects would be shown: the bundle's scores, and without a usable history what sells these days.
 
-    That is what such a customer is shown where the bundle serves (`recsys.fallback`): so that is what is judged.
+    That is what such a customer gets where the bundle serves (`recsys.fallback`), and so that is what is judged.
     """
-    same, popular = np.arange(split.items, dtype=np.int32), popularity(scorer)
+    personal, popular = personal_scores(scorer, split), popularity(scorer)
 
     def scores(rows: slice) -> NDArray[np.floating]:
-        folded = scorer.fold(split.judged.slice(rows.start, rows.stop), same, as_of=split.days[rows])
-        found = candidate_scores(scorer, folded)
-        found[~folded.known] = popular
+        found = personal(rows)
+        found[~np.isfinite(found).any(axis=1)] = popular
         return found
+
+    return scores
+
+
+def personal_scores(scorer: Scorer, split: Split) -> Scores:
+    """What a bundle scores for a split's subjects; of one without a history that it can use, nothing."""
+    same = np.arange(split.items, dtype=np.int32)
+
+    def scores(rows: slice) -> NDArray[np.floating]:
+        given = split.judged.slice(rows.start, rows.stop)
+        return candidate_scores(scorer, scorer.fold(given, same, as_of=split.days[rows]))
 
     return scores
 

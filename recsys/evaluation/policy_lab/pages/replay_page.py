@@ -35,7 +35,9 @@ ABOUT_METRICS: Final = (
 def replay_report(result: ReplayResult) -> Report:
     """The page and its tables."""
     asked, called = result.asked, _called(result)
-    versions = " against ".join(policy.policy_version for policy in result.policies)
+    versions = result.policies[0].policy_version
+    if len(result.policies) > 1:
+        versions = f"First policy {versions}, other policy {result.policies[1].policy_version}"
     sections = [_guards(result, called), _quality(result, called)]
     if result.side_by_side is not None:
         sections.insert(0, _says(result.side_by_side))
@@ -161,9 +163,10 @@ def _guards_drawn(policies: Sequence[tuple[str, PolicyReplay]]) -> Iterator[Plot
 
 def _quality(result: ReplayResult, called: Sequence[str]) -> Section:
     rows = [
-        (name, METRIC_NAMES[metric], plain(quality), change(policy.effect[metric]))
+        (name, said, plain(policy.quality[metric]), change(policy.effect[metric]))
         for name, policy in zip(called, result.policies, strict=True)
-        for metric, quality in policy.quality.items()
+        for metric, said in METRIC_NAMES.items()
+        if metric in policy.quality
     ]
     lengths = tuple(
         (name, count(policy.full), count(policy.short), count(policy.empty))
@@ -248,7 +251,9 @@ def _short(policies: Sequence[PolicyReplay], called: Sequence[str]) -> Section:
 
 def _side_by_side(both: SideBySide, asked: Asked) -> Section:
     changed = f"{both.changed:,} of {asked.subjects:,} lists change ({share(both.changed, asked.subjects)}{PERCENT})"
-    differences = tuple((METRIC_NAMES[metric], change(estimate, 5)) for metric, estimate in both.difference.items())
+    differences = tuple(
+        (said, change(both.difference[metric], 5)) for metric, said in METRIC_NAMES.items() if metric in both.difference
+    )
     movers = tuple((one.offer_id, one.title, count(one.before), count(one.after)) for one in both.movers)
     tables = [
         Table("difference", f"The other policy minus the first; {changed}", ("metric", "difference"), differences)
@@ -256,7 +261,7 @@ def _side_by_side(both: SideBySide, asked: Asked) -> Section:
     if movers:
         columns = ("offer", "title", "before", "after")
         tables.append(Table("movers", "Offers that move most: places in lists", columns, movers))
-    kept = f" Of a changed list, {percent(both.kept)}{PERCENT} of the offers stay." if both.changed else ""
+    kept = f" Of a changed list, {100 * both.kept.mean:.0f}{PERCENT} of the offers stay." if both.changed else ""
     return Section(
         title="The other policy against the first",
         text=(f"{changed}.{kept} Whose they are: --changed writes their tokens to a file.",),
