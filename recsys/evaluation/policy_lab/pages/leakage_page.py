@@ -6,13 +6,22 @@ from collections.abc import Mapping
 from typing import Final
 
 from recsys.evaluation.intervals import RESAMPLES
-from recsys.evaluation.policy_lab.leakage import HISTORY, OWN, POPULAR, UNLEARNED
+from recsys.evaluation.policy_lab.leakage import HISTORY, NO_RULES, OWN, POPULAR, REFITTED, SILENT, UNLEARNED
 from recsys.evaluation.policy_lab.leakage_results import LeakageResult, Trait
 from recsys.evaluation.policy_lab.pages.charts import forest
 from recsys.evaluation.policy_lab.pages.views import Plot, Report, Section, Table, change, count, plain, spoken, words
 from recsys.evaluation.report.words import EN_DASH, PERCENT, day
 
 _LISTED: Final = 4  # groups of a trait
+_KINDS: Final = (
+    (OWN, "as the policy makes it."),
+    (NO_RULES, "without any rule."),
+    (UNLEARNED, "learn = false for every group of the policy."),
+    (REFITTED, "and the bundle was fitted under that."),
+    (SILENT, "and nothing of any group goes out."),
+    (POPULAR, "what everyone gets: the popular arm's."),
+    (HISTORY, "no list at all: what a thief of the purchases could tell."),
+)
 
 
 def leakage_report(result: LeakageResult) -> Report:
@@ -70,15 +79,11 @@ def _leaks(result: LeakageResult) -> Section:
         title="How well traits can be read off lists",
         text=(
             (
-                "Own list: as the policy makes it. No rules: without any. Not learned from: learn = false for every "
-                "group of the policy. Bundle refitted: and the bundle was fitted under that. Never offered: and "
-                "nothing of any group goes out. Popularity's list: the popular arm's."
-            ),
-            (
-                "AUC: the chance that somebody who has the trait is scored above somebody who has not. Own list "
-                "minus: how much more the shopper's own list gives away, paired."
+                "AUC: the chance that somebody who has the trait is scored above somebody who has not: .5 is guessing, 1 "
+                "is knowing. Own list minus: how much more the shopper's own list gives away, paired."
             ),
         ),
+        terms=_KINDS,
         tables=(
             _in_short(result, names),
             Table("leakage", "AUC by trait and list", ("trait", "list", "AUC", "own list minus"), rows),
