@@ -79,8 +79,8 @@ def _leaks(result: LeakageResult) -> Section:
         title="How well traits can be read off lists",
         text=(
             (
-                "AUC: the chance that somebody who has the trait is scored above somebody who has not: .5 is guessing, 1 "
-                "is knowing. Own list minus: how much more the shopper's own list gives away, paired."
+                "AUC: the chance that somebody who has the trait is scored above somebody who has not; .5 is guessing, "
+                "1 is knowing. Own list minus: how much more the shopper's own list gives away, paired."
             ),
         ),
         terms=_KINDS,
