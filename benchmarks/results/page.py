@@ -24,8 +24,7 @@ days before it; the recipe is one model. Item statistics and factors know nothin
 Intervals of segments and of single windows are not corrected for having looked at several. New customers are judged
 with what they would be shown: what sells these days.
 
-Judging alone, once lists exist, is timed by `python -m benchmarks.judging` (2,372 households, 8 models, 5 windows, three
-tasks, page included: 43 s of CPU on a busy machine)."""
+Judging alone, once lists exist, is timed by `python -m benchmarks.judging` (docs/adr/0019-judged-as-shown.md)."""
 
 
 def page(results: Mapping[str, RankingResult], coupons: OffersResult, note: str = "") -> str:
