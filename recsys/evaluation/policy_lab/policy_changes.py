@@ -17,7 +17,7 @@ _HIDDEN: Final = "(not shown)"
 
 
 def policy_changes(before: Policy, after: Policy) -> tuple[PolicyChange, ...]:
-    """Every key that the two do not agree about. The order within a list is none of it; that of rules is.
+    """Every key that the two do not agree about. The order within a list is none of it.
 
     Of a list of rules those that stand in both are left out, and the others are held against each other in turn.
     """
