@@ -1,7 +1,8 @@
 """Replay of two policies, report included: `python -m benchmarks.replay --demo build/demo`.
 
 On what `make demo` made: every household before 1,000 offers, the real ones and one for each of the largest types that
-no offer names. Prints the seconds of the whole command, and how many of them ranking takes.
+no offer names. Prints the seconds of the whole command as a process of its own, start and page included, and how many
+of them ranking takes. The claim is 30 seconds.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import re
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import polars as pl
 
-from recsys.cli import app
 from recsys.console import today
 from recsys.contracts.offers import OFFERS
 from recsys.evaluation.batch import Question
@@ -50,10 +53,11 @@ def main() -> None:
             "--as-of": AS_OF,
             "--out": folder / "out",
         }
-        words = [str(word) for pair in options.items() for word in pair]
-        wall, cpu = time.perf_counter(), time.process_time()
-        app(["policy", "replay", str(POLICY), "--against", str(other), *words], standalone_mode=False)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        words = ["policy", "replay", POLICY, "--against", other, *(word for pair in options.items() for word in pair)]
+        begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "recsys", *map(str, words)], check=True, capture_output=True)  # noqa: S603 - our own
+        wall, used = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
         subjects, ranking = ranking_alone(shop, release, (POLICY, other))
     print(  # noqa: T201 - a script's result
         f"two policies, {subjects:,} households x {SIZE:,} offers, report included: {wall:.1f} s, {cpu:.1f} s of CPU; "

@@ -9,11 +9,27 @@ Never by demographics; by store or region only once there are item statistics fo
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.state import State
+from recsys.contracts.statistics import popularity_column
 from recsys.offer_book import OfferBook
+from recsys.scorer import Scorer
+
+_POPULARITY: Final = popularity_column(30)
+
+
+def popularity(scorer: Scorer) -> NDArray[np.float32]:
+    """float32 [model items]: the share of recent purchase days; -inf for an item with too few buyers."""
+    statistics = scorer.statistics
+    found = np.full(len(scorer.vocabulary), -np.inf, np.float32)
+    codes = scorer.vocabulary.encode(statistics["item"])
+    share = (statistics[_POPULARITY] / statistics[_POPULARITY].sum()).to_numpy()
+    found[codes[codes >= 0]] = share[codes >= 0]
+    return found
 
 
 def matches(book: OfferBook, state: State) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -109,24 +109,61 @@ class OfferBook:
         return len(self.ids)
 
 
-def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Policy) -> OfferBook:
-    """Lay out `offers` (offers contract) over `catalogue` (catalogue contract) as `policy` sees them."""
+@dataclass(frozen=True, slots=True)
+class OfferLayout:
+    """What of an offer book is the same under every policy that names the same items one by one.
+
+    Args:
+        index: As in the book.
+        items: Offer to items.
+        covering: Item to offers.
+        path_of: The category path of each item that the catalogue places.
+        placed: bool [items], which these are.
+        paths: The offers' category paths.
+    """
+
+    index: ItemIndex
+    items: Ragged
+    covering: Ragged
+    path_of: Mapping[str, tuple[str, ...]]
+    placed: NDArray[np.bool_]
+    paths: OfferPaths
+
+    @classmethod
+    def of(cls, offers: pl.DataFrame, catalogue: pl.DataFrame, named: Iterable[str]) -> OfferLayout:
+        """Lay out `offers` over `catalogue`; `named` are the items that policies name."""
+        index = ItemIndex.of([*catalogue["item"], *offers["items"].explode(), *named])
+        codes = index.encode(offers["items"].explode())
+        items = Ragged.of_pairs(np.repeat(np.arange(len(offers)), offers["items"].list.len()), codes, len(offers))
+        parts = {category: path_parts(category) for category in catalogue["category"].drop_nulls().unique()}
+        placed_rows = catalogue.filter(pl.col("category").is_not_null()).select("item", "category")
+        path_of = {item: parts[category] for item, category in placed_rows.iter_rows()}
+        rows = ([path_of[item] for item in row if item in path_of] for row in offers["items"].to_list())
+        placed = np.zeros(len(index), np.bool_)
+        placed[index.encode_known(path_of)] = True
+        return cls(index, items, items.transposed(len(index)), path_of, placed, OfferPaths.of(list(rows), parts))
+
+
+def open_offer_book(
+    offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Policy, *, layout: OfferLayout | None = None
+) -> OfferBook:
+    """Lay out `offers` (offers contract) over `catalogue` (catalogue contract) as `policy` sees them.
+
+    Args:
+        offers: What may be sent.
+        catalogue: What is sold.
+        policy: The guards'.
+        layout: Of the same offers, catalogue and named items, from another policy; None: it is made.
+    """
     placement = place(policy, catalogue)
-    index = ItemIndex.of([*catalogue["item"], *offers["items"].explode(), *named_items(policy)])
-    codes = index.encode(offers["items"].explode())
-    items = Ragged.of_pairs(np.repeat(np.arange(len(offers)), offers["items"].list.len()), codes, len(offers))
-    parts = {category: path_parts(category) for category in catalogue["category"].drop_nulls().unique()}
-    placed_rows = catalogue.filter(pl.col("category").is_not_null()).select("item", "category")
-    path_of = {item: parts[category] for item, category in placed_rows.iter_rows()}
+    if layout is None:
+        layout = OfferLayout.of(offers, catalogue, named_items(policy))
+    index, items, covering, placed = layout.index, layout.items, layout.covering, layout.placed
     flags = _Flags(index, placement, policy)
-    placed = flags.of(path_of)
-    covering = items.transposed(len(index))
     priority = _numbers(offers, "priority", 0)
     valid_from, valid_until = _instants(offers, "valid_from", _ALWAYS[0]), _instants(offers, "valid_until", _ALWAYS[1])
-    rows = offers["items"].to_list()
     silent = (name for name, group in policy.groups.items() if not group.name)
     nameable = placed & ~flags.never & ~flags.of_groups(silent)
-    paths = OfferPaths.of([[path_of[item] for item in row if item in path_of] for row in rows], parts)
     positions = {offer_id: position for position, offer_id in enumerate(offers["offer_id"])}
     return OfferBook(
         policy=policy,
@@ -148,9 +185,9 @@ def open_offer_book(offers: pl.DataFrame, catalogue: pl.DataFrame, policy: Polic
         unplaced=items.any_of(~placed & (policy.unknown_category is UnknownCategory.WITHHOLD)),
         never=items.any_of(flags.never),
         adults_only=items.any_of(flags.of_groups(policy.adults_only)),
-        keys=lay_out_keys(policy, placement, items, index, path_of),
-        paths=paths,
-        list_rules=ListRules.of(policy, paths, positions),
+        keys=lay_out_keys(policy, placement, items, index, layout.path_of),
+        paths=layout.paths,
+        list_rules=ListRules.of(policy, layout.paths, positions),
         boost=boost_of(offers, items, index, policy, placement),
         dropped=flags.never,
         learned=~flags.of_groups(policy.unlearned),

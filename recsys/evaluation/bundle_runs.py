@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.bundle import Bundle
+from recsys.contracts.manifest import MANIFEST_FILE
 from recsys.contracts.runs import RunModel, Runs, RunWindow, SplitKind
 from recsys.contracts.token import Lineage
 from recsys.errors import BundleError, ContractError, TokenError
@@ -21,12 +22,17 @@ from recsys.evaluation.recall import candidate_scores
 from recsys.evaluation.runs import RunSet
 from recsys.evaluation.source import Source
 from recsys.evaluation.splits import Split, Window, compact, split_at
+from recsys.fallback import popularity
+from recsys.files import sha256_of
 from recsys.history import ItemIndex
 from recsys.scorer import Scorer
 
 BUNDLE: Final = "bundle"  # the candidate's name among the models
 _MEND_EMPTY: Final = "Name the purchases that the bundle is for, and a day that they reach beyond"
-_ABOUT: Final = "What customers with a similar history buy, learned from what was bought before {until}."
+_ABOUT: Final = (
+    "What this customer is likely to buy, by own habit, by customers with a similar history and by what sells, "
+    "learned from what was bought before {until}. Who has no history is shown what sells."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,21 @@ def bundle_runs(bundle: Bundle, source: Source, asked: Asked, *, seed: int) -> R
 
 
 def bundle_scores(scorer: Scorer, split: Split) -> Scores:
+    """What a split's subjects would be shown: the bundle's scores, and without a usable history what sells these days.
+
+    That is what such a customer gets where the bundle serves (`recsys.fallback`), and so that is what is judged.
+    """
+    personal, popular = personal_scores(scorer, split), popularity(scorer)
+
+    def scores(rows: slice) -> NDArray[np.floating]:
+        found = personal(rows)
+        found[~np.isfinite(found).any(axis=1)] = popular
+        return found
+
+    return scores
+
+
+def personal_scores(scorer: Scorer, split: Split) -> Scores:
     """What a bundle scores for a split's subjects; of one without a history that it can use, nothing."""
     same = np.arange(split.items, dtype=np.int32)
 
@@ -100,6 +121,11 @@ def bundle_scores(scorer: Scorer, split: Split) -> Scores:
         return candidate_scores(scorer, scorer.fold(given, same, as_of=split.days[rows]))
 
     return scores
+
+
+def seal_of(bundle: Bundle) -> str:
+    """SHA-256 of the signed manifest: with it a result is of these very bytes, not of whatever has the same name."""
+    return sha256_of(bundle.path / MANIFEST_FILE)
 
 
 def check_unseen(bundle: Bundle, as_of: dt.date) -> None:

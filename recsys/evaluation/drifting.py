@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.bundle import Bundle
 from recsys.contracts.catalogue import split_path
 from recsys.errors import ContractError
-from recsys.evaluation.bundle_runs import bundle_scores
+from recsys.evaluation.bundle_runs import personal_scores
 from recsys.evaluation.comparison import batches
 from recsys.evaluation.drift import Drift, Periods, Verdict, advice, of_names, of_values, shopping
 from recsys.evaluation.fresh import FreshStatistics
@@ -136,7 +136,7 @@ def _of_scores(bundle: Bundle, purchases: pl.DataFrame, first: Window, second: W
 
 
 def _best(scorer: Scorer, split: Split) -> NDArray[np.float64]:
-    scores = bundle_scores(scorer, split)
+    scores = personal_scores(scorer, split)
     found = [np.empty(0)]
     for rows in batches(len(split.judged), split.items):
         of_rows = scores(rows)

@@ -34,6 +34,27 @@ def bootstrap_means(values: Doubles, rng: np.random.Generator) -> list[Estimate]
     return estimates(values.mean(axis=0), drawn)
 
 
+def bootstrap_unit_means(values: Doubles, owners: NDArray[np.int64], rng: np.random.Generator) -> list[Estimate]:
+    """The mean of each column over units, float64 [U, M], several of which may be one subject's: drawn together.
+
+    Args:
+        values: A row a unit.
+        owners: int64 [U], whose it is: 0, 1, … without a gap.
+        rng: Draws the resamples of subjects.
+
+    Raises:
+        ValueError: There is no unit.
+    """
+    subjects = int(owners.max(initial=-1)) + 1
+    if subjects == 0:
+        raise ValueError("no subject to draw")
+    sums = np.zeros((subjects, values.shape[1]))
+    np.add.at(sums, owners, values)
+    units = np.bincount(owners, minlength=subjects).astype(np.float64)
+    drawn = [times @ sums / (times @ units)[:, None] for _, times in _blocks(subjects, rng)]
+    return estimates(values.mean(axis=0), np.concatenate(drawn))
+
+
 def resampled_columns(values: Doubles, rng: np.random.Generator) -> Doubles:
     """The means of each column, float64 [S, M], in the resamples that `bootstrap_means` draws."""
     (drawn,) = resampled_means([(np.arange(len(values)), values)], len(values), rng)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recsys.errors import ContractError
 from recsys.evaluation.comparison import K
 from recsys.evaluation.fresh import FreshStatistics
-from recsys.evaluation.intervals import Estimate, bootstrap_means
+from recsys.evaluation.intervals import Estimate, bootstrap_unit_means
 from recsys.evaluation.lists import top_lists
 from recsys.evaluation.metrics import Judged
 from recsys.evaluation.metrics.ndcg import ndcg
@@ -24,11 +24,12 @@ from recsys.ragged import Ragged
 from recsys.scorer import Scorer
 
 POOLED: Final = "pooled"  # the rule that ships
-RULES: Final = (POOLED, "coverage", "model", "popularity")
+LOTS: Final = "random"
+RULES: Final = (POOLED, "coverage", "model", "popularity", LOTS)
 
 
 class RuleFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """NDCG of one rule over all units, and how much better the rule that ships is than it."""
+    """NDCG of one rule over all units, and how much better the rule that ships is than it, paired."""
 
     rule: str
     ndcg: Estimate
@@ -38,12 +39,13 @@ class RuleFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class OffersResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`offers.json`."""
 
-    contract: Annotated[str, msgspec.Meta(pattern=r"^offer-ranking/1$")] = "offer-ranking/1"
+    contract: Annotated[str, msgspec.Meta(pattern=r"^offer-ranking/2$")] = "offer-ranking/2"
     bundle: str
     k: int
     seed: int
     campaigns: int
     units: int
+    subjects: int  # whose the units are; intervals draw subjects, with all of their units
     without_history: int
     figures: tuple[RuleFigure, ...]
 
@@ -103,15 +105,21 @@ def judge_offers(scorer: Scorer, purchases: pl.DataFrame, campaigns: list[Campai
     index = ItemIndex.of(sorted({*purchases["item"].unique(), *names}))
     codes = scorer.codes(index)
     fresh = FreshStatistics(scorer, purchases, index, codes)
-    values, strangers = [np.empty((0, len(RULES)))], 0
+    values, owners, strangers = [np.empty((0, len(RULES)))], list[str](), 0
+    lots = np.random.default_rng([seed, 1])
     for campaign in campaigns:
         fresh.refresh(campaign.start)
-        values.append(_judged(scorer, purchases, campaign, (index, codes)))
-        strangers += campaign.redeemed["subject"].n_unique() - len(values[-1])
-    return _result(scorer, np.concatenate(values), (len(campaigns), strangers), seed)
+        whose, found = _judged(scorer, purchases, campaign, (index, codes), lots)
+        values.append(found)
+        owners += whose
+        strangers += campaign.redeemed["subject"].n_unique() - len(whose)
+    return _result(scorer, (np.concatenate(values), owners), (len(campaigns), strangers), seed)
 
 
-def _result(scorer: Scorer, table: NDArray[np.float64], counts: tuple[int, int], seed: int) -> OffersResult:
+def _result(
+    scorer: Scorer, units: tuple[NDArray[np.float64], list[str]], counts: tuple[int, int], seed: int
+) -> OffersResult:
+    table, owners = units
     if not len(table):
         raise ContractError(
             "nobody who redeemed anything has a history that the bundle can use",
@@ -119,13 +127,15 @@ def _result(scorer: Scorer, table: NDArray[np.float64], counts: tuple[int, int],
             mend="Name purchases that reach back before the campaigns' first days",
         )
     columns = np.concatenate([table, table[:, :1] - table], axis=1)
-    estimates = bootstrap_means(columns, np.random.default_rng(seed))
+    subjects, numbers = np.unique(owners, return_inverse=True)
+    estimates = bootstrap_unit_means(columns, numbers, np.random.default_rng(seed))
     return OffersResult(
         bundle=scorer.bundle.model_version,
         k=K,
         seed=seed,
         campaigns=counts[0],
         units=len(table),
+        subjects=len(subjects),
         without_history=counts[1],
         figures=tuple(
             RuleFigure(rule=rule, ndcg=estimates[place], pooled_minus_this=estimates[len(RULES) + place])
@@ -135,9 +145,13 @@ def _result(scorer: Scorer, table: NDArray[np.float64], counts: tuple[int, int],
 
 
 def _judged(
-    scorer: Scorer, purchases: pl.DataFrame, campaign: Campaign, items: tuple[ItemIndex, NDArray[np.int32]]
-) -> NDArray[np.float64]:
-    """float64 [units, rules]: NDCG@10 of the campaign's units that have a history."""
+    scorer: Scorer,
+    purchases: pl.DataFrame,
+    campaign: Campaign,
+    items: tuple[ItemIndex, NDArray[np.int32]],
+    lots: np.random.Generator,
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Whose the campaign's units with a history are, and their NDCG@10, float64 [units, rules]."""
     index, codes = items
     subjects = campaign.redeemed["subject"].unique().sort().to_list()
     known = histories(purchases, index, until=campaign.start, subjects=subjects)
@@ -149,7 +163,13 @@ def _judged(
     model = scorer.score(folded, offers.candidates)
     popular = offers.of_offer.max_of(_popularity(scorer)[offers.candidates])
     best = offers.of_offer.max_of(model)
-    scores = (pool(model, covered, offers.of_offer), covered, best, np.broadcast_to(popular, covered.shape))
+    scores = (
+        pool(model, covered, offers.of_offer),
+        covered,
+        best,
+        np.broadcast_to(popular, covered.shape),
+        lots.random(covered.shape),
+    )
     position = {offer: place for place, offer in enumerate(campaign.offers["offer_id"])}
     row = {subject: place for place, subject in enumerate(subjects)}
     relevant = np.zeros(covered.shape, np.bool_)
@@ -157,8 +177,9 @@ def _judged(
         relevant[row[subject], position[offer]] = True
     able = np.flatnonzero(folded.known)
     if not len(able):
-        return np.empty((0, len(RULES)))
-    return np.stack([ndcg(Judged.of(top_lists(rule[able], K), relevant[able])) for rule in scores], axis=1)
+        return [], np.empty((0, len(RULES)))
+    found = np.stack([ndcg(Judged.of(top_lists(rule[able], K), relevant[able])) for rule in scores], axis=1)
+    return [subjects[unit] for unit in able.tolist()], found
 
 
 def _popularity(scorer: Scorer) -> NDArray[np.float32]:

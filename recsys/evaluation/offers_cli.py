@@ -14,7 +14,8 @@ from recsys.contracts.document import encode_document
 from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.contracts.offers import OFFERS
 from recsys.evaluation import options
-from recsys.evaluation.offers import OffersResult, campaigns_of, judge_offers
+from recsys.evaluation.offers import POOLED, OffersResult, campaigns_of, judge_offers
+from recsys.evaluation.report.words import change_and_interval, mean_and_interval
 from recsys.evaluation.source import check_lineage, read_source
 from recsys.files import replacing
 from recsys.scorer import Scorer
@@ -56,16 +57,19 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     with replacing(out / "offers.json") as file:
         file.write_bytes(encode_document(result))
     _show(result)
-    say(f"{result.units:,} units of {result.campaigns:,} campaigns; {result.without_history:,} more have no history.")
+    say(
+        f"{result.units:,} units of {result.campaigns:,} campaigns and {result.subjects:,} subjects; "
+        f"{result.without_history:,} more have no history."
+    )
     if json:
         print_json(result)
 
 
 def _show(result: OffersResult) -> None:
     table = Table(title=f"NDCG@{result.k} of redeemed offers", title_justify="left")
-    for column in ("rule", "mean", "95 % interval"):
+    for column in ("rule", "mean, 95 % interval", f"{POOLED} minus it"):
         table.add_column(column)
     for figure in result.figures:
-        found = figure.ndcg
-        table.add_row(figure.rule, f"{found.mean:.4f}", f"{found.low:.4f} to {found.high:.4f}")
+        change = "" if figure.rule == POOLED else change_and_interval(figure.pooled_minus_this)
+        table.add_row(figure.rule, mean_and_interval(figure.ndcg), change)
     screen.print(table)

@@ -9,8 +9,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from recsys.bundle import Bundle
 from recsys.contracts.runs import TASKS
 from recsys.errors import ContractError
+from recsys.evaluation.bundle_runs import seal_of
 from recsys.evaluation.intervals import RESAMPLES
 from recsys.evaluation.judging import LEAST_SUBJECTS, JudgedWindow, judge_window
 from recsys.evaluation.results import Coverage, JudgedPurchases, JudgedRun, RankingResult
@@ -23,14 +25,14 @@ from recsys.evaluation.summary import summarise
 _MEND: Final = "Name the purchases that the lists were made from"
 
 
-def judge_runs(runs: RunSet, source: Source, *, seed: int, until: dt.date | None = None) -> RankingResult:
+def judge_runs(runs: RunSet, source: Source, *, seed: int, bundle: Bundle | None = None) -> RankingResult:
     """Judge all models of the runs in all of their windows. Lists and purchases are all that is looked at.
 
     Args:
         runs: The lists.
         source: The purchases that they were made from, the windows included.
         seed: Of the bootstrap's resamples.
-        until: Of a bundle: nothing dated on or after it was learned from.
+        bundle: Whose lists the candidate's are, where they are a bundle's.
 
     Raises:
         ContractError: The purchases are others, or too few people can be judged.
@@ -46,7 +48,7 @@ def judge_runs(runs: RunSet, source: Source, *, seed: int, until: dt.date | None
             where="--purchases",
             mend="Judge more people, or a longer window",
         )
-    run = _run(runs, until)
+    run = _run(runs, bundle)
     models = [model.name for model in run.models]
     figures, differences = summarise(cells, models, run.name, np.random.default_rng(seed))
     last_day = source.purchases["day"].max()
@@ -62,11 +64,12 @@ def judge_runs(runs: RunSet, source: Source, *, seed: int, until: dt.date | None
     )
 
 
-def _run(runs: RunSet, until: dt.date | None) -> JudgedRun:
+def _run(runs: RunSet, bundle: Bundle | None) -> JudgedRun:
     manifest = runs.manifest
     return JudgedRun(
         candidate=manifest.candidate,
-        until=until,
+        bundle=None if bundle is None else seal_of(bundle),
+        until=None if bundle is None else bundle.manifest.data.until,
         level=manifest.level,
         split=manifest.split,
         k=manifest.k,

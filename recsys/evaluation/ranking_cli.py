@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +51,7 @@ def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     `recsys-evaluate ranking --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27
     --horizon 28 --out report`
     """
-    until = None
+    loaded = None
     if runs is not None:
         _refuse_with_runs(bundle=bundle, trust=trust, as_of=as_of, horizon=horizon, split=split)
         with step("Reading lists and purchases"):
@@ -64,9 +63,8 @@ def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
             )
         asked = Asked(parse_day(as_of, option="--as-of", latest=today()), horizon or 28, split or SplitKind.TIME)
         loaded = load_bundle(bundle, trust=trust)
-        until = loaded.manifest.data.until
         given, source = _of_bundle(loaded, purchases, asked, seed=seed)
-    _judge(given, source, out, until=until, seed=seed, json=json)
+    _judge(given, source, out, bundle=loaded, seed=seed, json=json)
 
 
 def _of_bundle(bundle: Bundle, purchases: Path, asked: Asked, *, seed: int) -> tuple[RunSet, Source]:
@@ -78,9 +76,9 @@ def _of_bundle(bundle: Bundle, purchases: Path, asked: Asked, *, seed: int) -> t
         return bundle_runs(bundle, source, asked, seed=seed), source
 
 
-def _judge(runs: RunSet, source: Source, out: Path, *, until: dt.date | None, seed: int, json: bool) -> None:
+def _judge(runs: RunSet, source: Source, out: Path, *, bundle: Bundle | None, seed: int, json: bool) -> None:
     with step("Judging"):
-        result = judge_runs(runs, source, seed=seed, until=until)
+        result = judge_runs(runs, source, seed=seed, bundle=bundle)
     with step("Drawing the page"):
         page = ranking_page(result)
     with replacing(out / RANKING_FILE) as figures, replacing(out / _PAGE) as drawn:  # both or neither

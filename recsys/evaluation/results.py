@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from recsys.contracts.manifest import Level
+from recsys.contracts.manifest import Level, Sha256
 from recsys.contracts.runs import RunModel, RunWindow, SplitKind, Task
 from recsys.evaluation.intervals import Estimate
 from recsys.evaluation.segments import Segment
@@ -19,6 +19,7 @@ class JudgedRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """What was judged."""
 
     candidate: str  # the bundle's name and version, or the recipe
+    bundle: Sha256 | None  # of a bundle: SHA-256 of its signed manifest, which names the hash of every file of it
     until: dt.date | None  # of a bundle: it has seen nothing dated on or after it
     level: Level
     split: SplitKind
@@ -96,7 +97,7 @@ class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class RankingResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`ranking.json`."""
 
-    contract: Annotated[str, msgspec.Meta(pattern=r"^ranking/2$")] = "ranking/2"
+    contract: Annotated[str, msgspec.Meta(pattern=r"^ranking/3$")] = "ranking/3"
     run: JudgedRun
     purchases: JudgedPurchases
     windows: tuple[JudgedWindow, ...]

@@ -155,6 +155,19 @@ def test_tokens_of_changed_lists_only_if_asked(lab_files: LabFiles, replayed: tu
     assert not [subject for subject in lab.subjects if subject in told]
 
 
+def test_the_page_says_how_the_policies_differ(replayed: tuple[Path, Any, str]) -> None:
+    out, document, said = replayed
+    says = {one["where"]: (one["before"], one["after"]) for one in document["side_by_side"]["says"]}
+    assert set(says) == {"groups.milk", "only_if_purchased (milk)", "diversity (any)"}
+    assert says["diversity (any)"] == ("max 4, depth 1", None)
+    assert says["only_if_purchased (milk)"] == (None, "groups milk, min_days 5, within_days 60, level group")
+    page = (out / "replay.html").read_text()
+    for told in (page, said):
+        assert "First policy" in told
+        assert "only_if_purchased (milk)" in told
+    assert "lists change" in page
+
+
 def test_groups_of_fewer_than_five_are_not_told_about(replayed: tuple[Path, Any, str]) -> None:
     _, document, _ = replayed
     groups = document["policies"][0]["short_lists"]

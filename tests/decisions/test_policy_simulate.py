@@ -16,8 +16,11 @@ from support.scripts import script
 
 from recsys.errors import UsageError
 from recsys.evaluation.inputs import OpenShop
+from recsys.evaluation.policy_lab.judging import METRICS, wanted
 from recsys.evaluation.policy_lab.lab import Lab
-from recsys.evaluation.policy_lab.simulation import Log, Plan, simulate, standing
+from recsys.evaluation.policy_lab.simulation import Log, Plan, Shoppers, simulate, standing
+from recsys.evaluation.policy_lab.verdicts import eligible_pairs
+from recsys.evaluation.splits import Window
 from recsys.policy import load_policy
 
 pytestmark = pytest.mark.slow  # a fitted bundle
@@ -38,8 +41,13 @@ def lab(lab_files: LabFiles) -> Lab:
 
 def sent(lab_files: LabFiles, lab: Lab, arm: str, *rules: str, rate: float = 0.0, **changes: object) -> Log:
     policy = load_policy(lab_files.policy("simulated", *rules))
-    rates: NDArray[np.float64] = np.full(len(lab.subjects), rate)
-    return simulate(lab, policy, arm, rates, replace(PLAN, **changes))  # type: ignore[arg-type]  # of a plan
+    everyone = Shoppers(np.full(len(lab.subjects), rate), suiting(lab))
+    return simulate(lab, policy, arm, everyone, replace(PLAN, **changes))  # type: ignore[arg-type]  # of a plan
+
+
+def suiting(lab: Lab) -> NDArray[np.bool_]:
+    """Every other offer suits every other shopper."""
+    return (np.arange(len(lab.subjects))[:, None] + np.arange(len(lab.shop.offers))) % 2 == 0
 
 
 def test_without_rules_everyone_is_shown_the_same_again(lab_files: LabFiles, lab: Lab) -> None:
@@ -88,6 +96,38 @@ def test_what_was_redeemed_is_redeemed_once(lab_files: LabFiles, lab: Lab) -> No
     log = sent(lab_files, lab, "neither", rate=4.0 * lab.question.count, weeks=1)  # every showing is redeemed
     assert log.redemptions.sum(axis=1).tolist() == log.different.tolist()
     assert log.repeats.sum(axis=1).tolist() == (log.exposures.sum(axis=1) - log.different).tolist()
+
+
+def test_showings_that_suit_are_counted(lab_files: LabFiles, lab: Lab) -> None:
+    """Without rules everyone is sent the first list again and again; what rests makes way for what suits less."""
+    log = sent(lab_files, lab, "neither", FATIGUE, CAP)
+    first = lab.lists(lab.book(load_policy(lab_files.policy("first")))).offers
+    right = [sum(suiting(lab)[row, offer] for offer in own if offer >= 0) for row, own in enumerate(first.tolist())]
+    assert log.right.tolist() == (np.array(right)[:, None] * np.full((1, 3), 4.0)).tolist()
+    rested = sent(lab_files, lab, "fatigue only", FATIGUE)
+    assert (rested.right <= rested.exposures).all()
+    assert rested.right.sum() != log.right.sum()
+
+
+def test_what_suits_is_what_was_really_bought_afterwards(lab_files: LabFiles, tmp_path: Path) -> None:
+    policy, options = lab_files.policy("suits", FATIGUE, CAP), ["--weeks", 1, "--sends", 2, "--shoppers", 1000]
+    lab_files.run("simulate", policy, *options, out=tmp_path)
+    document = json.loads((tmp_path / "simulation.json").read_text())
+    everyone = lab_files.lab()
+    some = [s for s, state in zip(everyone.subjects, everyone.states, strict=True) if state.may_use("email")]
+    lab = Lab.of(everyone.shop, everyone.population, everyone.question, some)
+    book = lab.book(load_policy(policy))
+    bought = wanted(lab, book, Window(lab.question.day, 28), eligible_pairs(lab, book))
+    lists = lab.lists(book)
+    share = bought.judge(lists)[:, METRICS.index("precision")] * lab.question.count / lists.lengths[bought.rows]
+    neither = document["arms"][0]["shoppers"]["all"]
+    assert document["setting"]["judged"] == len(bought.rows)
+    assert neither["right"]["mean"] == pytest.approx(share.mean())
+    assert neither["change"]["right"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    lab_files.run("simulate", policy, *options, out=tmp_path, horizon=1, **{"as-of": "2018-06-01"})
+    later = json.loads((tmp_path / "simulation.json").read_text())
+    assert (later["setting"]["judged"], later["arms"][0]["shoppers"]["all"]["right"]) == (0, None)
+    assert "it is not known here" in (tmp_path / "simulation.html").read_text()
 
 
 def test_the_states_that_were_given_are_left_as_they_were(lab_files: LabFiles, lab: Lab) -> None:

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from recsys.evaluation import intervals
-from recsys.evaluation.intervals import RESAMPLES, Estimate, bootstrap_means, estimates, holm, p_values, resampled_means
+from recsys.evaluation.intervals import (
+    RESAMPLES,
+    Estimate,
+    bootstrap_means,
+    bootstrap_unit_means,
+    estimates,
+    holm,
+    p_values,
+    resampled_means,
+)
 
 
 def sample(subjects: int, columns: int = 1, seed: int = 0) -> np.ndarray:
@@ -106,3 +115,17 @@ def test_holm_agrees_with_rejecting_step_by_step(p: list[float]) -> None:
 
 def test_the_worked_example_of_holm_holds() -> None:
     assert doctest.testmod(intervals).failed == 0
+
+
+def test_units_of_one_subject_are_drawn_together() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(40, 2))
+    alone = bootstrap_unit_means(values, np.arange(40), np.random.default_rng(0))
+    assert alone == bootstrap_means(values, np.random.default_rng(0))
+    twice = bootstrap_unit_means(np.repeat(values, 2, axis=0), np.repeat(np.arange(40), 2), np.random.default_rng(0))
+    for one, other in zip(alone, twice, strict=True):
+        assert (one.mean, one.low, one.high) == pytest.approx((other.mean, other.low, other.high))
+    naive = bootstrap_means(np.repeat(values, 2, axis=0), np.random.default_rng(0))
+    assert naive[0].high - naive[0].low < 0.8 * (alone[0].high - alone[0].low)
+    with pytest.raises(ValueError, match="no subject"):
+        bootstrap_unit_means(np.empty((0, 2)), np.empty(0, np.int64), rng)

@@ -87,7 +87,36 @@ def test_what_was_redeemed_is_judged_as_known_at_the_campaigns_start(
     assert (said["units"], said["units"] + said["without_history"]) == (len(values), 12)
     figures = {figure["rule"]: figure["ndcg"]["mean"] for figure in said["figures"]}
     assert figures["pooled"] == pytest.approx(np.mean(values), abs=1e-6)
-    assert set(figures) == {"pooled", "coverage", "model", "popularity"}
+    assert set(figures) == {"pooled", "coverage", "model", "popularity", "random"}
+    assert said["subjects"] == said["units"]  # one campaign
+    for figure in said["figures"]:
+        change = figure["pooled_minus_this"]["mean"]
+        assert change == pytest.approx(figures["pooled"] - figure["ndcg"]["mean"])
+
+
+def test_a_subject_is_drawn_with_all_campaigns(market: Market, tmp_path: Path) -> None:
+    """The same campaign three times says three times the same: no interval may get narrower by it."""
+    command(*files(market, tmp_path))
+    once = json.loads((tmp_path / "offers.json").read_bytes())
+    offers, redeemed = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("offers", "redemptions"))
+    thrice = [
+        (
+            offers.with_columns(pl.col("offer_id") + name, campaign=pl.lit(name)),
+            redeemed.with_columns(pl.col("offer_id") + name),
+        )
+        for name in ("a", "b", "c")
+    ]
+    OFFERS.write(pl.concat([one for one, _ in thrice]), tmp_path / "offers.parquet")
+    REDEMPTIONS.write(pl.concat([one for _, one in thrice]), tmp_path / "redemptions.parquet")
+    (tmp_path / "unused").mkdir()
+    given = files(market, tmp_path / "unused")
+    places = {"offers.parquet": tmp_path / "offers.parquet", "redemptions.parquet": tmp_path / "redemptions.parquet"}
+    command(*(places.get(getattr(word, "name", ""), word) for word in given))
+    again = json.loads((tmp_path / "unused" / "offers.json").read_bytes())
+    assert (again["units"], again["subjects"]) == (3 * once["units"], once["subjects"])
+    for mine, its in zip(once["figures"], again["figures"], strict=True):
+        if mine["rule"] != "random":
+            assert mine["ndcg"] == pytest.approx(its["ndcg"])
 
 
 def test_offers_without_a_campaign_or_a_start_cannot_be_judged(market: Market, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from support import plain_lab
 from support.chain import POLICY
 from support.tokens import token
@@ -24,10 +25,12 @@ from recsys.evaluation.policy_lab.judging import METRICS, Wanted
 from recsys.evaluation.policy_lab.lab import Lists
 from recsys.evaluation.policy_lab.leakage import folds, out_of_fold
 from recsys.evaluation.policy_lab.pages.views import Table, change, percent, plain, share, words
+from recsys.evaluation.policy_lab.policy_changes import policy_changes
 from recsys.evaluation.policy_lab.ridge import fit_path, predict
 from recsys.evaluation.policy_lab.shoppers import draw_shoppers, read_rates
 from recsys.evaluation.policy_lab.traits import split_in_two
 from recsys.evaluation.policy_lab.variants import bare, never_offered, not_learned_from, only, rules_of, without
+from recsys.evaluation.shares import chance_of_difference, difference, wilson
 from recsys.guards import GUARDS
 from recsys.policy import load_policy
 
@@ -178,6 +181,82 @@ def test_a_rule_left_out_is_absent_and_the_others_stay() -> None:
     assert set(not_learned_from(policy).unlearned) == set(policy.groups)
     assert rules_of(not_learned_from(policy)) == rules
     assert set(never_offered(policy).never) == set(policy.groups)
+
+
+def changed(text: str, *swaps: tuple[str, str]) -> str:
+    for old, new in swaps:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+POLICY_TEXT = """
+version = 1
+never = ["weapons"]
+[groups.weapons]
+categories = ["KNIVES", "GUNS"]
+[groups.wine]
+items = ["w1"]
+[[only_if_purchased]]
+groups = ["wine"]
+min_days = 2
+within_days = 90
+[[cool_down]]
+items = ["kettle"]
+days = 30
+[[cap]]
+per = "offer"
+max = 3
+hours = 24
+[holdout]
+salt = "drawn-in-march"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("min_days = 2", "min_days = 3", [("only_if_purchased (wine).min_days", "2", "3")]),
+        ('"KNIVES", "GUNS"', '"GUNS", "KNIVES"', []),
+        ('"KNIVES", "GUNS"', '"GUNS", "SWORDS"', [("groups.weapons.categories", "KNIVES", "SWORDS")]),
+        (
+            '[[cool_down]]\nitems = ["kettle"]\ndays = 30\n',
+            "",
+            [("cool_down (kettle)", "items kettle, days 30, level category", None)],
+        ),
+        ("drawn-in-march", "drawn-in-april", [("holdout.salt", "(not shown)", "(not shown)")]),
+        ("version = 1", 'version = 1\nunknown_category = "allow"', [("unknown_category", "withhold", "allow")]),
+        ("[groups.wine]", "[groups.wine]\nlearn = false", [("groups.wine.learn", "true", "false")]),
+        ("[holdout]", "[fatigue]\nafter = 2\n[holdout]", [("fatigue", None, "after 2, rest_days 30, answer_hours 0")]),
+    ],
+)
+def test_what_two_policies_say_differently(
+    tmp_path: Path, old: str, new: str, says: list[tuple[str, str | None, str | None]]
+) -> None:
+    paths = tmp_path / "one.toml", tmp_path / "other.toml"
+    for path, text in zip(paths, (POLICY_TEXT, changed(POLICY_TEXT, (old, new))), strict=True):
+        path.write_text(text)
+    one, other = (load_policy(path) for path in paths)
+    assert [(c.where, c.before, c.after) for c in policy_changes(one, other)] == says
+    assert [(c.where, c.after, c.before) for c in policy_changes(other, one)] == says
+    assert policy_changes(one, one) == ()
+
+
+@pytest.mark.parametrize(("hits", "of"), [(0, 7), (3, 9), (44, 44), (1, 500)])
+def test_intervals_of_shares_are_scipy_s(hits: int, of: int) -> None:
+    expected = stats.binomtest(hits, of).proportion_ci(method="wilson")
+    found = wilson(hits, of)
+    assert (found.mean, found.low, found.high) == pytest.approx((hits / of, expected.low, expected.high))
+
+
+def test_differences_of_shares_are_the_published_ones() -> None:
+    """Newcombe, Statistics in Medicine 17 (1998), table II, method 10: rows (a) and (g)."""
+    found = difference(wilson(56, 70), wilson(48, 80))
+    assert (round(found.low, 4), round(found.high, 4)) == (0.0524, 0.3339)
+    found = difference(wilson(10, 10), wilson(0, 10))
+    assert (round(found.low, 4), round(found.high, 4)) == (0.6075, 1.0)
+    assert chance_of_difference((10, 0), (10, 10)) < 0.0001
+    assert chance_of_difference((5, 50), (10, 100)) == 1.0
 
 
 def write_redemptions(path: Path, rows: list[tuple[str, int]]) -> Path:

@@ -19,6 +19,7 @@ from recsys.bundle import Bundle, load_bundle
 from recsys.cli import app
 from recsys.contracts.purchases import PURCHASES
 from recsys.errors import RecsysError, TokenError, UsageError
+from recsys.files import sha256_of
 from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 
@@ -126,6 +127,30 @@ def test_thirds_by_history_share_out_the_subjects(judged: tuple[Path, Document, 
         assert of_task["rare"]["subjects"] <= subjects
 
 
+def test_new_customers_are_judged_with_what_they_would_be_shown(
+    market: Market, judged: tuple[Path, Document, str]
+) -> None:
+    """Nobody knows them: what sells these days. Never an empty list, which no customer is sent."""
+    bundle = load_bundle(market.bundle, trust=market.trust)
+    items = list(bundle.vocabulary.names)
+    everyone = judging.people(market.lines, market.types, set(items), AS_OF, END)
+    sells = {
+        item: sum(0.5 ** ((AS_OF - day).days / 30) for who in everyone.values() for day in who.before.get(item, ()))
+        for item, buyers in judging.popularity(everyone, items).items()
+        if buyers >= bundle.manifest.min_buyers
+    }
+    new = [person for person in everyone.values() if person.wanted and not person.before]
+    (told,) = (
+        figure
+        for figure in judged[1]["figures"]
+        if (figure["window"], figure["task"], figure["segment"], figure["model"]) == (None, "mixed", "new", "bundle")
+    )
+    expected = sum(judging.metrics(sells, person.wanted, set())["ndcg"] for person in new) / len(new)
+    assert told["subjects"] == len(new)
+    assert told["estimate"]["mean"] == pytest.approx(expected)
+    assert expected > 0
+
+
 def test_baselines_chose_their_settings_before_the_window(
     market: Market, judged: tuple[Path, Document, str], tmp_path: Path
 ) -> None:
@@ -146,7 +171,8 @@ def test_the_document_says_what_was_judged_on_what(market: Market, judged: tuple
     out, document, _ = judged
     assert json.loads((out / "ranking.json").read_text()) == document
     bundle = load_bundle(market.bundle, trust=market.trust)
-    assert (document["contract"], document["run"]["candidate"]) == ("ranking/2", bundle.model_version)
+    assert (document["contract"], document["run"]["candidate"]) == ("ranking/3", bundle.model_version)
+    assert document["run"]["bundle"] == sha256_of(bundle.path / "manifest.json")
     (window,) = document["windows"]
     assert window["window"] == {"name": "2017-11-27", "as_of": "2017-11-27", "horizon": HORIZON}
     assert window["items"] == len(bundle.vocabulary)

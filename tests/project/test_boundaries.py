@@ -44,6 +44,8 @@ PLANTED = {
     "recsys/rank.py": "import recsys.contracts.evaluation_sets",
     "recsys/guards/age.py": "from recsys.contracts.evaluation_sets import DEMOGRAPHICS",
     "training/factorize.py": "import recsys.contracts.evaluation_sets",
+    "training/features/own.py": "import recsys.contracts.evaluation_sets",
+    "recsys/evaluation/policy_lab/lab.py": "import recsys.evaluation.policy_lab.groups",
     "serving/wire.py": "import implicit",
     "serving/clock.py": "import serving.app",
     "pseudonymize/keys.py": "import pseudonymize.run",

@@ -11,17 +11,20 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from support import judging
 from support.commands import no_leftovers, run
 from support.market import purchases_of
+from support.oracle import net_days
 from support.tastes import Train
 from support.tokens import token
 
+from recsys.cli import app as evaluate
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.runs import SplitKind
 from recsys.contracts.subjects import SUBJECTS
 from recsys.errors import ContractError
 from recsys.evaluation.contenders import NOTHING, Contender, choose
-from recsys.evaluation.runs import read_runs
+from recsys.evaluation.runs import RunSet, read_runs
 from recsys.evaluation.splits import Window, compact, split_at
 from recsys.history import ItemIndex
 from training.backtest.learned import MOST_ITEMS, counts_of, learned
@@ -133,6 +136,38 @@ def test_last_baskets_are_listed_for_with_what_came_before_them(
     runs = read_runs(tmp_path / "last" / "runs")
     assert runs.manifest.split is SplitKind.LAST_BASKET
     assert {model.name: model.trials for model in runs.manifest.models}["gp-pop"] == 1
+    asked = ["ranking", "--runs", tmp_path / "last" / "runs", "--purchases", tmp_path / "last" / "purchases.parquet"]
+    evaluate([*map(str, asked), "--out", str(tmp_path)], standalone_mode=False)
+    document = json.loads((tmp_path / "ranking.json").read_text())
+    assert document["run"]["split"] == "last-basket"
+    assert "last basket in the window" in (tmp_path / "ranking.html").read_text()
+    for model in ("recipe", "gp-pop"):
+        (told,) = (
+            (f["subjects"], f["estimate"]["mean"])
+            for f in document["figures"]
+            if (f["window"], f["task"], f["segment"], f["model"], f["metric"]) == (None, "mixed", "all", model, "ndcg")
+        )
+        values = last_basket_ndcg(runs, lines, model)
+        assert told == (len(values), pytest.approx(sum(values) / len(values)))
+
+
+def last_basket_ndcg(runs: RunSet, lines: pl.DataFrame, model: str) -> list[float]:
+    """Of everyone with a history, in plain loops: what they bought on their last day in the window, against a list."""
+    (window,) = runs.manifest.windows
+    known, values = set(runs.vocabulary(window).names), []
+    end = window.as_of + dt.timedelta(days=window.horizon)
+    listed = runs.lists.filter(pl.col("model") == model, pl.col("task") == "mixed").sort("rank")
+    asked = set(runs.lists["subject"])
+    for (subject,), rows in lines.filter(pl.col("day") < end).group_by("subject"):
+        own = tuple(rows.select("item", "day", "quantity").iter_rows())
+        inside = {(item, day) for item, day in net_days(own) if day >= window.as_of and item in known}
+        last = max((day for _, day in inside), default=None)
+        wanted = {item for item, day in inside if day == last}
+        before = net_days(tuple(line for line in own if last is not None and line[1] < last))
+        if subject in asked and {item for item, _ in before} & known:
+            scores = listed.filter(pl.col("subject") == subject).select("item", -pl.col("rank")).iter_rows()
+            values.append(judging.metrics({item: float(score) for item, score in scores}, wanted, set())["ndcg"])
+    return values
 
 
 @pytest.mark.slow

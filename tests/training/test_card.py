@@ -60,7 +60,11 @@ def test_the_card_tells_figures_with_baselines_and_where_it_is_weak(
         if model["role"] == "baseline":
             assert text.count(f"| {model['name']} |") == 3  # a task each
     weak = text[text.index("## Where it is weak") :]
-    assert "everything they bought, new customers: ranks worse than" in weak  # a bundle has no list for them
+    new = {
+        f.model: f.estimate.mean
+        for f in pick.figures(msgspec.json.decode(result.read_bytes(), type=RankingResult), "mixed", segment="new")
+    }
+    assert new["bundle"] > 0  # they are shown what sells
     read = msgspec.json.decode(result.read_bytes(), type=RankingResult)
     for task in pick.tasks(read):
         (to,) = (d for d in pick.differences(read, task) if d.baseline == pick.strongest(read, task))
@@ -75,11 +79,11 @@ def test_the_card_tells_figures_with_baselines_and_where_it_is_weak(
 def test_a_result_of_another_bundle_is_refused(judged: Judged, train: Train, tmp_path: Path) -> None:
     market, result = judged
     document = json.loads(result.read_text())
-    document["run"]["candidate"] = "small/20170101-00000000"
     other = tmp_path / "ranking.json"
-    other.write_text(json.dumps(document))
-    done = train(*options(market, tmp_path / "out", "--results", other))
-    assert (done.returncode, "is not about small/" in done.stderr) == (1, True)
+    for key, value in (("candidate", "small/20170101-00000000"), ("bundle", "0" * 64)):
+        other.write_text(json.dumps({**document, "run": {**document["run"], key: value}}))
+        done = train(*options(market, tmp_path / "out", "--results", other))
+        assert (done.returncode, "is not about small/" in done.stderr) == (1, True)
     assert train(*options(market, tmp_path / "out", "--results", tmp_path / "none")).returncode == 1
     assert not (tmp_path / "out").exists()
     assert "says nothing of how the bundle ranks" in train(*options(market, tmp_path / "out")).stderr

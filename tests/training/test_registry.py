@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -77,15 +78,21 @@ def release(fitted_models: tuple[Path, list[str], Path]) -> Path:
     return fitted_models[2]
 
 
-def result(folder: Path, version: str, mixed: float, novel: float = 0.1, **changed: object) -> Path:
-    """A result file as `recsys-evaluate ranking` writes it."""
+def result(models: Path, version: str, mixed: float, novel: float = 0.1, **changed: Any) -> Path:  # noqa: ANN401 - parts of a document
+    """A result file as `recsys-evaluate ranking` writes it, beside the models."""
     day = FIRST_DAY + dt.timedelta(days=DAYS)
     model = RunModel(name="bundle", role="candidate", title="this", about="…", learned=True, trials=0)
     window = RunWindow(name=day.isoformat(), as_of=day, horizon=28)
     values = {"mixed": mixed, "novel": novel}
     made = RankingResult(
         run=JudgedRun(
-            candidate=f"{NAME}/{version}", until=day, level=Level.ITEM, split=SplitKind.TIME, k=10, models=(model,)
+            candidate=f"{NAME}/{version}",
+            bundle=sha256_of(models / NAME / version / "manifest.json"),
+            until=day,
+            level=Level.ITEM,
+            split=SplitKind.TIME,
+            k=10,
+            models=(model,),
         ),
         purchases=JudgedPurchases(
             fingerprint="a" * 64, domain="rec", epoch="01", lines=1, first_day=FIRST_DAY, last_day=day
@@ -110,7 +117,11 @@ def result(folder: Path, version: str, mixed: float, novel: float = 0.1, **chang
         differences=(),
         coverage=(),
     )
-    path = folder / f"{version}-{mixed}.json"
+    for part in ("run", "purchases"):
+        made = msgspec.structs.replace(
+            made, **{part: msgspec.structs.replace(getattr(made, part), **changed.pop(part, {}))}
+        )
+    path = models.parent / f"{version}-{mixed}.json"
     path.write_bytes(msgspec.json.encode(msgspec.structs.replace(made, **changed)))
     return path
 
@@ -129,9 +140,9 @@ def current(models: Path) -> str:
 
 
 def test_a_version_that_passes_serves_and_the_journal_says_why(
-    models: Path, versions: list[str], release: Path, shop: Shop, train: Train, tmp_path: Path
+    models: Path, versions: list[str], release: Path, shop: Shop, train: Train
 ) -> None:
-    new, old = result(tmp_path, versions[2], 0.55), result(tmp_path, versions[0], 0.56)
+    new, old = result(models, versions[2], 0.55), result(models, versions[0], 0.56)
     done = train(*options(models, shop, versions[2], new, old, release=release))
     assert done.returncode == 0, done.stderr
     assert current(models) == versions[2]
@@ -147,12 +158,25 @@ def test_a_version_that_passes_serves_and_the_journal_says_why(
     assert versions[2] in shown.stdout
 
 
+OTHER = {"bundle": "0" * 64}
+SEEN = JudgedWindow(
+    window=RunWindow(name="seen", as_of=FIRST_DAY + dt.timedelta(days=DAYS - 1), horizon=28),
+    days_covered=28,
+    items=9,
+    new_subjects=0,
+    unknown_items=0,
+    unknown_share=0.0,
+)
 FAILING = {
     "no results": ((), True, "no result of shop/"),
-    "no result of what serves": (((2, 0.55, {}),), True, "which serves"),
+    "no result of what serves": (((2, 0.55, {}),), True, "of what serves: no result"),
     "worse": (((2, 0.54, {}), (0, 0.56, {})), True, "0.5400 against 0.5600"),
     "worse at one task": (((2, 0.56, {"novel": 0.09}), (0, 0.56, {})), True, "novel 0.0900 against 0.1000"),
     "other windows": (((2, 0.56, {"windows": ()}), (0, 0.56, {})), True, "not of the same purchases, windows"),
+    "other bytes": (((2, 0.55, {"run": OTHER}), (0, 0.56, {})), True, "is of other bytes than those"),
+    "other bytes of what serves": (((2, 0.55, {}), (0, 0.5, {"run": OTHER})), True, "of what serves: the result"),
+    "another domain": (((2, 0.55, {"purchases": {"domain": "shop"}}), (0, 0.56, {})), True, "of domain shop, not rec"),
+    "a window it has seen": (((2, 0.55, {"windows": (SEEN,)}), (0, 0.5, {"windows": (SEEN,)})), True, "trained on"),
     "no figures": (((2, 0.56, {"figures": ()}), (0, 0.56, {"figures": ()})), True, "not of the same tasks"),
     "no release": (((2, 0.56, {}), (0, 0.56, {})), False, "no release was named"),
 }
@@ -160,11 +184,11 @@ FAILING = {
 
 @pytest.mark.parametrize("name", FAILING)
 def test_what_does_not_pass_does_not_serve(
-    models: Path, fitted_models: tuple[Path, list[str], Path], shop: Shop, train: Train, tmp_path: Path, name: str
+    models: Path, fitted_models: tuple[Path, list[str], Path], shop: Shop, train: Train, name: str
 ) -> None:
     _, versions, release = fitted_models
     given, with_release, message = FAILING[name]
-    paths = [result(tmp_path, versions[number], mixed, **changed) for number, mixed, changed in given]
+    paths = [result(models, versions[number], mixed, **changed) for number, mixed, changed in given]
     asked = options(models, shop, versions[2], *paths, release=release if with_release else None)
     done = train(*asked)
     assert done.returncode == 1
@@ -185,19 +209,19 @@ def test_a_release_that_it_was_not_learned_from_does_not_count(
 ) -> None:
     other = tmp_path / "release.json"
     other.write_bytes((release / "release.json").read_bytes() + b"\n")
-    paths = [result(tmp_path, versions[number], 0.56) for number in (2, 0)]
+    paths = [result(models, versions[number], 0.56) for number in (2, 0)]
     done = train(*options(models, shop, versions[2], *paths, release=other))
     assert done.returncode == 1
     assert "not the one that it was learned from" in done.stderr
 
 
 def test_the_way_back_is_the_one_that_was_come(
-    models: Path, versions: list[str], release: Path, shop: Shop, train: Train, tmp_path: Path
+    models: Path, versions: list[str], release: Path, shop: Shop, train: Train
 ) -> None:
     asked = ("--models", models, "--name", NAME, "--trust", shop.trust)
     assert train("rollback", *asked).returncode == 1  # nothing was promoted yet
     for number in (1, 2):
-        paths = [result(tmp_path, versions[which], 0.5) for which in (number, number - 1)]
+        paths = [result(models, versions[which], 0.5) for which in (number, number - 1)]
         assert train(*options(models, shop, versions[number], *paths, release=release)).returncode == 0
     assert previous_version(models / NAME) == versions[1]
     assert train("rollback", *asked, "--reason", "complaints").returncode == 0
@@ -211,11 +235,11 @@ def test_the_way_back_is_the_one_that_was_come(
 
 
 def test_a_damaged_bundle_neither_serves_nor_passes_the_check(
-    models: Path, versions: list[str], release: Path, shop: Shop, train: Train, tmp_path: Path
+    models: Path, versions: list[str], release: Path, shop: Shop, train: Train
 ) -> None:
     graph = models / NAME / versions[2] / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1])
-    paths = [result(tmp_path, versions[number], 0.5) for number in (2, 0)]
+    paths = [result(models, versions[number], 0.5) for number in (2, 0)]
     asked = options(models, shop, versions[2], *paths, release=release)
     for words in (asked, [*asked, "--force", "--reason", "now"]):
         done = train(*words)
@@ -233,14 +257,14 @@ def test_a_damaged_bundle_neither_serves_nor_passes_the_check(
 
 
 def test_pruning_leaves_what_is_needed(
-    models: Path, versions: list[str], release: Path, shop: Shop, train: Train, tmp_path: Path
+    models: Path, versions: list[str], release: Path, shop: Shop, train: Train
 ) -> None:
     asked = ("prune", "--models", models, "--name", NAME, "--keep", 1, "--json")
     assert train(*asked, "--dry-run").json == {"deleted": [], "kept": versions}
-    paths = [result(tmp_path, versions[number], 0.5) for number in (1, 0)]
+    paths = [result(models, versions[number], 0.5) for number in (1, 0)]
     assert train(*options(models, shop, versions[1], *paths, release=release)).returncode == 0
     assert train(*asked).json == {"deleted": [], "kept": versions}  # current, before it, and the newest
-    paths = [result(tmp_path, versions[number], 0.5) for number in (2, 1)]
+    paths = [result(models, versions[number], 0.5) for number in (2, 1)]
     assert train(*options(models, shop, versions[2], *paths, release=release)).returncode == 0
     assert train(*asked).json == {"deleted": versions[:1], "kept": versions[1:]}
     assert no_leftovers(models)

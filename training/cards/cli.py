@@ -12,6 +12,7 @@ from recsys.console import say, warn
 from recsys.contracts.document import decode_document
 from recsys.contracts.manifest import CARD_FILE
 from recsys.errors import BundleError, ContractError
+from recsys.evaluation.bundle_runs import seal_of
 from recsys.evaluation.results import RankingResult
 from recsys.files import replacing
 from training import options
@@ -54,8 +55,10 @@ def _result(path: Path, bundle: Bundle) -> RankingResult:
     if not path.is_file():
         raise ContractError("no such file", where=str(path), mend="Name the ranking.json of this bundle")
     result = decode_document(path.read_bytes(), RankingResult, where=str(path))
-    if result.run.candidate != bundle.model_version:
+    if (result.run.candidate, result.run.bundle) != (bundle.model_version, seal_of(bundle)):
         raise BundleError(
-            f"is not about {bundle.model_version}", where=str(path), mend="Name the ranking.json of this bundle"
+            f"is not about {bundle.model_version}, or about other bytes of it",
+            where=str(path),
+            mend="Name the ranking.json of this bundle",
         )
     return result

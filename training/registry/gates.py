@@ -9,6 +9,7 @@ from typing import Final
 from recsys.bundle import Bundle
 from recsys.contracts.dataset import dataset_in
 from recsys.contracts.release import RELEASE_FILE
+from recsys.evaluation.bundle_runs import seal_of
 from recsys.evaluation.results import RankingResult
 from recsys.files import sha256_of
 from training.parity import agrees
@@ -63,14 +64,15 @@ def _report_of(release: Path) -> str | None:
 
 def _quality(candidate: Bundle, current: Bundle | None, results: Sequence[RankingResult], margin: float) -> Gate:
     """The candidate's NDCG against the current one's, at each task, as the mean of the same windows."""
-    own = _of(results, candidate)
-    if own is None:
-        return _failed(f"no result of {candidate.model_version}")
+    own = _result(results, candidate)
+    if isinstance(own, str):
+        return _failed(own)
+    on = f"on the purchases {own.purchases.fingerprint}"
     if current is None:
-        return Gate(name="quality", passed=True, found="judged; nothing serves yet that it could be worse than")
-    other = _of(results, current)
-    if other is None:
-        return _failed(f"no result of {current.model_version}, which serves")
+        return Gate(name="quality", passed=True, found=f"judged {on}; nothing serves yet that it could be worse than")
+    other = _result(results, current)
+    if isinstance(other, str):
+        return _failed(f"of what serves: {other}")
     if _judged_on(own) != _judged_on(other):
         return _failed("the two results are not of the same purchases, windows, split and level")
     mine, theirs = _ndcg(own), _ndcg(other)
@@ -78,16 +80,27 @@ def _quality(candidate: Bundle, current: Bundle | None, results: Sequence[Rankin
         return _failed("the two results are not of the same tasks")
     told = "; ".join(f"{task} {mine[task]:.4f} against {theirs[task]:.4f}" for task in mine)
     passed = all(mine[task] >= (1 - margin) * theirs[task] for task in mine)
-    return Gate(name="quality", passed=passed, found=f"{told}; {100 * margin:g} % may be lost")
+    return Gate(name="quality", passed=passed, found=f"{told}, {on}; {100 * margin:g} % may be lost")
 
 
 def _failed(found: str) -> Gate:
     return Gate(name="quality", passed=False, found=found)
 
 
-def _of(results: Sequence[RankingResult], bundle: Bundle) -> RankingResult | None:
-    found = [result for result in results if result.run.candidate == bundle.model_version]
-    return found[-1] if found else None
+def _result(results: Sequence[RankingResult], bundle: Bundle) -> RankingResult | str:
+    """The result that is about these very bytes, judged on what they have not seen; or why there is none."""
+    version, data = bundle.model_version, bundle.manifest.data
+    found = [result for result in results if result.run.candidate == version]
+    if not found:
+        return f"no result of {version}"
+    result = found[-1]
+    if result.run.bundle != seal_of(bundle):
+        return f"the result of {version} is of other bytes than those that are here"
+    if result.purchases.domain != data.domain:
+        return f"the result of {version} is of purchases of domain {result.purchases.domain}, not {data.domain}"
+    if any(judged.window.as_of < data.until for judged in result.windows):
+        return f"the result of {version} is of a window that it was trained on"
+    return result
 
 
 def _judged_on(result: RankingResult) -> tuple[object, ...]:

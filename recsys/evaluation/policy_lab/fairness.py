@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.console import step
 from recsys.errors import ContractError
-from recsys.evaluation.intervals import Estimate, estimates
+from recsys.evaluation.intervals import Estimate, estimates, holm
 from recsys.evaluation.policy_lab.fairness_results import FairnessResult, GroupResult, Measured
-from recsys.evaluation.policy_lab.groups import SMALLEST, Demographics, GroupEstimates, estimate_groups
+from recsys.evaluation.policy_lab.groups import SMALLEST, Demographics, estimate_groups
 from recsys.evaluation.policy_lab.judging import METRICS, Wanted, wanted
 from recsys.evaluation.policy_lab.lab import Lab, Lists
 from recsys.evaluation.policy_lab.replay import asked
 from recsys.evaluation.policy_lab.segments import compare_segments
 from recsys.evaluation.policy_lab.variants import bare, certain
 from recsys.evaluation.policy_lab.verdicts import count_verdicts, eligible_pairs
+from recsys.evaluation.shares import chance_of_difference, difference, wilson
 from recsys.evaluation.splits import Window
 from recsys.policy import Policy
 
 _DRAWS: Final = 999  # of twenty members, for variety
 _QUALITY: Final = ("ndcg", "beyond", "effect")
-_SERVICE: Final = ("own", "withheld")
 
 
 def measure_fairness(
@@ -90,33 +92,64 @@ def _groups(
     bought, effect, withheld = measured
     quality = bought.judge(lists)
     judged = np.stack([quality[:, METRICS.index("ndcg")], quality[:, METRICS.index("beyond")], effect], axis=1)
-    own = lists.personal & (lists.lengths == lab.question.count)
-    service = np.stack([own.astype(np.float64), withheld], axis=1)
     groups = demographics.groups(lab.subjects)
     found = [one for one in groups if 0 < one[2][bought.rows].mean() < 1]  # a group that is everyone has no rest
     if not found:
         return ()
     members = np.stack([of_group for _, _, of_group in found])
-    parts = (
-        (_QUALITY, estimate_groups(judged, members[:, bought.rows], rng)),
-        (_SERVICE, estimate_groups(service, members, rng)),
-    )
+    own = lists.personal & (lists.lengths == lab.question.count)
+    figures = [
+        {**of_quality, "own": of_own, **of_guards}
+        for of_quality, of_own, of_guards in zip(
+            _means(_QUALITY, judged, members[:, bought.rows], rng),
+            (_shares(own, of_group) for of_group in members),
+            _means(("withheld",), withheld[:, None], members, rng),
+            strict=True,
+        )
+    ]
     return tuple(
         GroupResult(
             attribute=attribute,
             group=group,
             subjects=int(of_group.sum()),
             judged=int(of_group[bought.rows].sum()),
-            figures={name: value for names, part in parts for name, value in _figures(names, part, row)},
+            figures=of_figures,
             variety=_variety(lists.offers[of_group], rng),
         )
-        for row, (attribute, group, of_group) in enumerate(found)
+        for (attribute, group, of_group), of_figures in zip(found, _corrected(figures), strict=True)
     )
 
 
-def _figures(names: tuple[str, ...], estimated: GroupEstimates, row: int) -> list[tuple[str, Measured]]:
-    cells = zip(names, estimated.means[row], estimated.gaps[row], strict=True)
-    return [(name, Measured(estimate=mean, gap=gap)) for name, mean, gap in cells]
+def _means(
+    names: tuple[str, ...], values: NDArray[np.float64], members: NDArray[np.bool_], rng: np.random.Generator
+) -> list[dict[str, Measured]]:
+    """For each group, figures that are means."""
+    estimated = estimate_groups(values, members, rng)
+    return [
+        {
+            name: Measured(estimate=mean, gap=gap, p=p, holm=p)
+            for name, mean, gap, p in zip(names, *of_group, strict=True)
+        }
+        for of_group in zip(estimated.means, estimated.gaps, estimated.chances, strict=True)
+    ]
+
+
+def _shares(flags: NDArray[np.bool_], of_group: NDArray[np.bool_]) -> Measured:
+    """A share, which a bootstrap would be too sure of where it is all or nothing."""
+    sides = [flags[of_group], flags[~of_group]]
+    hits, sizes = [int(side.sum()) for side in sides], [len(side) for side in sides]
+    inside, outside = (wilson(hit, size) for hit, size in zip(hits, sizes, strict=True))
+    p = chance_of_difference((hits[0], hits[1]), (sizes[0], sizes[1]))
+    return Measured(estimate=inside, gap=difference(inside, outside), p=p, holm=p)
+
+
+def _corrected(figures: Sequence[dict[str, Measured]]) -> list[dict[str, Measured]]:
+    """The same with Holm's correction over all of them: they are looked at together."""
+    corrected = iter(holm(np.array([one.p for of_group in figures for one in of_group.values()])).tolist())
+    return [
+        {name: msgspec.structs.replace(one, holm=next(corrected)) for name, one in of_group.items()}
+        for of_group in figures
+    ]
 
 
 def _variety(offers: NDArray[np.int64], rng: np.random.Generator) -> Estimate:

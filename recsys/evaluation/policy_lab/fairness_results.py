@@ -15,10 +15,15 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Measured(_Part, frozen=True, kw_only=True):
-    """One figure of a group, and the group minus everyone else whose figure is known."""
+    """One figure of a group, and the group minus everyone else whose figure is known.
+
+    `p` is two-sided, of no gap; `holm` is `p` corrected for all figures of all groups.
+    """
 
     estimate: Estimate
     gap: Estimate
+    p: float
+    holm: float
 
 
 class GroupResult(_Part, frozen=True, kw_only=True):
@@ -52,7 +57,7 @@ class SegmentResult(_Part, frozen=True, kw_only=True):
 class FairnessResult(_Part, frozen=True, kw_only=True):
     """`fairness.json`. `lists`: SHA-256 of all lists in the order of the tokens; no group can change it."""
 
-    contract: Annotated[str, msgspec.Meta(pattern=r"^policy-fairness/1$")] = "policy-fairness/1"
+    contract: Annotated[str, msgspec.Meta(pattern=r"^policy-fairness/2$")] = "policy-fairness/2"
     asked: Asked
     policy_version: str
     lists: str

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.contracts.evaluation_sets import DEMOGRAPHICS
 from recsys.contracts.token import Lineage
 from recsys.errors import ContractError
-from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates
+from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates, p_values
 from recsys.evaluation.source import check_lineage
 
 SMALLEST: Final = 20  # members of a group that is told about
@@ -72,10 +72,11 @@ def in_order(group: str) -> tuple[float, str]:
 
 @dataclass(frozen=True, slots=True)
 class GroupEstimates:
-    """Means of M columns in each of G groups, and how far they lie from everyone else's: [G][M]."""
+    """Means of M columns in each of G groups, how far they lie from everyone else's, and p of no gap: [G][M]."""
 
     means: list[list[Estimate]]
     gaps: list[list[Estimate]]
+    chances: list[list[float]]
 
 
 def estimate_groups(
@@ -96,9 +97,9 @@ def estimate_groups(
         times = rng.multinomial(subjects, np.full(subjects, 1 / subjects), min(_BLOCK, RESAMPLES - start))
         drawn.append(_means(times.astype(np.float64), sums, inside, values))
     exact = _means(np.ones((1, subjects)), sums, inside, values)
-    resampled = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-    means, gaps = (_of_groups(of_all[0], of_drawn) for of_all, of_drawn in zip(exact, resampled, strict=True))
-    return GroupEstimates(means, gaps)
+    of_means, of_gaps = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    chances = [p_values(of_gaps[:, group]).tolist() for group in range(len(members))]
+    return GroupEstimates(_of_groups(exact[0][0], of_means), _of_groups(exact[1][0], of_gaps), chances)
 
 
 def _of_groups(exact: NDArray[np.float64], drawn: NDArray[np.float64]) -> list[list[Estimate]]:

@@ -23,8 +23,8 @@ from recsys.evaluation.inputs import OpenShop
 from recsys.evaluation.population import Population
 from recsys.guards import Situation
 from recsys.history import Histories
-from recsys.offer_book import OfferBook, open_offer_book
-from recsys.policy import Policy
+from recsys.offer_book import OfferBook, OfferLayout, open_offer_book
+from recsys.policy import Policy, named_items
 from recsys.recommender import Recommender
 
 _BATCH: Final = 256
@@ -88,6 +88,7 @@ class Lab:
     states: tuple[State, ...]
     _known: dict[tuple[str, ...], Histories] = field(default_factory=dict, repr=False)
     _scored: dict[bytes, list[Scores]] = field(default_factory=dict, repr=False)
+    _layouts: dict[tuple[str, ...], OfferLayout] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -103,8 +104,11 @@ class Lab:
         return replace(self, states=tuple(states))
 
     def book(self, policy: Policy) -> OfferBook:
-        """The offers as the policy sees them."""
-        return open_offer_book(self.shop.offers, self.shop.catalogue, policy)
+        """The offers as the policy sees them; what policies have in common is laid out once."""
+        offers, catalogue, named = self.shop.offers, self.shop.catalogue, tuple(named_items(policy))
+        if named not in self._layouts:
+            self._layouts[named] = OfferLayout.of(offers, catalogue, named)
+        return open_offer_book(offers, catalogue, policy, layout=self._layouts[named])
 
     def histories(self, book: OfferBook) -> Histories:
         """The histories before the question's day."""

@@ -13,11 +13,13 @@ from recsys.console import step
 from recsys.evaluation.intervals import Estimate, bootstrap_means
 from recsys.evaluation.policy_lab.judging import METRICS, Wanted, wanted
 from recsys.evaluation.policy_lab.lab import Lab, Lists
+from recsys.evaluation.policy_lab.policy_changes import policy_changes
 from recsys.evaluation.policy_lab.replay_results import (
     Asked,
     GuardCount,
     Mover,
     Overlap,
+    PolicyChange,
     PolicyReplay,
     ReplayResult,
     RuleEffect,
@@ -90,14 +92,14 @@ def replay(lab: Lab, policies: Sequence[Policy], *, horizon: int, seed: int) -> 
         horizon: How many days lists are judged on, from the question's day on.
         seed: Of the intervals' resamples.
     """
-    policies = [certain(policy) for policy in policies]
+    sure = [certain(policy) for policy in policies]
     with step("Replaying"):
-        bench = _Bench(lab, policies, horizon, seed)
-        runs = [bench.run(policy) for policy in policies]
+        bench = _Bench(lab, sure, horizon, seed)
+        runs = [bench.run(policy) for policy in sure]
         told = [_policy(bench, run) for run in runs]
     with step("Leaving out one rule after the other"):
         rules = _rules(bench, runs[0], told[0])
-    both = _side_by_side(bench, runs) if len(runs) > 1 else None
+    both = _side_by_side(bench, runs, policy_changes(*policies)) if len(runs) > 1 else None
     return Replayed(
         ReplayResult(
             asked=asked(lab, horizon=horizon, judged=len(bench.wanted.rows), seed=seed),
@@ -184,7 +186,7 @@ def _rules(bench: _Bench, run: _Run, told: PolicyReplay) -> tuple[RuleEffect, ..
     )
 
 
-def _side_by_side(bench: _Bench, runs: Sequence[_Run]) -> SideBySide:
+def _side_by_side(bench: _Bench, runs: Sequence[_Run], says: tuple[PolicyChange, ...]) -> SideBySide:
     before, after = runs[0].lists, runs[1].lists
     changed = before.changed(after)
     # A list that was empty on either side keeps nothing; one that is as long as before keeps what stands in both.
@@ -192,6 +194,7 @@ def _side_by_side(bench: _Bench, runs: Sequence[_Run]) -> SideBySide:
     (difference,) = bench.estimates([runs[1].values - runs[0].values])
     nobody = Estimate(1.0, 1.0, 1.0)
     return SideBySide(
+        says=says,
         changed=int(changed.sum()),
         kept=bootstrap_means(kept[:, None], np.random.default_rng(0))[0] if len(kept) else nobody,
         difference=difference,

@@ -63,7 +63,7 @@ class ShortGroup(_Part, frozen=True, kw_only=True):
     by: str
     group: str
     subjects: int
-    short: Estimate  # share with fewer offers than asked for, empty lists included
+    short: Estimate  # share with fewer offers than asked for, empty lists included; Wilson's interval
     offers: Estimate  # offers in a list
 
 
@@ -83,6 +83,14 @@ class PolicyReplay(_Part, frozen=True, kw_only=True):
     short_lists: tuple[ShortGroup, ...]
 
 
+class PolicyChange(_Part, frozen=True, kw_only=True):
+    """A key that two policies do not agree about; null where one says nothing of it."""
+
+    where: str
+    before: str | None
+    after: str | None
+
+
 class Mover(_Part, frozen=True, kw_only=True):
     """An offer that stands in more or fewer lists under the other policy."""
 
@@ -95,6 +103,7 @@ class Mover(_Part, frozen=True, kw_only=True):
 class SideBySide(_Part, frozen=True, kw_only=True):
     """The other policy minus the first, on the same subjects."""
 
+    says: tuple[PolicyChange, ...]  # what differs between the files
     changed: int  # subjects whose lists differ
     kept: Estimate  # of the offers in a changed list, the share that stands in both
     difference: dict[str, Estimate]
@@ -104,7 +113,7 @@ class SideBySide(_Part, frozen=True, kw_only=True):
 class ReplayResult(_Part, frozen=True, kw_only=True):
     """`replay.json`. `rules` is about the first policy; empty where nobody could be judged."""
 
-    contract: Annotated[str, msgspec.Meta(pattern=r"^policy-replay/1$")] = "policy-replay/1"
+    contract: Annotated[str, msgspec.Meta(pattern=r"^policy-replay/2$")] = "policy-replay/2"
     asked: Asked
     policies: tuple[PolicyReplay, ...]
     rules: tuple[RuleEffect, ...]

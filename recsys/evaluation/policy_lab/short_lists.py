@@ -12,6 +12,7 @@ from recsys.evaluation.intervals import Estimate, bootstrap_means
 from recsys.evaluation.policy_lab.lab import Lab
 from recsys.evaluation.policy_lab.replay_results import ShortGroup
 from recsys.evaluation.segments import shopping_days
+from recsys.evaluation.shares import wilson
 from recsys.history import Histories
 
 FEWEST: Final = 5  # subjects in a group that is told about
@@ -31,17 +32,17 @@ def short_lists(lab: Lab, histories: Histories, lengths: NDArray[np.int64]) -> t
     for by, group, members in _groups(lab, shopping_days(histories), reachable):
         rows = np.flatnonzero(members & reachable)
         if len(rows) >= FEWEST:
-            values = np.stack([lengths[rows] < lab.question.count, lengths[rows]], axis=1).astype(np.float64)
-            short, offers = _estimates(values, rng)
-            found.append(ShortGroup(by=by, group=group, subjects=len(rows), short=short, offers=offers))
+            own = lengths[rows]
+            short = wilson(int((own < lab.question.count).sum()), len(rows))
+            found.append(ShortGroup(by=by, group=group, subjects=len(rows), short=short, offers=_mean(own, rng)))
     return tuple(found)
 
 
-def _estimates(values: NDArray[np.float64], rng: np.random.Generator) -> list[Estimate]:
-    """Their means with intervals; where all are alike, every resample is as they are, and none need be drawn."""
-    if (values == values[0]).all():
-        return [Estimate(value, value, value) for value in values[0].tolist()]
-    return bootstrap_means(values, rng)
+def _mean(lengths: NDArray[np.int64], rng: np.random.Generator) -> Estimate:
+    """Their mean with its interval; where all are alike, every resample is as they are, and none need be drawn."""
+    if (lengths == lengths[0]).all():
+        return Estimate(float(lengths[0]), float(lengths[0]), float(lengths[0]))
+    return bootstrap_means(lengths[:, None].astype(np.float64), rng)[0]
 
 
 def _groups(

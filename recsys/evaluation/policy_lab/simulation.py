@@ -8,6 +8,9 @@ redemptions, which fatigue and caps look at; every list is made by `recsys.decid
 so that a shopper who is shown something new in every place redeems as often as they really do. An offer is redeemed at
 most once, as the real ones are. All arms draw from the same numbers; what is reported is the sum of the chances, which
 has less noise than the draws.
+
+The chance knows nothing of how well an offer suits: rules that bring the eightieth best one look too good by it. What
+that costs is counted beside it, and is not simulated: showings that cover what the shopper really bought afterwards.
 """
 
 from __future__ import annotations
@@ -62,13 +65,27 @@ class Plan:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shoppers:
+    """What is real about S shoppers.
+
+    Args:
+        rates: float64 [S], redemptions a week.
+        wanted: bool [S, O], offers that cover what they went on to buy; all False where that is not known.
+    """
+
+    rates: NDArray[np.float64]
+    wanted: NDArray[np.bool_]
+
+
 @dataclass(slots=True)
 class Log:
-    """What happened to S shoppers in W weeks, each float64 [S, W]; `different`: [S]."""
+    """What happened to S shoppers in W weeks, each float64 [S, W]; `different`: [S]. `right`: showings that suited."""
 
     exposures: NDArray[np.float64]
     repeats: NDArray[np.float64]
     redemptions: NDArray[np.float64]
+    right: NDArray[np.float64]
     different: NDArray[np.float64]
 
 
@@ -77,18 +94,18 @@ def standing(offers: pl.DataFrame) -> pl.DataFrame:
     return offers.drop(name for name in _ALWAYS if name in offers.columns)
 
 
-def simulate(lab: Lab, policy: Policy, arm: str, rates: NDArray[np.float64], plan: Plan) -> Log:
+def simulate(lab: Lab, policy: Policy, arm: str, shoppers: Shoppers, plan: Plan) -> Log:
     """Send lists for some weeks.
 
     Args:
         lab: S shoppers before `standing` offers; nothing of their states is changed.
         policy: With all its rules; `arm` says which to leave out.
         arm: A key of `WITHOUT`.
-        rates: float64 [S], redemptions a week.
+        shoppers: The S of them.
         plan: See there.
     """
     book = lab.book(certain(without(policy, *WITHOUT[arm])))
-    shop = _Shop(lab, book, rates, plan)
+    shop = _Shop(lab, book, shoppers, plan)
     for send in range(plan.weeks * plan.sends):
         shop.send(send)
     shop.log.different[:] = (shop.times > 0).sum(axis=1)
@@ -98,15 +115,16 @@ def simulate(lab: Lab, policy: Policy, arm: str, rates: NDArray[np.float64], pla
 class _Shop:
     """The state of the simulation: what each shopper was shown, and what they did."""
 
-    def __init__(self, lab: Lab, book: OfferBook, rates: NDArray[np.float64], plan: Plan) -> None:
+    def __init__(self, lab: Lab, book: OfferBook, shoppers: Shoppers, plan: Plan) -> None:
         shape = (len(lab.subjects), len(book))
-        self.lab, self.book, self.plan, self.rates = lab, book, plan, rates
+        self.lab, self.book, self.plan, self.shoppers = lab, book, plan, shoppers
         self.states: list[State] = list(lab.states)
         self.times = np.zeros(shape, np.int64)  # shown
         self.in_row = np.zeros(shape, np.int64)  # shown since the last response
         self.used = np.zeros(shape, np.bool_)  # redeemed
         weeks = (len(lab.subjects), plan.weeks)
-        self.log = Log(np.zeros(weeks), np.zeros(weeks), np.zeros(weeks), np.zeros(len(lab.subjects)))
+        exposures, repeats, redemptions, right = (np.zeros(weeks) for _ in range(4))
+        self.log = Log(exposures, repeats, redemptions, right, different=np.zeros(len(lab.subjects)))
         self._categories = _categories(book)
 
     def send(self, number: int) -> None:
@@ -129,13 +147,14 @@ class _Shop:
         self, row: int, offers: NDArray[np.int64], luck: NDArray[np.float64], when: tuple[int, dt.datetime]
     ) -> None:
         week, at = when
-        fresh = self.rates[row] / (self.plan.sends * self.lab.question.count)
+        fresh = self.shoppers.rates[row] / (self.plan.sends * self.lab.question.count)
         chance = np.where(self.used[row, offers], 0, fresh * self.plan.wear ** self.in_row[row, offers])
         redeemed = offers[luck < chance]
         worn = (self.in_row[row, offers] >= self.plan.repeated_after) | self.used[row, offers]
         self.log.exposures[row, week] += len(offers)
         self.log.repeats[row, week] += worn.sum()
         self.log.redemptions[row, week] += chance.sum()
+        self.log.right[row, week] += self.shoppers.wanted[row, offers].sum()
         self.times[row, offers] += 1
         self.in_row[row, offers] += 1
         self.in_row[row, redeemed] = 0

@@ -15,7 +15,7 @@ from recsys.evaluation import options
 from recsys.evaluation.batch import Question
 from recsys.evaluation.inputs import OpenShop, People, Shop
 from recsys.evaluation.policy_lab.lab import Lab
-from recsys.evaluation.policy_lab.lab_options import LabPolicy, LabSeed, read_policy
+from recsys.evaluation.policy_lab.lab_options import Horizon, LabPolicy, LabSeed, read_policy
 from recsys.evaluation.policy_lab.pages.page import publish
 from recsys.evaluation.policy_lab.pages.simulation_page import simulation_report
 from recsys.evaluation.policy_lab.shoppers import draw_shoppers, read_rates
@@ -58,6 +58,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     shoppers: _Shoppers = 200,
     wear: _Wear = 0.8,
     redemptions: _Redemptions = None,
+    horizon: Horizon = 28,
     state: options.StateFile = None,
     channel: options.Channel = "email",
     placement: options.Placement = None,
@@ -82,7 +83,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     lab = Lab.of(OpenShop(shop.scorer, standing(shop.offers), shop.catalogue), population, question, chosen)
     repeated_after = (read.fatigue or Fatigue()).after
     plan = Plan(weeks=weeks, sends=sends, wear=wear, repeated_after=repeated_after, seed=seed)
-    result = run_simulation(lab, read, rates.of(chosen), plan)
+    result = run_simulation(lab, read, rates.of(chosen), plan, horizon=horizon)
     publish(out, "simulation", result, simulation_report(result), json=json)
 
 

@@ -26,6 +26,8 @@ class Setting(_Part, frozen=True, kw_only=True):
     channel: str
     shoppers: int
     responding: int  # of them, with at least one real redemption
+    judged: int  # of them, who really bought something that an offer covers in the days after; 0: it is not known
+    horizon: int  # how many days after
     offers: int
     redemptions_a_week: float  # of a responding shopper, real, on average
     repeated_after: int
@@ -33,12 +35,16 @@ class Setting(_Part, frozen=True, kw_only=True):
 
 
 class Means(_Part, frozen=True, kw_only=True):
-    """Means over shoppers, for the whole time. `change`: minus the arm without both rules, paired."""
+    """Means over shoppers, for the whole time. `change`: minus the arm without both rules, paired.
+
+    `right`: of the showings to the judged, the share that covers what they really bought; null where nobody is.
+    """
 
     exposures: Estimate
     different: Estimate  # offers that a shopper was shown at least once
     repeats: Estimate  # exposures of an offer that had been ignored `repeated_after` times in a row, or was used up
     redemptions: Estimate  # expected: the sum of the chances
+    right: Estimate | None
     change: dict[str, Estimate]
 
 
@@ -58,6 +64,6 @@ class ArmResult(_Part, frozen=True, kw_only=True):
 class SimulationResult(_Part, frozen=True, kw_only=True):
     """`simulation.json`."""
 
-    contract: Annotated[str, msgspec.Meta(pattern=r"^policy-simulation/1$")] = "policy-simulation/1"
+    contract: Annotated[str, msgspec.Meta(pattern=r"^policy-simulation/2$")] = "policy-simulation/2"
     setting: Setting
     arms: tuple[ArmResult, ...]

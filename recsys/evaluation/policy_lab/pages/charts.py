@@ -9,7 +9,8 @@ import polars as pl
 
 from recsys.evaluation.report.drawing import BLUE, GREEN, GREY, INK, ORANGE, Rows, svg
 
-_SERIES: Final = (BLUE, ORANGE, GREEN, GREY, "#7a3e9d")
+_SERIES: Final = (BLUE, ORANGE, GREEN, GREY, "#7a3e9d", "#b3261e", INK)
+_IN_A_ROW: Final = 4  # names of a legend
 _WIDTH: Final = 760
 _LABELS: Final = 320
 _ROW: Final = 26
@@ -31,6 +32,8 @@ def forest(rows: Rows, axis: str, *, zero: float = 0.0) -> str:
     base = alt.Chart(pl.DataFrame(rows)).encode(y=_labels())
     if "series" in rows[0]:
         base = base.encode(color=_colours(), yOffset=alt.YOffset("series:N", sort=None))
+    else:
+        base = base.encode(color=alt.value(BLUE))
     none = alt.Chart(pl.DataFrame({"x": [zero]})).mark_rule(color=INK, strokeDash=[3, 3]).encode(x="x:Q")
     scale = alt.Scale(zero=False)
     interval = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=axis, scale=scale), x2="high:Q")
@@ -38,6 +41,20 @@ def forest(rows: Rows, axis: str, *, zero: float = 0.0) -> str:
     series = len({row.get("series") for row in rows})
     height = (_ROW + 12 * (series - 1)) * len({row["label"] for row in rows}) + 60
     return _drawn(alt.layer(none, interval, point), height)
+
+
+def matrix(rows: Rows) -> str:
+    """A square for each pair of `label` and `other`, the darker the larger `value`, with the number in it."""
+    names = list(dict.fromkeys(row["label"] for row in rows))
+    base = alt.Chart(pl.DataFrame(rows)).encode(
+        y=alt.Y("label:N", sort=names, title=None),
+        x=alt.X("other:N", sort=names, title=None, axis=alt.Axis(orient="top", labelAngle=-30)),
+    )
+    scale = alt.Scale(type="sqrt", range=["#eef3f7", BLUE])
+    cells = base.mark_rect(stroke="white", strokeWidth=2).encode(color=alt.Color("value:Q", scale=scale, legend=None))
+    light = alt.expr(f"sqrt(datum.value) > {0.5 * max(row['value'] for row in rows) ** 0.5} ? 'white' : '{INK}'")
+    numbers = base.mark_text(fontSize=12, color=light).encode(text=alt.Text("value:Q", format=","))
+    return _drawn(alt.layer(cells, numbers), 34 * len(names) + 90)
 
 
 def lines(rows: Rows, across: str, up: str) -> str:
@@ -60,7 +77,8 @@ def _labels() -> alt.Y:
 
 
 def _colours() -> alt.Color:
-    return alt.Color("series:N", sort=None, scale=alt.Scale(range=list(_SERIES)))
+    scale, legend = alt.Scale(range=list(_SERIES)), alt.Legend(columns=_IN_A_ROW)
+    return alt.Color("series:N", sort=None, scale=scale, legend=legend)
 
 
 def _drawn(plot: alt.Chart | alt.LayerChart | alt.FacetChart, height: float) -> str:

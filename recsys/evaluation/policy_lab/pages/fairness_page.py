@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from recsys.evaluation.intervals import RESAMPLES, Estimate
+from recsys.evaluation.intervals import LEVEL, RESAMPLES, Estimate
 from recsys.evaluation.policy_lab.fairness_results import FairnessResult, GroupResult
 from recsys.evaluation.policy_lab.groups import SMALLEST
 from recsys.evaluation.policy_lab.pages.charts import forest
@@ -19,10 +19,11 @@ from recsys.evaluation.policy_lab.pages.views import (
     number,
     percent,
     plain,
+    spoken,
     words,
 )
 from recsys.evaluation.policy_lab.segments import kinds_in_order
-from recsys.evaluation.report.words import PERCENT, day
+from recsys.evaluation.report.words import PERCENT, chance, day
 
 _NAMES: Final = {
     "ndcg": "NDCG",
@@ -49,7 +50,8 @@ def fairness_report(result: FairnessResult) -> Report:
             ),
             (
                 f"Bundle {asked.bundle}. Intervals: 95{PERCENT}, percentile bootstrap over shoppers, {RESAMPLES:,} "
-                f"resamples, seed {asked.seed}; a group and the rest are drawn together. Variety: different offers "
+                f"resamples, seed {asked.seed}; a group and the rest are drawn together. Own full list is a share: "
+                "Wilson's and Newcombe's intervals, Fisher's exact test. Variety: different offers "
                 f"that {SMALLEST} members, drawn with replacement, are shown. The policy's effect: beyond chance, the "
                 "policy minus no rule."
             ),
@@ -60,7 +62,10 @@ def fairness_report(result: FairnessResult) -> Report:
 def _care(result: FairnessResult) -> tuple[str, ...]:
     tested = sum(len(group.figures) for group in result.groups)
     remarks = [
-        f"Of {tested} intervals of 95{PERCENT}, one in twenty misses by chance: a single gap proves little.",
+        (
+            f"Of {tested} intervals of 95{PERCENT}, one in twenty misses by chance. A gap counts where it is left "
+            "after Holm's correction for having looked so often."
+        ),
         (
             "A group that buys less is easier or harder to please for reasons that no policy made. What the policy "
             "does to a group is its effect and what it withholds."
@@ -68,7 +73,7 @@ def _care(result: FairnessResult) -> tuple[str, ...]:
         f"Judged are {result.asked.judged:,} shoppers: those who bought something that an offer covers.",
     ]
     if result.too_small:
-        remarks.append(f"Not told about, with fewer than {SMALLEST} members: {words(result.too_small)}.")
+        remarks.append(f"Not told about, with fewer than {SMALLEST} members: {words(map(spoken, result.too_small))}.")
     return tuple(remarks)
 
 
@@ -126,27 +131,32 @@ def _service(result: FairnessResult) -> Section:
 
 
 def _gaps(result: FairnessResult) -> Section:
-    clear = [
-        (_label(group), _NAMES[name], change(measured.gap, 3))
-        for group in result.groups
-        for name, measured in group.figures.items()
-        if _is_clear(measured.gap)
-    ]
+    every = [(group, name, measured) for group in result.groups for name, measured in group.figures.items()]
+    clear = [one for one in every if one[2].gap.low > 0 or one[2].gap.high < 0]
+    left = [one for one in clear if one[2].holm < 1 - LEVEL]
+    rows = tuple(
+        (_label(group), _NAMES[name], change(measured.gap, 3), chance(measured.holm))
+        for group, name, measured in sorted(clear, key=lambda one: one[2].holm)
+    )
     plots = tuple(
         Plot(
-            forest(rows, f"{name}: the group minus everyone else"),
-            "; ".join(f"{row['label']}: {row['mean']:+.3f}" for row in rows),
-            f"{name}: the group minus everyone else, with 95{PERCENT} intervals.",
+            forest(rows_, f"{name}: the group minus everyone else"),
+            "; ".join(f"{row['label']}: {row['mean']:+.3f}" for row in rows_),
+            f"{name}: the group minus everyone else, with 95{PERCENT} intervals, before any correction.",
         )
         for key, name in _NAMES.items()
-        if (rows := [{"label": _label(group), **_span(group.figures[key].gap)} for group in result.groups])
+        if (rows_ := [{"label": _label(group), **_span(group.figures[key].gap)} for group in result.groups])
     )
+    columns = ("group", "figure", "minus the rest", "p, Holm")
     return Section(
         title="Where groups differ",
-        text=(f"{len(clear)} of the gaps exclude zero." if clear else "No gap excludes zero.",),
-        tables=(Table("fairness-gaps", "Gaps that exclude zero", ("group", "figure", "minus the rest"), tuple(clear)),)
-        if clear
-        else (),
+        text=(
+            (
+                f"{len(clear)} of {len(every)} gaps exclude zero on their own; after Holm's correction for all of them "
+                f"{len(left)} are left (p below {1 - LEVEL:.2f})."
+            ),
+        ),
+        tables=(Table("fairness-gaps", "Gaps that exclude zero, the surest first", columns, rows),) if clear else (),
         plots=plots,
     )
 
@@ -154,7 +164,7 @@ def _gaps(result: FairnessResult) -> Section:
 def _segments(result: FairnessResult) -> Section:
     rows = tuple(
         (
-            one.segments,
+            spoken(one.segments),
             one.kind,
             count(one.number),
             plain(one.beyond),
@@ -184,11 +194,7 @@ def _segments(result: FairnessResult) -> Section:
 
 
 def _label(group: GroupResult) -> str:
-    return f"{group.attribute} {group.group}"
-
-
-def _is_clear(gap: Estimate) -> bool:
-    return gap.low > 0 or gap.high < 0
+    return f"{spoken(group.attribute)}: {group.group}"
 
 
 def _span(estimate: Estimate) -> dict[str, float]:

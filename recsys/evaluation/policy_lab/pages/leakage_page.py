@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from recsys.evaluation.intervals import RESAMPLES
-from recsys.evaluation.policy_lab.leakage import HISTORY, OWN, POPULAR, UNLEARNED
+from recsys.evaluation.policy_lab.leakage import HISTORY, NO_RULES, OWN, POPULAR, REFITTED, SILENT, UNLEARNED
 from recsys.evaluation.policy_lab.leakage_results import LeakageResult, Trait
 from recsys.evaluation.policy_lab.pages.charts import forest
-from recsys.evaluation.policy_lab.pages.views import Plot, Report, Section, Table, change, count, plain, words
+from recsys.evaluation.policy_lab.pages.views import Plot, Report, Section, Table, change, count, plain, spoken, words
 from recsys.evaluation.report.words import EN_DASH, PERCENT, day
+
+_LISTED: Final = 4  # groups of a trait
+_KINDS: Final = (
+    (OWN, "as the policy makes it."),
+    (NO_RULES, "without any rule."),
+    (UNLEARNED, "learn = false for every group of the policy."),
+    (REFITTED, "and the bundle was fitted under that."),
+    (SILENT, "and nothing of any group goes out."),
+    (POPULAR, "what everyone gets: the popular arm's."),
+    (HISTORY, "no list at all: what a thief of the purchases could tell."),
+)
 
 
 def leakage_report(result: LeakageResult) -> Report:
@@ -61,22 +73,17 @@ def _leaks(result: LeakageResult) -> Section:
         alternative = "; ".join(f"{row['label']}, {row['series']}: {row['mean']:.3f}" for row in drawn)
         plots.append(Plot(forest(drawn, "AUC; .5 is guessing", zero=0.5), alternative, "The line is guessing."))
     traits = tuple(
-        (_said(trait), ", ".join(trait.having), count(trait.subjects), f"{100 * trait.share:.0f}")
-        for trait in result.traits
+        (_said(trait), _groups(trait), count(trait.subjects), f"{100 * trait.share:.0f}") for trait in result.traits
     )
     return Section(
         title="How well traits can be read off lists",
         text=(
             (
-                "Own list: as the policy makes it. No rules: without any. Not learned from: learn = false for every "
-                "group of the policy. Bundle refitted: and the bundle was fitted under that. Never offered: and "
-                "nothing of any group goes out. Popularity's list: the popular arm's."
-            ),
-            (
-                "AUC: the chance that somebody who has the trait is scored above somebody who has not. Own list "
-                "minus: how much more the shopper's own list gives away, paired."
+                "AUC: the chance that somebody who has the trait is scored above somebody who has not; .5 is guessing, "
+                "1 is knowing. Own list minus: how much more the shopper's own list gives away, paired."
             ),
         ),
+        terms=_KINDS,
         tables=(
             _in_short(result, names),
             Table("leakage", "AUC by trait and list", ("trait", "list", "AUC", "own list minus"), rows),
@@ -132,11 +139,22 @@ def _facts(result: LeakageResult) -> tuple[str, ...]:
             f"Bundle {asked.bundle}.{bundle} Traits: the upper bands, cut where the halves are nearest to equal; "
             "without numbers, the largest group against the others."
         ),
-        f"Intervals: 95{PERCENT}, percentile bootstrap over shoppers, {RESAMPLES:,} resamples, seed {asked.seed}.",
+        (
+            f"Intervals: 95{PERCENT}, percentile bootstrap over shoppers, {RESAMPLES:,} resamples, seed {asked.seed}. "
+            "The guesses stand while shoppers are drawn, no fit is made again: what another attacker with other "
+            "shoppers would find scatters more."
+        ),
     )
 
 
 def _said(trait: Trait) -> str:
     if trait.attribute.startswith("buys "):
         return trait.attribute
-    return f"{trait.attribute}: {words(trait.having[:1] + (('more',) if len(trait.having) > 1 else ()))}"
+    return f"{spoken(trait.attribute)}: {words(trait.having[:1] + (('more',) if len(trait.having) > 1 else ()))}"
+
+
+def _groups(trait: Trait) -> str:
+    """Those that have it; of many bands the ends."""
+    if len(trait.having) > _LISTED:
+        return f"{trait.having[0]} to {trait.having[-1]}"
+    return ", ".join(trait.having)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from recsys.evaluation.intervals import RESAMPLES
-from recsys.evaluation.policy_lab.pages.charts import bars, forest
+from recsys.evaluation.policy_lab.pages.charts import bars, forest, matrix
+from recsys.evaluation.policy_lab.pages.plain import in_words
 from recsys.evaluation.policy_lab.pages.views import (
     METRIC_NAMES,
     Plot,
@@ -33,12 +34,16 @@ ABOUT_METRICS: Final = (
 
 def replay_report(result: ReplayResult) -> Report:
     """The page and its tables."""
-    asked = result.asked
-    versions = " against ".join(policy.policy_version for policy in result.policies)
-    sections = [_guards(result.policies), _quality(result)]
+    asked, called = result.asked, _called(result)
+    versions = result.policies[0].policy_version
+    if len(result.policies) > 1:
+        versions = f"First policy {versions}, other policy {result.policies[1].policy_version}"
+    sections = [_guards(result, called), _quality(result, called)]
+    if result.side_by_side is not None:
+        sections.insert(0, _says(result.side_by_side))
     if result.rules:
         sections.append(_rules(result.rules, asked))
-    sections.append(_short(result.policies))
+    sections.append(_short(result.policies, called))
     if result.side_by_side is not None:
         sections.append(_side_by_side(result.side_by_side, asked))
     return Report(
@@ -56,10 +61,17 @@ def replay_report(result: ReplayResult) -> Report:
                 f"Judged: the {asked.judged:,} shoppers who could be sent something and bought something that an "
                 f"offer covers in the {asked.horizon} days from {day(asked.as_of)}. Intervals: 95{PERCENT}, "
                 f"percentile bootstrap over shoppers, {RESAMPLES:,} resamples, seed {asked.seed}; differences are "
-                "paired."
+                "paired. Shares of short lists: Wilson's interval."
             ),
         ),
     )
+
+
+def _called(result: ReplayResult) -> list[str]:
+    """What the policies are called in tables: where there are two, their hashes would tell nobody which is which."""
+    if len(result.policies) == 1:
+        return [result.policies[0].policy_version]
+    return ["First policy", "Other policy"]
 
 
 def _care(result: ReplayResult) -> tuple[str, ...]:
@@ -79,40 +91,38 @@ def _care(result: ReplayResult) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def _guards(policies: Sequence[PolicyReplay]) -> Section:
+def _says(both: SideBySide) -> Section:
+    rows = tuple((one.where, one.before or EN_DASH, one.after or EN_DASH) for one in both.says)
+    return Section(
+        title="What the policies say differently",
+        text=() if rows else ("Nothing.",),
+        tables=(Table("says", "By key of the policy file", ("key", "first policy", "other policy"), rows),)
+        if rows
+        else (),
+    )
+
+
+def _guards(result: ReplayResult, called: Sequence[str]) -> Section:
+    asked, policies = result.asked, list(zip(called, result.policies, strict=True))
+    pairs = f"of {asked.subjects * asked.offers:,} pairs of a shopper and an offer"
     tables = [
         Table(
-            name="guards" if number_ == 0 else "guards-against",
-            caption=f"{policy.policy_version}: pairs of a shopper and an offer",
+            name="guards" if policy is result.policies[0] else "guards-against",
+            caption=f"{name}: withheld {pairs}",
             columns=("guard", "alone", "first to withhold", "nothing else withholds"),
             rows=tuple((one.rule, count(one.alone), count(one.first), count(one.last)) for one in policy.guards),
         )
-        for number_, policy in enumerate(policies)
+        for name, policy in policies
     ]
-    overlaps = [
-        Table(
-            name="overlaps",
-            caption=f"{policy.policy_version}: withheld by both",
-            columns=("guards", "pairs"),
-            rows=tuple((" and ".join(one.rules), count(one.both)) for one in policy.overlaps),
-        )
-        for policy in policies[:1]
-        if policy.overlaps
-    ]
-    rows = [
-        {"label": guard.rule, "series": policy.policy_version, "value": guard.alone}
-        for policy in policies
-        for guard in policy.guards
-    ]
-    plots = []
-    if rows:
-        alternative = "; ".join(f"{row['series']}, {row['label']}: {row['value']:,}" for row in rows)
-        plots.append(Plot(bars(rows, "pairs withheld"), alternative, "What each guard would withhold on its own."))
+    first = result.policies[0]
+    if first.overlaps:
+        rows = tuple((" and ".join(one.rules), count(one.both)) for one in first.overlaps)
+        tables.append(Table("overlaps", f"{called[0]}: withheld by both", ("guards", "pairs"), rows))
     passed = "; ".join(
-        f"{policy.policy_version}: "
-        + (", ".join(f"{rule} {held:,}" for rule, held in policy.passed_over.items()) or "nothing")
-        for policy in policies
+        f"{name}: " + (", ".join(f"{rule} {held:,}" for rule, held in policy.passed_over.items()) or "nothing")
+        for name, policy in policies
     )
+    rules = (rule for policy in result.policies for rule in (*(one.rule for one in policy.guards), *policy.passed_over))
     return Section(
         title="What each guard withholds",
         text=(
@@ -122,20 +132,45 @@ def _guards(policies: Sequence[PolicyReplay]) -> Section:
             ),
             f"Passed over for places in a list: {passed}.",
         ),
-        tables=(*tables, *overlaps),
-        plots=tuple(plots),
+        terms=in_words((*rules, *(rule.rule for rule in result.rules))),
+        tables=tuple(tables),
+        plots=tuple(_guards_drawn(policies)),
     )
 
 
-def _quality(result: ReplayResult) -> Section:
-    rows = []
-    for policy in result.policies:
-        for metric, name in METRIC_NAMES.items():
-            if metric in policy.quality:
-                rows.append((policy.policy_version, name, plain(policy.quality[metric]), change(policy.effect[metric])))
+def _guards_drawn(policies: Sequence[tuple[str, PolicyReplay]]) -> Iterator[Plot]:
+    rows = [
+        {"label": guard.rule, "series": name, "value": guard.alone}
+        for name, policy in policies
+        for guard in policy.guards
+    ]
+    if rows:
+        alternative = "; ".join(f"{row['series']}, {row['label']}: {row['value']:,}" for row in rows)
+        yield Plot(bars(rows, "pairs withheld"), alternative, "What each guard would withhold on its own.")
+    name, policy = policies[0]
+    squares = [{"label": one.rule, "other": one.rule, "value": one.alone} for one in policy.guards]
+    for overlap in policy.overlaps:
+        for label, other in (overlap.rules, overlap.rules[::-1]):
+            squares.append({"label": label, "other": other, "value": overlap.both})
+    if policy.overlaps:
+        alternative = "; ".join(f"{' and '.join(one.rules)}: {one.both:,}" for one in policy.overlaps)
+        yield Plot(
+            matrix(squares),
+            alternative,
+            f"{name}: pairs that two guards both withhold; on the diagonal, each.",
+        )
+
+
+def _quality(result: ReplayResult, called: Sequence[str]) -> Section:
+    rows = [
+        (name, said, plain(policy.quality[metric]), change(policy.effect[metric]))
+        for name, policy in zip(called, result.policies, strict=True)
+        for metric, said in METRIC_NAMES.items()
+        if metric in policy.quality
+    ]
     lengths = tuple(
-        (policy.policy_version, count(policy.full), count(policy.short), count(policy.empty))
-        for policy in result.policies
+        (name, count(policy.full), count(policy.short), count(policy.empty))
+        for name, policy in zip(called, result.policies, strict=True)
     )
     return Section(
         title="What it costs",
@@ -198,38 +233,39 @@ def _rules(rules: Sequence[RuleEffect], asked: Asked) -> Section:
     )
 
 
-def _short(policies: Sequence[PolicyReplay]) -> Section:
+def _short(policies: Sequence[PolicyReplay], called: Sequence[str]) -> Section:
     tables = tuple(
         Table(
             "short-lists" if place == 0 else "short-lists-against",
-            f"{policy.policy_version}: shoppers who agreed to the channel; no group of fewer than five",
+            f"{name}: shoppers who agreed to the channel; no group of fewer than five",
             ("shoppers", "group", "how many", "short lists, %", "offers in a list"),
             tuple(
                 (one.by, one.group, count(one.subjects), percent(one.short), number(one.offers))
                 for one in policy.short_lists
             ),
         )
-        for place, policy in enumerate(policies)
+        for place, (name, policy) in enumerate(zip(called, policies, strict=True))
     )
     return Section(title="Who gets short lists", tables=tables)
 
 
 def _side_by_side(both: SideBySide, asked: Asked) -> Section:
-    differences = tuple((METRIC_NAMES[metric], change(estimate, 5)) for metric, estimate in both.difference.items())
+    changed = f"{both.changed:,} of {asked.subjects:,} lists change ({share(both.changed, asked.subjects)}{PERCENT})"
+    differences = tuple(
+        (said, change(both.difference[metric], 5)) for metric, said in METRIC_NAMES.items() if metric in both.difference
+    )
     movers = tuple((one.offer_id, one.title, count(one.before), count(one.after)) for one in both.movers)
+    tables = [
+        Table("difference", f"The other policy minus the first; {changed}", ("metric", "difference"), differences)
+    ]
+    if movers:
+        columns = ("offer", "title", "before", "after")
+        tables.append(Table("movers", "Offers that move most: places in lists", columns, movers))
+    kept = f" Of a changed list, {100 * both.kept.mean:.0f}{PERCENT} of the offers stay." if both.changed else ""
     return Section(
         title="The other policy against the first",
-        text=(
-            (
-                f"The lists of {both.changed:,} of {asked.subjects:,} shoppers change "
-                f"({share(both.changed, asked.subjects)}{PERCENT}). Of a changed list, {percent(both.kept)}{PERCENT} "
-                "of the offers stay."
-            ),
-        ),
-        tables=(
-            Table("difference", "The other policy minus the first", ("metric", "difference"), differences),
-            Table("movers", "Offers that move most: places in lists", ("offer", "title", "before", "after"), movers),
-        ),
+        text=(f"{changed}.{kept} Whose they are: --changed writes their tokens to a file.",),
+        tables=tuple(tables),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from recsys.evaluation.intervals import RESAMPLES
 from recsys.evaluation.policy_lab.pages.charts import lines
-from recsys.evaluation.policy_lab.pages.views import Plot, Report, Section, Table, change, number, whole_change
+from recsys.evaluation.policy_lab.pages.views import Plot, Report, Section, Table, change, number, percent, whole_change
 from recsys.evaluation.policy_lab.simulation_results import ArmResult, Setting, SimulationResult
 from recsys.evaluation.report.words import EN_DASH, PERCENT, day
 
@@ -30,6 +30,12 @@ def simulation_report(result: SimulationResult) -> Report:
             (
                 "A rest does not refresh anybody here: an offer that comes back is as worn as it went. If people "
                 "forget, resting is worth more than shown."
+            ),
+            (
+                "Any offer is as likely to be redeemed as any other here, however well it suits: the eightieth best "
+                "as the best. Rules that bring in the next best look too good by it. “Right” says what that costs: "
+                "the share of the showings that covers what the shopper really bought"
+                + (f" in the {setting.horizon} days after." if setting.judged else "; it is not known here.")
             ),
             "Shoppers who ignored everything in the real year ignore everything here.",
         ),
@@ -103,7 +109,7 @@ def _results(setting: Setting, arms: list[ArmResult], wear: float) -> Section:
             Table(
                 f"simulation-{name}",
                 f"A shopper, in {setting.weeks} weeks ({tired})",
-                ("rules", "showings", "different offers", "repeats", "redemptions"),
+                ("rules", "showings", "different offers", "repeats", "redemptions", "right, %"),
                 tuple(_row(arm, "all") for arm in arms),
             ),
             Table(
@@ -125,6 +131,7 @@ def _row(arm: ArmResult, kind: str) -> tuple[str, ...]:
         number(means.different, 0),
         number(means.repeats, 0),
         number(means.redemptions, 3),
+        EN_DASH if means.right is None else percent(means.right),
     )
 
 

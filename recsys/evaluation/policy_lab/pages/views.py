@@ -63,10 +63,19 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page."""
+    """A part of a page.
+
+    Args:
+        title: Its heading.
+        text: Paragraphs.
+        terms: What words in it mean: the word, and a sentence.
+        tables: Its tables.
+        plots: Its drawings, after the tables.
+    """
 
     title: str
     text: tuple[str, ...] = ()
+    terms: tuple[tuple[str, str], ...] = ()
     tables: tuple[Table, ...] = ()
     plots: tuple[Plot, ...] = ()
 
@@ -132,6 +141,11 @@ def whole_change(estimate: Estimate) -> str:
 def number(estimate: Estimate, places: int = 1) -> str:
     """`9.6 [9.5, 9.7]`."""
     return f"{estimate.mean:.{places}f} [{estimate.low:.{places}f}, {estimate.high:.{places}f}]"
+
+
+def spoken(name: str) -> str:
+    """A name from the data as it is said: `household_size` is `household size`."""
+    return name.replace("_", " ")
 
 
 def words(items: Iterable[str]) -> str:
