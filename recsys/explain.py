@@ -16,6 +16,8 @@ from recsys.contracts.manifest import Level
 from recsys.history import ItemIndex
 from recsys.offer_book import OfferBook
 
+Named = list[tuple[str, float]]  # sentences, and what each adds
+
 _NAMED: Final = 2  # past purchases named for an offer; the rest is one addend
 
 
@@ -44,7 +46,7 @@ class Names:
         return cls(tuple(None if gone else text for gone, text in zip(hidden.tolist(), texts, strict=True)))
 
 
-def most_telling(items: NDArray[np.int64], addends: NDArray[np.float32], names: Names) -> list[list[tuple[str, float]]]:
+def most_telling(items: NDArray[np.int64], addends: NDArray[np.float32], names: Names) -> list[Named]:
     """For each of A scores, what of the history adds most to it and may be named: its name, and what it adds.
 
     Args:
@@ -54,7 +56,7 @@ def most_telling(items: NDArray[np.int64], addends: NDArray[np.float32], names: 
     """
     nameable = names.nameable[np.minimum(items, len(names.labels))]
     left = np.where(nameable & (addends > 0), addends, np.float32(0))
-    found: list[list[tuple[str, float]]] = [[] for _ in left]
+    found: list[Named] = [[] for _ in left]
     rows = np.arange(len(left))
     for _ in range(min(_NAMED, len(items))):
         best = left.argmax(axis=1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.contracts.decision import Decision, DecisionRequest
 from recsys.contracts.state import State
 from recsys.contracts.statistics import popularity_column
-from recsys.decide import ModelScores, Scores, Versions, decide, offer_scores
+from recsys.decide import ModelScores, Scores, Taken, Versions, decide, offer_scores
 from recsys.explain import Names
 from recsys.guards import Situation
 from recsys.guards.past_purchase_trap import without_trapped
@@ -26,6 +26,7 @@ from recsys.scorer import Scorer
 from recsys.why_not import WhyNot, why_not
 
 _POPULARITY: Final = popularity_column(30)
+_TOGETHER: Final = 4  # subjects whose scores are taken apart in one run: more share a run's costs, and ask for more
 
 
 class Recommender:
@@ -60,7 +61,7 @@ class Recommender:
             rng: Names the decisions, and seeds what the policy leaves to chance.
         """
         situation = Situation(requests, states, histories, self.book, at)
-        return decide(situation, self._scores(situation), self._versions, rng)
+        return decide(situation, self._scores(situation, situation.ranked), self._versions, rng)
 
     def why_not(
         self, request: DecisionRequest, history: Histories, state: State, offer_id: str, *, at: dt.datetime
@@ -71,27 +72,33 @@ class Recommender:
             ContractError: There is no such offer.
         """
         situation = Situation([request], [state], history, self.book, at)
-        return why_not(situation, self._scores(situation), offer_id)
+        return why_not(situation, self._scores(situation, situation.ranked), offer_id)
 
     def scores(self, situation: Situation) -> Scores:
         """The offers' scores before any guard: `recsys.decide.rank` makes of them the very lists that `decide` makes.
 
+        Of everyone, whatever they agreed to: what if they had is a question of the policy lab.
+
         Args:
             situation: B subjects before this recommender's offers.
         """
-        model = self._scores(situation)
+        model = self._scores(situation, np.ones(len(situation.requests), np.bool_))
         return offer_scores(model, coverage(situation, model.learned, model.candidates))
 
-    def _scores(self, situation: Situation) -> ModelScores:
-        """Score what of the histories may be learned from."""
+    def _scores(self, situation: Situation, wanted: NDArray[np.bool_]) -> ModelScores:
+        """Score what of the histories of the `wanted` subjects [B] may be learned from; the others are not known."""
         learned = without_trapped(situation)
-        folded = self.scorer.fold(learned, self._codes, as_of=situation.today)
+        own = learned.where(wanted[learned.rows_of])
+        folded = self.scorer.fold(own, self._codes, as_of=situation.today)
+        rows = np.flatnonzero(folded.known)
+        items = np.full((len(folded), len(self._map.candidates)), -np.inf, np.float32)
+        items[rows] = self.scorer.score(folded.rows(rows), self._map.candidates)
         return ModelScores(
             candidates=self._map,
-            items=self.scorer.score(folded, self._map.candidates),
+            items=items,
             popular=self._popular,
             known=folded.known,
-            learned=learned,
+            learned=own,
             names=self._names,
             addends=_Addends(self.scorer, folded),
         )
@@ -99,14 +106,23 @@ class Recommender:
 
 @dataclass(frozen=True, slots=True)
 class _Addends:
-    """Takes scores apart, for the few offers that stand in a list."""
+    """Takes scores apart, for the few offers that stand in lists."""
 
     scorer: Scorer
     folded: ModelHistories
 
-    def __call__(self, row: int, asked: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        own = self.folded.rows(slice(row, row + 1))
-        return own.items[0], self.scorer.contributions(own, asked)[0]
+    def __call__(self, rows: NDArray[np.int64], asked: Sequence[NDArray[np.int64]]) -> list[Taken]:
+        """A few subjects of about the same length in one run; each run takes apart what any of them asks for."""
+        found: dict[int, Taken] = {}
+        order = np.argsort(self.folded.lengths[rows], kind="stable")
+        for start in range(0, len(order), _TOGETHER):
+            part = order[start : start + _TOGETHER].tolist()
+            together = np.unique(np.concatenate([asked[number] for number in part]))
+            own = self.folded.rows(rows[part])
+            addends = self.scorer.contributions(own, together)
+            for place, number in enumerate(part):
+                found[number] = own.items[place], addends[place, np.searchsorted(together, asked[number])]
+        return [found[number] for number in range(len(rows))]
 
 
 def _popularity(scorer: Scorer) -> NDArray[np.float32]:
