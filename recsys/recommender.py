@@ -22,6 +22,7 @@ from recsys.model_histories import ModelHistories
 from recsys.model_items import catalogue_map
 from recsys.offer_book import OfferBook
 from recsys.pooling import CandidateMap, coverage
+from recsys.rank import judge
 from recsys.scorer import Scorer
 from recsys.why_not import WhyNot, why_not
 
@@ -61,7 +62,7 @@ class Recommender:
             rng: Names the decisions, and seeds what the policy leaves to chance.
         """
         situation = Situation(requests, states, histories, self.book, at)
-        return decide(situation, self._scores(situation, situation.ranked), self._versions, rng)
+        return decide(situation, self._scores_that_matter(situation), self._versions, rng)
 
     def why_not(
         self, request: DecisionRequest, history: Histories, state: State, offer_id: str, *, at: dt.datetime
@@ -72,7 +73,7 @@ class Recommender:
             ContractError: There is no such offer.
         """
         situation = Situation([request], [state], history, self.book, at)
-        return why_not(situation, self._scores(situation, situation.ranked), offer_id)
+        return why_not(situation, self._scores_that_matter(situation), offer_id)
 
     def scores(self, situation: Situation) -> Scores:
         """The offers' scores before any guard: `recsys.decide.rank` makes of them the very lists that `decide` makes.
@@ -82,17 +83,28 @@ class Recommender:
         Args:
             situation: B subjects before this recommender's offers.
         """
-        model = self._scores(situation, np.ones(len(situation.requests), np.bool_))
+        subjects, offers = situation.shape
+        model = self._scores(situation, np.ones(subjects, np.bool_), np.ones(offers, np.bool_))
         return offer_scores(model, coverage(situation, model.learned, model.candidates))
 
-    def _scores(self, situation: Situation, wanted: NDArray[np.bool_]) -> ModelScores:
-        """Score what of the histories of the `wanted` subjects [B] may be learned from; the others are not known."""
+    def _scores_that_matter(self, situation: Situation) -> ModelScores:
+        """Score for those whose list may be their own, and only what the guards leave to at least one of them.
+
+        Guards look at no score, so that they may be asked before; no verdict is taken from here.
+        """
+        left = np.zeros(len(self.book), np.bool_)
+        for rows in situation.parts():
+            left |= judge(situation.part(rows)).allowed[situation.ranked[rows]].any(axis=0)
+        return self._scores(situation, situation.ranked, left)
+
+    def _scores(self, situation: Situation, ranked: NDArray[np.bool_], offers: NDArray[np.bool_]) -> ModelScores:
+        """Score some offers [O] for some subjects [B], by what of their histories may be learned from."""
         learned = without_trapped(situation)
-        own = learned.where(wanted[learned.rows_of])
+        own = learned.where(ranked[learned.rows_of])
         folded = self.scorer.fold(own, self._codes, as_of=situation.today)
-        rows = np.flatnonzero(folded.known)
+        rows, places = np.flatnonzero(folded.known), np.unique(self._map.of_offer.take(np.flatnonzero(offers))[0])
         items = np.full((len(folded), len(self._map.candidates)), -np.inf, np.float32)
-        items[rows] = self.scorer.score(folded.rows(rows), self._map.candidates)
+        items[np.ix_(rows, places)] = self.scorer.score(folded.rows(rows), self._map.candidates[places])
         return ModelScores(
             candidates=self._map,
             items=items,

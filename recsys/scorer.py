@@ -32,7 +32,7 @@ AFFINITIES: Final = "affinities"  # float32 [batch, recalled]; folded-in scores
 CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; each row sums to the affinity
 
 BATCH: Final = 256  # subjects for callers to score in one call
-_TOGETHER: Final = 32  # of them in one run of the graph: a batch is as long as its longest history
+_TOGETHER: Final = 16  # of them in one run of the graph: a batch is as long as its longest history
 
 
 class Scorer:
@@ -103,9 +103,7 @@ class Scorer:
 
     def contributions(self, histories: ModelHistories, items: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32 [B, N, L]: what each model item of the history adds to each item's affinity; sums to it."""
-        asked = np.repeat(items, 2) if len(items) == 1 else items  # kernels sum a single row in another order
-        found = self._run(CONTRIBUTIONS, histories, {EXPLAINED: asked}, (len(asked), histories.items.shape[1]))
-        return found[:, : len(items)]
+        return self._run(CONTRIBUTIONS, histories, {EXPLAINED: items}, (len(items), histories.items.shape[1]))
 
     def _run(
         self,
@@ -134,7 +132,7 @@ class Scorer:
 
 def _alike(histories: ModelHistories) -> Iterator[tuple[NDArray[np.int64], ModelHistories]]:
     """A few histories at a time, of about the same length, each with its positions."""
-    if len(histories) <= _TOGETHER:
+    if 0 < len(histories) <= _TOGETHER:
         yield np.arange(len(histories)), histories
         return
     order = np.argsort(histories.lengths, kind="stable")
