@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help demo serve-demo test test-fast check format prove bench policy-lab results lock clean
+.PHONY: help demo serve-demo test test-fast check format prove mutants bench policy-lab results lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -41,6 +41,9 @@ prove: $(READY) ## caps under 8 processes; every guard against plain loops: ten 
 	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_caps.py
 	PYTHONPATH=tests $(BIN)/python tests/prove/prove_guards.py --work build/prove
 	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_service.py --work build/prove-service
+
+mutants: $(READY) ## change the guards in one place at a time and list what no test notices; an hour at a time, goes on where it stopped
+	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_mutants.py --work build/mutants
 
 bench: $(READY) ## the speed claims, as ratios from one run on this machine
 	$(BIN)/python -m benchmarks
