@@ -60,7 +60,7 @@ def most_telling(items: NDArray[np.int64], addends: NDArray[np.float32], names: 
         names: What may be called by name.
     """
     nameable = names.nameable[np.minimum(items, len(names.labels))]
-    left = np.where(nameable & (addends > 0), addends, np.float32(0))
+    left = np.where(nameable, addends, np.float32(0))
     found: list[dict[str, float]] = [{} for _ in left]
     rows = np.arange(len(left))
     for _ in range(min(_NAMED, len(items))):

@@ -53,6 +53,6 @@ def make_catalogue(products: pl.DataFrame) -> pl.DataFrame:
         pl.col("product_id").cast(pl.String).alias("item"),
         pl.when(merchandise).then(path).alias("category"),
         pl.concat_str("title", size, separator=", ", ignore_nulls=True),
-        pl.when(merchandise).then(pl.col("category_title")),
+        pl.when(merchandise & path.is_not_null()).then(pl.col("category_title")),
         pl.format("{} {}", "brand", "manufacturer_id").alias("brand"),
     )
