@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,15 @@ from recsys.history import Histories, histories
 from recsys.model_histories import ModelHistories
 from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy.document import Group, OnlyIfPurchased, Policy
+from recsys.pooling import CandidateMap
+from recsys.ragged import Ragged
 from recsys.rank import rank
 from recsys.recommender import Recommender
 from recsys.scorer import Scorer
 
 MODELS = Path(__file__).parents[2] / "models"
 AT = dt.datetime(2025, 3, 1, 9, tzinfo=dt.UTC)
-ITEMS = ("milk", "butter", "rolls", "apples", "coffee", "tea", "candles", "honey")
+ITEMS = ("milk", "butter", "rolls", "apples", "coffee", "tea", "candles", "honey", "matches")  # the last is new
 PROFILED = State(consents=frozenset({"profiling", "channel:email"}))
 CANDLES = Policy(
     version=1,
@@ -106,7 +109,7 @@ def test_a_history_is_scored_for_nobody_whose_list_is_not_made_by_it(book: Offer
 def test_what_the_guards_leave_to_nobody_is_not_scored(book: OfferBook) -> None:
     scorer = Listening()
     decided(Recommender(scorer, book), bought(book, ("milk",), ("coffee", "tea")), [PROFILED, PROFILED])
-    assert scorer.asked == [(2, set(ITEMS) - {"candles"})]
+    assert scorer.asked == [(2, set(ITEMS) - {"candles", "matches"})]
 
 
 def test_lists_are_those_that_scores_of_everything_for_everyone_make(book: OfferBook) -> None:
@@ -134,3 +137,21 @@ def test_reasons_sum_to_the_score_however_many_are_decided_for_together(book: Of
         assert named & {item.title() for item in ITEMS} <= {item.title() for item in baskets[number]}
         for item in decision.items:
             assert sum(reason.contribution for reason in item.reasons) == pytest.approx(item.score, abs=1e-6)
+
+
+def test_what_only_the_history_knows_is_scored_by_it_and_names_nothing_else(book: OfferBook) -> None:
+    recommender = Recommender(Listening(), book)
+    (decision,) = decided(recommender, bought(book, ("matches", "milk", "tea")), [PROFILED])
+    (matches,) = (item for item in decision.items if item.offer_id == "matches")
+    coverage = sum(2 ** (-7 * week / 84) for week in range(1, 6))
+    assert matches.score == pytest.approx(math.log1p(coverage), abs=1e-6)
+    assert [reason.code for reason in matches.reasons] == ["bought", "other"]
+    assert matches.reasons[1].contribution == pytest.approx(0, abs=1e-6)
+
+
+def test_an_offer_of_which_the_model_knows_nothing_has_no_best_item() -> None:
+    items = [np.array([1, 0]), np.array([2]), np.array([0, 2])]
+    candidates = CandidateMap.from_items(items, np.array([7, 9, -1], np.int32), Ragged.of([[0, 2], [0], [1, 2]]))
+    scores = np.array([[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]], np.float32)
+    rows, offers = np.array([0, 0, 0, 1, 2, 2]), np.array([0, 1, 2, 0, 0, 1])
+    assert candidates.best(scores, rows, offers) == [9, -1, 7, 7, 7, -1]
