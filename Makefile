@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help demo serve-demo test test-fast check audit format prove soak bench policy-lab results lock clean
+.PHONY: help demo serve-demo test test-fast check audit format prove mutants soak bench policy-lab results lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -49,6 +49,9 @@ prove: $(READY) ## caps under 8 processes; every guard against plain loops: ten 
 soak: $(READY) ## the service under fire: twice its capacity for five minutes, and thousands of made-up requests
 	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_overload.py --work build/soak-overload
 	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_contract.py --work build/soak-contract
+
+mutants: $(READY) ## change the guards in one place at a time and list what no test notices; an hour at a time, goes on where it stopped
+	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_mutants.py --work build/mutants
 
 bench: $(READY) ## the speed claims, as ratios from one run on this machine
 	$(BIN)/python -m benchmarks

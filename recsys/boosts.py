@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recsys.history import ItemIndex
 from recsys.policy import Placement, Policy
 from recsys.policy.document import Lift
+from recsys.policy.findings import Finding, sentences
 from recsys.ragged import Ragged
 
 
@@ -47,3 +48,19 @@ def _named(offers: pl.DataFrame, lift: Lift) -> NDArray[np.bool_]:
     if "campaign" in offers.columns:
         named |= offers["campaign"].is_in(list(lift.campaigns)).fill_null(value=False)
     return named.to_numpy()
+
+
+def unmatched_lifts(offers: pl.DataFrame, policy: Policy) -> tuple[str, ...]:
+    """One sentence, with line and column, for each offer and campaign that a lift names and `offers` lacks."""
+    known = {
+        "offers": frozenset(offers["offer_id"]),
+        "campaigns": frozenset(offers["campaign"]) if "campaign" in offers.columns else frozenset(),
+    }
+    findings = [
+        Finding(("boosts", "lift", i, kind, j), f"no {kind.removesuffix('s')} {name!r} among the offers")
+        for i, lift in enumerate(policy.boosts.lift)
+        for kind, names in known.items()
+        for j, name in enumerate(getattr(lift, kind))
+        if name not in names
+    ]
+    return sentences(policy, findings)

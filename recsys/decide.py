@@ -6,14 +6,14 @@ requests, histories, states, offers, catalogue, policy, time), what the model sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.decision import Decision, Fill, RankedOffer, Reason
-from recsys.explain import Names, most_telling, personal_reasons, popular_reasons, segment_reasons, with_boost
+from recsys.explain import Named, Names, most_telling, personal_reasons, popular_reasons, segment_reasons, with_boost
 from recsys.fallback import matches, segment_scores
 from recsys.guards import Situation
 from recsys.history import Histories
@@ -22,7 +22,8 @@ from recsys.rank import Ranking, Scores, rank
 
 __all__ = ["ModelScores", "Ranking", "Scores", "Versions", "decide", "offer_scores", "rank"]
 
-Addends = Callable[[int, NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.float32]]]
+Taken = tuple[NDArray[np.int64], NDArray[np.float32]]
+Addends = Callable[[NDArray[np.int64], Sequence[NDArray[np.int64]]], Sequence[Taken]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,9 @@ class ModelScores:
         known: bool [B], whose history the model can use.
         learned: What of the histories the scorer saw; coverage is counted from it.
         names: What may be called by name in a reason.
-        addends: For a subject and some model items (int64 [A], ascending): the history's model items, int64 [L], and
-            what each adds to each of the scores, float32 [A, L]. None: reasons name no purchase.
+        addends: For N subjects (int64 [N]) and some model items of each (int64 [A], ascending): of each, the history's
+            model items, int64 [L], and what they add to each of the scores, float32 [A, L]. None: reasons name no
+            purchase.
     """
 
     candidates: CandidateMap
@@ -128,6 +130,7 @@ class _Reasons:
         scores: Those of the offers, before any boost.
         covered: float32 [B, O], the histories' coverage of the offers.
         best: For each place of each list, the model item that gave the offer its score, -1 for none.
+        named: For each list and each of these items, the purchases that may be named.
     """
 
     situation: Situation
@@ -135,6 +138,7 @@ class _Reasons:
     scores: Scores
     covered: NDArray[np.float32]
     best: Sequence[Sequence[int]]
+    named: Sequence[Mapping[int, Named]]
 
     @classmethod
     def of(
@@ -150,9 +154,12 @@ class _Reasons:
         offers = np.concatenate([np.empty(0, np.int64), *(ranking.offers for ranking in rankings)])
         best = model.candidates.best(model.items, np.repeat(np.arange(len(sizes)), sizes), offers)
         ends = np.cumsum(sizes).tolist()
-        return cls(
-            situation, model, scores, covered, [best[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-        )
+        of_list = [best[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+        asked = [
+            sorted({item for item in items if item >= 0}) if ranking.source is Fill.PERSONAL else []
+            for items, ranking in zip(of_list, rankings, strict=True)
+        ]
+        return cls(situation, model, scores, covered, of_list, _named(model, asked))
 
     def of_list(self, row: int, ranking: Ranking) -> list[tuple[Reason, ...]]:
         """The reasons of one list, place by place."""
@@ -174,16 +181,20 @@ class _Reasons:
     def _personal(self, row: int, offers: NDArray[np.int64], scores: Sequence[float]) -> list[tuple[Reason, ...]]:
         covered = np.log1p(self.covered[row, offers].astype(np.float64))
         covered[self.situation.book.unnamed[offers]] = 0
-        named = self._named(row)
+        named = self.named[row]
         return [
             personal_reasons(score, addend, named.get(item, ()))
             for score, addend, item in zip(scores, covered.tolist(), self.best[row], strict=True)
         ]
 
-    def _named(self, row: int) -> dict[int, list[tuple[str, float]]]:
-        """The purchases that may be named, for each model item that gave an offer its score."""
-        asked = sorted({item for item in self.best[row] if item >= 0})
-        if self.model.addends is None or not asked:
-            return {}
-        items, addends = self.model.addends(row, np.array(asked, np.int64))
-        return dict(zip(asked, most_telling(items, addends, self.model.names), strict=True))
+
+def _named(model: ModelScores, asked: Sequence[Sequence[int]]) -> list[dict[int, Named]]:
+    """For each subject and each model item that is asked for, the purchases that may be named."""
+    named: list[dict[int, Named]] = [{} for _ in asked]
+    rows = [row for row, items in enumerate(asked) if items]
+    if model.addends is None or not rows:
+        return named
+    taken = model.addends(np.array(rows, np.int64), [np.array(asked[row], np.int64) for row in rows])
+    for row, (items, addends) in zip(rows, taken, strict=True):
+        named[row] = dict(zip(asked[row], most_telling(items, addends, model.names), strict=True))
+    return named

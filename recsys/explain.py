@@ -10,11 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.contracts.catalogue import split_path
+from recsys.contracts.catalogue import PATH_SEPARATOR, category_titles, plain_name, split_path
 from recsys.contracts.decision import Reason
 from recsys.contracts.manifest import Level
 from recsys.history import ItemIndex
 from recsys.offer_book import OfferBook
+
+Named = list[tuple[str, float]]  # sentences, and what each adds
 
 _NAMED: Final = 2  # past purchases named for an offer; the rest is one addend
 
@@ -37,15 +39,20 @@ class Names:
         hidden[codes[(codes >= 0) & book.nameable]] = False
         hidden[codes[(codes >= 0) & ~book.nameable]] = True
         if level is Level.TYPE:
-            texts = [split_path(name)[-1].lower() for name in vocabulary.names]
+            titles = {
+                PATH_SEPARATOR.join(split_path(path)): text for path, text in category_titles(book.catalogue).items()
+            }
+            texts = [titles.get(name) or plain_name(name) for name in vocabulary.names]
         else:
             titles = dict(book.catalogue.select("item", "title").iter_rows())
             texts = [titles.get(name, name) for name in vocabulary.names]
         return cls(tuple(None if gone else text for gone, text in zip(hidden.tolist(), texts, strict=True)))
 
 
-def most_telling(items: NDArray[np.int64], addends: NDArray[np.float32], names: Names) -> list[list[tuple[str, float]]]:
+def most_telling(items: NDArray[np.int64], addends: NDArray[np.float32], names: Names) -> list[Named]:
     """For each of A scores, what of the history adds most to it and may be named: its name, and what it adds.
+
+    Two things of the same name are named once, with what both add.
 
     Args:
         items: int64 [L], the history's model items; padding lies outside the vocabulary.
@@ -53,16 +60,17 @@ def most_telling(items: NDArray[np.int64], addends: NDArray[np.float32], names: 
         names: What may be called by name.
     """
     nameable = names.nameable[np.minimum(items, len(names.labels))]
-    left = np.where(nameable & (addends > 0), addends, np.float32(0))
-    found: list[list[tuple[str, float]]] = [[] for _ in left]
+    left = np.where(nameable, addends, np.float32(0))
+    found: list[dict[str, float]] = [{} for _ in left]
     rows = np.arange(len(left))
     for _ in range(min(_NAMED, len(items))):
         best = left.argmax(axis=1)
         for named, item, addend in zip(found, items[best].tolist(), left[rows, best].tolist(), strict=True):
             if addend > 0:
-                named.append((f"because you buy {names.labels[item]}", addend))
+                sentence = f"because you buy {names.labels[item]}"
+                named[sentence] = named.get(sentence, 0.0) + addend
         left[rows, best] = 0
-    return found
+    return [[*named.items()] for named in found]
 
 
 def personal_reasons(score: float, covered: float, named: Iterable[tuple[str, float]]) -> tuple[Reason, ...]:

@@ -161,11 +161,8 @@ def histories(
     if subjects is None:
         listed = until if isinstance(until, pl.DataFrame) else purchases
         subjects = listed["subject"].unique().sort().to_list()
-    order = pl.LazyFrame({"subject": subjects, "row": range(len(subjects))}, schema_overrides={"row": pl.Int64})
-    codes = pl.LazyFrame({"item": index.names, "code": range(len(index))}, schema={"item": pl.String, "code": pl.Int32})
-    lines = _before(purchases, until).join(codes, on="item", maintain_order="left")
-    lines = lines.join(order, on="subject", maintain_order="left").drop("subject", "item")
-    daily = _netted(lines.rename({"row": "subject", "code": "item"}).collect().lazy())  # numbers: faster than names
+    lines = _before(purchases, until).with_columns(_coded("subject", subjects), _coded("item", index.names))
+    daily = _netted(lines.drop_nulls(["subject", "item"]).collect().lazy())  # numbers: faster than names
     rows, item, day = (daily[name].to_physical().to_numpy() for name in ("subject", "item", "day"))
     kept = _newest(in_order(rows, day, item), np.bincount(rows, minlength=len(subjects)))
     return Histories(
@@ -176,6 +173,11 @@ def histories(
         daily["quantity"].to_numpy()[kept].astype(np.float32),
         daily["baskets"].to_numpy()[kept],
     )
+
+
+def _coded(column: str, names: Sequence[str]) -> pl.Expr:
+    """The column's names as positions in `names`, each of which is there once; null for one that is not."""
+    return pl.col(column).cast(pl.Enum(names), strict=False).to_physical().cast(pl.Int32)
 
 
 def _newest(ordered: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:

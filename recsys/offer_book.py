@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.boosts import boost_of
+from recsys.boosts import boost_of, unmatched_lifts
 from recsys.constraints.list_rules import ListRules
 from recsys.contracts.catalogue import path_parts
 from recsys.history import ItemIndex
@@ -193,7 +193,7 @@ def open_offer_book(
         learned=~flags.of_groups(policy.unlearned),
         nameable=nameable,
         unnamed=items.any_of(~nameable),
-        warnings=(*placement.warnings, *_never_valid(valid_from, valid_until)),
+        warnings=(*placement.warnings, *unmatched_lifts(offers, policy), *_never_valid(valid_from, valid_until)),
     )
 
 

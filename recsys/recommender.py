@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.contracts.decision import Decision, DecisionRequest
 from recsys.contracts.state import State
-from recsys.decide import ModelScores, Scores, Versions, decide, offer_scores
+from recsys.decide import ModelScores, Scores, Taken, Versions, decide, offer_scores
 from recsys.explain import Names
 from recsys.fallback import popularity
 from recsys.guards import Situation
@@ -22,8 +23,11 @@ from recsys.model_histories import ModelHistories
 from recsys.model_items import catalogue_map
 from recsys.offer_book import OfferBook
 from recsys.pooling import CandidateMap, coverage
+from recsys.rank import judge
 from recsys.scorer import Scorer
 from recsys.why_not import WhyNot, why_not
+
+_TOGETHER: Final = 4  # subjects whose scores are taken apart in one run: more share a run's costs, and ask for more
 
 
 class Recommender:
@@ -62,7 +66,7 @@ class Recommender:
             rng: Names the decisions, and seeds what the policy leaves to chance.
         """
         situation = Situation(requests, states, histories, self.book, at)
-        return decide(situation, self._scores(situation), self._versions, rng)
+        return decide(situation, self._scores_that_matter(situation), self._versions, rng)
 
     def why_not(
         self, request: DecisionRequest, history: Histories, state: State, offer_id: str, *, at: dt.datetime
@@ -73,27 +77,44 @@ class Recommender:
             ContractError: There is no such offer.
         """
         situation = Situation([request], [state], history, self.book, at)
-        return why_not(situation, self._scores(situation), offer_id)
+        return why_not(situation, self._scores_that_matter(situation), offer_id)
 
     def scores(self, situation: Situation) -> Scores:
         """The offers' scores before any guard: `recsys.decide.rank` makes of them the very lists that `decide` makes.
 
+        Of everyone, whatever they agreed to: what if they had is a question of the policy lab.
+
         Args:
             situation: B subjects before this recommender's offers.
         """
-        model = self._scores(situation)
+        subjects, offers = situation.shape
+        model = self._scores(situation, np.ones(subjects, np.bool_), np.ones(offers, np.bool_))
         return offer_scores(model, coverage(situation, model.learned, model.candidates))
 
-    def _scores(self, situation: Situation) -> ModelScores:
-        """Score what of the histories may be learned from."""
+    def _scores_that_matter(self, situation: Situation) -> ModelScores:
+        """Score for those whose list may be their own, and only what the guards leave to at least one of them.
+
+        Guards look at no score, so that they may be asked before; no verdict is taken from here.
+        """
+        left = np.zeros(len(self.book), np.bool_)
+        for rows in situation.parts():
+            left |= judge(situation.part(rows)).allowed[situation.ranked[rows]].any(axis=0)
+        return self._scores(situation, situation.ranked, left)
+
+    def _scores(self, situation: Situation, ranked: NDArray[np.bool_], offers: NDArray[np.bool_]) -> ModelScores:
+        """Score some offers [O] for some subjects [B], by what of their histories may be learned from."""
         learned = without_trapped(situation)
-        folded = self.scorer.fold(learned, self._codes, as_of=situation.today)
+        own = learned.where(ranked[learned.rows_of])
+        folded = self.scorer.fold(own, self._codes, as_of=situation.today)
+        rows, places = np.flatnonzero(folded.known), np.unique(self._map.of_offer.take(np.flatnonzero(offers))[0])
+        items = np.full((len(folded), len(self._map.candidates)), -np.inf, np.float32)
+        items[np.ix_(rows, places)] = self.scorer.score(folded.rows(rows), self._map.candidates[places])
         return ModelScores(
             candidates=self._map,
-            items=self.scorer.score(folded, self._map.candidates),
+            items=items,
             popular=self._popular,
             known=folded.known,
-            learned=learned,
+            learned=own,
             names=self._names,
             addends=_Addends(self.scorer, folded),
         )
@@ -101,11 +122,20 @@ class Recommender:
 
 @dataclass(frozen=True, slots=True)
 class _Addends:
-    """Takes scores apart, for the few offers that stand in a list."""
+    """Takes scores apart, for the few offers that stand in lists."""
 
     scorer: Scorer
     folded: ModelHistories
 
-    def __call__(self, row: int, asked: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        own = self.folded.rows(slice(row, row + 1))
-        return own.items[0], self.scorer.contributions(own, asked)[0]
+    def __call__(self, rows: NDArray[np.int64], asked: Sequence[NDArray[np.int64]]) -> list[Taken]:
+        """A few subjects of about the same length in one run; each run takes apart what any of them asks for."""
+        found: dict[int, Taken] = {}
+        order = np.argsort(self.folded.lengths[rows], kind="stable")
+        for start in range(0, len(order), _TOGETHER):
+            part = order[start : start + _TOGETHER].tolist()
+            together = np.unique(np.concatenate([asked[number] for number in part]))
+            own = self.folded.rows(rows[part])
+            addends = self.scorer.contributions(own, together)
+            for place, number in enumerate(part):
+                found[number] = own.items[place], addends[place, np.searchsorted(together, asked[number])]
+        return [found[number] for number in range(len(rows))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -33,7 +33,7 @@ AFFINITIES: Final = "affinities"  # float32 [batch, recalled]; folded-in scores
 CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; each row sums to the affinity
 
 BATCH: Final = 256  # subjects for callers to score in one call
-_TOGETHER: Final = 32  # of them in one run of the graph: a batch is as long as its longest history
+_TOGETHER: Final = 16  # of them in one run of the graph: a batch is as long as its longest history
 
 
 class Scorer:
@@ -54,6 +54,8 @@ class Scorer:
             self._session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
         except (ort.capi.onnxruntime_pybind11_state.Fail, ort.capi.onnxruntime_pybind11_state.InvalidGraph) as error:
             raise BundleError(f"the graph cannot be loaded ({type(error).__name__})", where=str(bundle.path)) from None
+        self._sparing = ort.RunOptions()
+        self._sparing.only_execute_path_to_fetches = True  # else every output is computed, asked for or not
         self.bundle = bundle
         self.vocabulary = bundle.vocabulary
         self.refresh(bundle.statistics if statistics is None else statistics)
@@ -122,10 +124,7 @@ class Scorer:
         none = np.empty(0, np.int64)
         constant = {CANDIDATES: none, EXPLAINED: none, RECALLED: none, ITEM_STATISTICS: self.items, **asked}
         result = np.zeros((len(histories), *shape), np.float32)
-        order = np.argsort(histories.lengths, kind="stable")
-        for start in range(0, len(order), _TOGETHER):
-            rows = order[start : start + _TOGETHER]
-            part = histories.rows(rows)
+        for rows, part in _alike(histories):
             feed = constant | {
                 HISTORY_ITEMS: part.items,
                 PURCHASE_SLOTS: part.slots,
@@ -133,6 +132,17 @@ class Scorer:
                 PURCHASE_TRIPS: part.trips,
                 PURCHASE_QUANTITIES: part.quantities,
             }
-            found = self._session.run([output], feed)[0]
+            found = self._session.run([output], feed, self._sparing)[0]
             result[rows, ..., : found.shape[-1]] = found
         return result
+
+
+def _alike(histories: ModelHistories) -> Iterator[tuple[NDArray[np.int64], ModelHistories]]:
+    """A few histories at a time, of about the same length, each with its positions."""
+    if 0 < len(histories) <= _TOGETHER:
+        yield np.arange(len(histories)), histories
+        return
+    order = np.argsort(histories.lengths, kind="stable")
+    for start in range(0, len(order), _TOGETHER):
+        rows = order[start : start + _TOGETHER]
+        yield rows, histories.rows(rows)

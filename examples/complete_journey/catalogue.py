@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import polars as pl
-from titles import goods_name, sentence
+from titles import category_name, goods_name, sentence
 
 from recsys.contracts.catalogue import PATH_SEPARATOR
 
@@ -44,7 +44,8 @@ def make_catalogue(products: pl.DataFrame) -> pl.DataFrame:
     path = pl.concat_str(LEVELS, separator=PATH_SEPARATOR)  # empty where any part is
     names = products.select(LEVELS).unique()
     titles = names.with_columns(
-        pl.Series("title", [sentence(goods_name(*parts)) for parts in names.iter_rows()], dtype=pl.String)
+        pl.Series("title", [sentence(goods_name(*parts)) for parts in names.iter_rows()], dtype=pl.String),
+        pl.Series("category_title", [category_name(*parts) for parts in names.iter_rows()], dtype=pl.String),
     )
     size = pl.col("package_size").str.replace(r"\s*\([^)]*$", "")  # the till cut it off inside a bracket
     titled = products.join(titles, on=LEVELS, nulls_equal=True)
@@ -52,5 +53,6 @@ def make_catalogue(products: pl.DataFrame) -> pl.DataFrame:
         pl.col("product_id").cast(pl.String).alias("item"),
         pl.when(merchandise).then(path).alias("category"),
         pl.concat_str("title", size, separator=", ", ignore_nulls=True),
+        pl.when(merchandise & path.is_not_null()).then(pl.col("category_title")),
         pl.format("{} {}", "brand", "manufacturer_id").alias("brand"),
     )

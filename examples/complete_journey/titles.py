@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 _SHORTHAND: Final = Path(__file__).parent / "shorthand.csv"
+_EVERYDAY: Final = Path(__file__).parent / "everyday.csv"
 
 # Types that say nothing without their category: a premium what?
 _VAGUE: Final = frozenset({
@@ -29,11 +30,20 @@ def goods_name(department: str, category: str | None, kind: str | None) -> str:
     return narrow
 
 
+def category_name(department: str, category: str | None, kind: str | None) -> str:
+    """What a reason calls a type of goods: its everyday name where somebody wrote one down, else that of the goods.
+
+    Only the types that reasons name most often have one; it says no more than the till's name does.
+    """
+    name = goods_name(department, category, kind)
+    return _table(_EVERYDAY).get(name, name)
+
+
 def readable(name: str) -> str:
     """A retailer's name in a shopper's words, in lower case."""
     text = re.sub(r"\([^)]*$", "", name.casefold())  # the till cut it off inside a bracket
     text = re.sub(r"(?<!\d)\.", " ", re.sub(r":\s*", ": ", text))
-    text = re.sub(r"[a-z]+", lambda word: _words().get(word[0], word[0]), text)
+    text = re.sub(r"[a-z]+", lambda word: _table(_SHORTHAND).get(word[0], word[0]), text)
     text = re.sub(r"(?<=[ /])[a-z]$", "", text)  # and inside a word
     return re.sub(r"\s+", " ", text).strip(" -:&/")
 
@@ -44,6 +54,6 @@ def sentence(text: str) -> str:
 
 
 @functools.cache
-def _words() -> dict[str, str]:
-    with _SHORTHAND.open(encoding="utf-8", newline="") as file:
-        return {row["short"]: row["long"] for row in csv.DictReader(file)}
+def _table(path: Path) -> dict[str, str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row[0]: row[1] for row in csv.reader(file)}

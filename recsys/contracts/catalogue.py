@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import polars as pl
@@ -29,6 +30,14 @@ CATALOGUE: Final = TableContract(
             mend="Write 'department / category / type', with ' / ' between the parts and no part empty",
         ),
         Column("title", pl.String(), "What a shopper reads", check=filled),
+        Column(
+            "category_title",
+            pl.String(),
+            'What a shopper calls the category, as in "because you buy soft drinks"; empty: its path\'s narrowest part',
+            required=False,
+            nullable=True,
+            check=filled,
+        ),
         Column("brand", pl.String(), "For dismissals by brand", required=False, nullable=True),
     ),
     unique=("item",),
@@ -43,3 +52,17 @@ def split_path(category: str) -> tuple[str, ...]:
 def path_parts(category: str) -> tuple[str, ...]:
     """The parts in the form in which they are compared: white space collapsed, upper and lower case alike."""
     return tuple(" ".join(part.split()).casefold() for part in split_path(category))
+
+
+def category_titles(catalogue: pl.DataFrame) -> dict[str, str]:
+    """What shoppers call each category path of a catalogue: the first title that stands with it, else `plain_name`."""
+    placed = catalogue.filter(pl.col("category").is_not_null())
+    titled = placed.with_columns(title=pl.col("category_title") if "category_title" in placed.columns else pl.lit(None))
+    first = titled.group_by("category", maintain_order=True).agg(pl.col("title").drop_nulls().first())
+    return {path: title or plain_name(path) for path, title in first.iter_rows()}
+
+
+def plain_name(category: str) -> str:
+    """The narrowest part of a path, in lower case, and without a bracket that a till cut off: "soup (ex" is no name."""
+    name = split_path(category)[-1].lower()
+    return re.sub(r"\s*\([^)]*$", "", name) or name

@@ -13,6 +13,8 @@ from recsys.contracts.token import TOKEN_PATTERN
 
 MAX_COUNT: Final = 100
 
+# `gc=False`: the many small parts of decisions hold no cycle, and a batch makes hundreds of thousands of them.
+
 
 class Fill(StrEnum):
     """Where a list came from, or that it fell short."""
@@ -34,7 +36,7 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     exclude: Annotated[tuple[Name, ...], msgspec.Meta(max_length=1000)] = ()
 
 
-class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """One addend of a score. The contributions of an offer's reasons sum to its score."""
 
     code: str
@@ -42,7 +44,7 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     contribution: float
 
 
-class RankedOffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RankedOffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """One place of the list. `propensity`: the probability of this offer here, given the places above it."""
 
     offer_id: str

@@ -71,6 +71,16 @@ class Situation:
         return np.array([state.may_profile for state in self.states], np.bool_)
 
     @cached_property
+    def ranked(self) -> NDArray[np.bool_]:
+        """Whose list may be made by scores of their own, as bool [B]. Nobody else's history is scored at all.
+
+        They agreed to profiling and to the channel, and are in the personal arm.
+        """
+        reached = [state.may_use(request.channel) for request, state in zip(self.requests, self.states, strict=True)]
+        own = [arm is Arm.PERSONAL for arm in self.arms]
+        return self.profiled & np.array(reached, np.bool_) & np.array(own, np.bool_)
+
+    @cached_property
     def runs(self) -> PurchaseRuns:
         """The days on which each subject bought something of each key of the policy's rules."""
         keys = self.book.keys

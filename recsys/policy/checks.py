@@ -9,6 +9,7 @@ from recsys.errors import PolicyError
 from recsys.policy.document import CoolDown, Policy
 from recsys.policy.findings import Finding, place_of
 from recsys.policy.locations import Path
+from recsys.policy.outdone import outdone
 
 _RULES = ("only_if_purchased", "past_purchase_trap", "cool_down")
 
@@ -22,7 +23,7 @@ def check(policy: Policy) -> None:
 
 def oddities(policy: Policy) -> list[Finding]:
     """Rules that can never matter, as far as the policy alone can tell."""
-    return [*_shadowed(policy), *_too_tight(policy), *_clipped(policy)]
+    return [*_shadowed(policy), *_too_tight(policy), *_clipped(policy), *outdone(policy)]
 
 
 def group_names(policy: Policy) -> Iterator[tuple[Path, str]]:

@@ -102,7 +102,7 @@ class _Finder:
         if len(self.findings) >= _SUGGESTIONS:
             return ""
         near = difflib.get_close_matches(path_parts(category)[-1], self._parts, n=1, cutoff=0.5)
-        return f"did you mean {near[0].upper()!r}?" if near else ""
+        return f"the nearest is {near[0].upper()!r}" if near else ""
 
 
 def paths_by_run(paths: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:

@@ -11,13 +11,13 @@ from typing import Final
 
 import msgspec
 
-from recsys.contracts.document import explain
 from recsys.errors import PolicyError
 from recsys.policy import document as structs
 from recsys.policy.checks import check
 from recsys.policy.document import Group, Policy, PolicyDocument
 from recsys.policy.findings import place_of
 from recsys.policy.locations import Path as Keys
+from recsys.policy.refusals import spoken
 
 _KEYS: Final = sorted(
     {
@@ -49,7 +49,7 @@ def load_policy(path: Path) -> Policy:
 def parse_policy(raw: bytes, *, where: str) -> Policy:
     """Read a policy from a file's bytes; as `load_policy`."""
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # some editors put a mark at the start of a file
         parsed = tomllib.loads(text)
     except UnicodeDecodeError:
         raise PolicyError("is not UTF-8", where=where, mend="Save it as UTF-8") from None
@@ -73,7 +73,7 @@ def _refusal(parsed: dict[str, object], error: msgspec.ValidationError, text: st
     unknown = re.search(r"unknown field `(.*?)`", message)
     if unknown is None:
         mend = "See docs/policies.md for every key and its values"
-        return PolicyError(message, where=place_of(where, text, keys), mend=mend)
+        return PolicyError(spoken(message, keys), where=place_of(where, text, keys), mend=mend)
     key = unknown.group(1)
     near = difflib.get_close_matches(key, _KEYS, n=1)
     return PolicyError(
@@ -103,5 +103,4 @@ def _split(error: msgspec.ValidationError) -> tuple[Keys, str]:
     message, _, path = text.partition(" - at `$")
     steps = re.findall(r"\.(\w+)|\[(\d+)\]", path)
     keys: Keys = tuple(name or int(number) for name, number in steps)
-    field = re.search(r"unknown field `.*`", message)
-    return keys, message if field else explain(error)
+    return keys, message

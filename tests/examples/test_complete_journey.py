@@ -208,6 +208,20 @@ def test_titles_read_like_titles(few: Path) -> None:
     assert not titles.str.contains(r"(?i)\bfrzn\b|\bdrnk\b|\bhygn\b|\([^)]*$").any()
 
 
+def test_categories_are_called_what_shoppers_call_them(few: Path) -> None:
+    catalogue = CATALOGUE.read(few / "catalogue.parquet")
+    called = dict(catalogue.drop_nulls("category").select("category", "category_title").iter_rows())
+    everyday = pl.read_csv(Path(__file__).parents[2] / "examples" / "complete_journey" / "everyday.csv")
+
+    assert called["GROCERY / SOFT DRINKS / SFT DRNK SNGL SRV BTL CARB (EX"] == "soft drinks"
+    assert called["GROCERY / FLUID MILK PRODUCTS / FLUID MILK WHITE ONLY"] == "milk"
+    assert set(everyday["everyday"]) <= set(called.values())
+    assert not set(everyday["name"]) & set(called.values())
+    assert everyday["name"].is_unique().all()
+    assert all(name and name == name.strip() for name in called.values())
+    assert catalogue.filter(pl.col("category").is_null())["category_title"].null_count() == 957
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [

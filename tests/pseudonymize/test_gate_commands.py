@@ -52,7 +52,7 @@ def test_from_a_card_to_the_rows_of_its_holder(
     report = json.loads(done.stdout)
     assert report["release"]["dropped"] == {"never offered": 1, "quantity zero": 1}
     assert "dropped: never offered" in done.stderr
-    assert "no category 'LIQOUR' in the catalogue; did you mean 'LIQUOR'?" in done.stderr
+    assert "no category 'LIQOUR' in the catalogue; the nearest is 'LIQUOR'" in done.stderr
     made = token(vault_folder, fields_file, "9840000000000017\n LC-NÜNNING\n")
     first, second = made.stdout.splitlines()
     people = pl.read_parquet(tmp_path / "out" / "subjects.parquet")["subject"]

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.manifest import Level
 from recsys.explain import Names, most_telling, personal_reasons, segment_reasons, with_boost
 from recsys.history import ItemIndex
 from recsys.offer_book import open_offer_book
 from recsys.policy.document import Group, Policy
 
-NAMES = Names(("milk", None, "bread"))
+NAMES = Names(("milk", None, "bread", "tea", "soap"))
 
 
 ADDENDS = st.floats(-1, 1, width=32)
@@ -20,7 +21,7 @@ ADDENDS = st.floats(-1, 1, width=32)
 
 @given(st.lists(st.tuples(*[ADDENDS] * 6), min_size=1, max_size=4), st.floats(0, 50), st.floats(-3, 3))
 def test_reasons_sum_to_the_score(addends: list[tuple[float, ...]], covered: float, model: float) -> None:
-    items, padding = [2, 0, 1, 2, 0], 3
+    items, padding = [2, 0, 1, 4, 3], 5
     found = most_telling(np.array([*items, padding]), np.array(addends, np.float32), NAMES)
     for row, named in zip(addends, found, strict=True):
         pairs = [(-added, place) for place, added in enumerate(row[:5]) if added > 0 and NAMES.labels[items[place]]]
@@ -80,3 +81,27 @@ def test_a_model_item_is_named_only_when_all_its_items_may_be() -> None:
     vocabulary = ItemIndex.of(["DRINKS / COLA", "DAIRY / MILK", "GONE / GONE"])
     codes = np.array([0, 0, 1, -1], np.int32)
     assert Names.of(book, codes, vocabulary, Level.TYPE).labels == (None, "milk", None)
+
+
+def test_a_category_is_called_by_its_title_else_by_a_name_made_of_its_path() -> None:
+    paths = ["A / SFT DRNK (EX", "A / TEA", "A / TEA", "A  /  CAKE", "A / (MISC", "A / RUM (DARK)"]
+    titles = [None, None, "iced tea", "cakes", None, None]
+    rows = {"item": list("abcdef"), "category": paths, "title": list("ABCDEF"), "category_title": titles}
+    catalogue = CATALOGUE.checked(pl.DataFrame(rows), where="catalogue")
+    offers = pl.DataFrame({"offer_id": ["o"], "items": [["a"]], "title": ["A"]})
+    policy = Policy(version=1, sha256="0" * 64)
+    vocabulary = ItemIndex.of(["A / SFT DRNK (EX", "A / TEA", "A / CAKE", "A / (MISC", "A / RUM (DARK)", "A / OLD (X"])
+    codes = np.array([0, 1, 1, 2, 3, 4], np.int32)
+    everything = Names.of(open_offer_book(offers, catalogue, policy), codes, vocabulary, Level.TYPE)
+    assert everything.labels == ("sft drnk", "iced tea", "cakes", "(misc", "rum (dark)", None)
+    untitled = open_offer_book(offers, catalogue.drop("category_title"), policy)
+    labels = Names.of(untitled, codes, vocabulary, Level.TYPE).labels
+    assert labels == ("sft drnk", "tea", "cake", "(misc", "rum (dark)", None)
+
+
+def test_two_things_of_the_same_name_are_named_once_with_what_both_add() -> None:
+    names = Names(("cola", "cola", "milk"))
+    addends = np.array([[0.5, 0.25, 0.125], [0.0, 0.25, 0.5]], np.float32)
+    both, apart = most_telling(np.array([0, 1, 2]), addends, names)
+    assert both == [("because you buy cola", 0.75)]
+    assert apart == [("because you buy milk", 0.5), ("because you buy cola", 0.25)]

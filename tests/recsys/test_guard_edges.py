@@ -276,3 +276,36 @@ def test_paths_that_read_alike_are_not_one_path() -> None:
     made = replace(made, catalogue=alike)
     assert judged(made) == []
     assert GUARDS["only_if_purchased"](situation(made)).all()
+
+
+def test_a_further_never_frees_only_what_purchases_that_it_drops_held_back() -> None:
+    # The one case in which a further rule enlarges what is allowed: docs/policies.md, "more questions, settled".
+    rules = {
+        "groups": {**GROUPS, "old": Group(items=("old-drill",))},
+        "cool_down": (CoolDown(groups=("drill",), days=30, level=Scope.GROUP),),
+        "past_purchase_trap": (PastPurchaseTrap(groups=("drill",), min_days=2, level=Scope.GROUP),),
+    }
+    old, other = (("old-drill", 3),), (("drill", 3),)
+    for bought, before, after in (
+        (old, True, False),
+        (other, True, True),
+        (old + other, True, True),
+        ((), False, False),
+    ):
+        for guard in ("cool_down", "past_purchase_trap"):
+            check(guard, Case(withheld=before, bought=bought), **rules)
+            check(guard, Case(withheld=after, bought=bought), **rules, never=("old",))
+
+
+def test_a_further_never_opens_nothing_that_has_to_be_bought() -> None:
+    groups = {**GROUPS, "old": Group(items=("old-drill",))}
+    rule = OnlyIfPurchased(groups=("drill",), min_days=1, within_days=30, level=Scope.GROUP)
+    bought = (("old-drill", 3),)
+    check("only_if_purchased", Case(withheld=False, bought=bought), groups=groups, only_if_purchased=(rule,))
+    check(
+        "only_if_purchased",
+        Case(withheld=True, bought=bought),
+        groups=groups,
+        only_if_purchased=(rule,),
+        never=("old",),
+    )

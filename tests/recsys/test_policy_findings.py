@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.contracts.offers import OFFERS
 from recsys.errors import PolicyError
+from recsys.offer_book import open_offer_book
 from recsys.policy import load_policy, place
 from recsys.policy.locations import line_and_column, locate
 
@@ -37,11 +39,21 @@ def warned(folder: Path, text: str) -> list[str]:
     ("text", "message"),
     [
         (f"{HEAD}[fatigue]\nafer = 3\n", "line 7, column 1, fatigue.afer: unknown key 'afer'. Did you mean 'after'?"),
-        (f"{HEAD}[fatigue]\nafter = 0\n", "line 7, column 1, fatigue.after: expected `int` >= 1"),
-        (f'{HEAD}[[cap]]\nper = "week"\nmax = 1\nhours = 1', "line 7, column 1, cap[1].per: not one of the allowed"),
-        (f"{HEAD}[[cap]]\nmax = 1\nhours = 1", "line 6, column 1, cap[1]: object missing required field `per`"),
+        (f"{HEAD}[fatigue]\nafter = 0\n", "line 7, column 1, fatigue.after: must be a whole number, at least 1. See"),
+        (
+            f'{HEAD}[[cap]]\nper = "week"\nmax = 1\nhours = 1',
+            "line 7, column 1, cap[1].per: 'week' is none of 'offer', 'category', 'channel', 'overall'.",
+        ),
+        (f"{HEAD}[[cap]]\nmax = 1\nhours = 1", "line 6, column 1, cap[1]: lacks 'per'."),
+        (
+            f'{HEAD}[[cool_down]]\ngroups = ["a"]\ndays = 1\nlevel = "groups"',
+            "line 9, column 1, cool_down[1].level: 'groups' is none of 'item', 'category', 'group'.",
+        ),
+        (f"{HEAD}[fatigue]\nafter = 2.5", "line 7, column 1, fatigue.after: must be a whole number, and is a number"),
+        ('never = "a"\nversion = 1', "line 1, column 1, never: must be a list, and is text."),
+        ("name = 'x'", "lacks 'version'."),
         (f"{HEAD}lern = false", "line 6, column 1, groups.b.lern: unknown key 'lern'. Did you mean 'learn'?"),
-        (f"{HEAD}learn = 0", "line 6, column 1, groups.b.learn: expected `bool`, got `int`"),
+        (f"{HEAD}learn = 0", "line 6, column 1, groups.b.learn: must be true or false, and is a whole number."),
         (f'never = [\n  "a",\n  "ab",\n]\n{HEAD}', "line 3, column 3, never[2]: there is no group 'ab'"),
         (f'{HEAD}[[cool_down]]\ngroups = ["c"]\ndays = 1', "line 7, column 11, cool_down[1].groups[1]: there is no"),
         (f"{HEAD}[[cool_down]]\ndays = 1", "line 6, column 1, cool_down[1]: names nothing"),
@@ -51,7 +63,7 @@ def warned(folder: Path, text: str) -> list[str]:
         ),
         (
             f'never = ["a"]\n{HEAD}[groups.c]\nitems = ["x"]\nname = true\n[holdout]\nsalt="short"',
-            "line 11, column 1, holdout.s",
+            "line 11, column 1, holdout.salt: must be text of at least 8 characters.",
         ),
         (f'{HEAD}[holdout]\nsalt="long enough"\nempty = 0.6\npopular = 0.5', "line 6, column 1, holdout: has shares"),
         (
@@ -62,7 +74,7 @@ def warned(folder: Path, text: str) -> list[str]:
             f'never = ["a"]\n{HEAD}[[only_if_purchased]]\ngroups = ["b", "a"]\nmin_days = 1\nwithin_days = 9',
             "line 8, column 16, only_if_purchased[1].groups[2]: 'a' is also offered to nobody (never)",
         ),
-        (f"{HEAD}[boosts]\nmax = nan", "line 7, column 1, boosts.max: expected `float` >= 0.0"),
+        (f"{HEAD}[boosts]\nmax = nan", "line 7, column 1, boosts.max: must be a number, at least 0"),
         ("version = 1\nname = 'x\n", "is not TOML"),
     ],
 )
@@ -92,6 +104,71 @@ def test_what_cannot_be_meant(text: str, message: str, tmp_path: Path) -> None:
 )
 def test_what_is_surely_not_meant(text: str, message: str, tmp_path: Path) -> None:
     assert any(warning.startswith(message) for warning in warned(tmp_path, text)), warned(tmp_path, text)
+
+
+ONCE = {
+    "cap": 'per = "category"\nmax = {0}\nhours = {1}\ndepth = 1',
+    "only_if_purchased": 'groups = ["b", "a"]\nmin_days = {1}\nwithin_days = {0}',
+    "past_purchase_trap": 'groups = ["a"]\nmin_days = {1}\noverdue = {0}',
+}
+
+
+@pytest.mark.parametrize(("rule", "keys"), ONCE.items())
+@pytest.mark.parametrize(
+    ("numbers", "reached"),
+    [
+        (((9, 20), (9, 20)), {1}),
+        (((9, 20), (8, 30)), {2}),
+        (((9, 30), (8, 30)), {2}),
+        (((8, 30), (8, 20)), {1}),
+        (((9, 30), (8, 20)), {1, 2}),
+        (((9, 30), (8, 20), (9, 20)), {1, 2}),
+    ],
+)
+def test_of_rules_about_the_same_things_the_strictest_is_reached(
+    rule: str, keys: str, numbers: tuple[tuple[int, int], ...], reached: set[int], tmp_path: Path
+) -> None:
+    rules = "".join(f"[[{rule}]]\n{keys.format(*pair)}\n" for pair in numbers)
+    lost = [warning for warning in warned(tmp_path, HEAD + rules) if "is never reached" in warning]
+    assert {f"{rule}[{number}]" for number in range(1, len(numbers) + 1) if number not in reached} == {
+        warning.split(", ")[2].partition(":")[0] for warning in lost
+    }
+
+
+def test_rules_about_other_things_do_not_outdo_each_other(tmp_path: Path) -> None:
+    different = (
+        '[[cap]]\nper = "offer"\nmax = 1\nhours = 9\n[[cap]]\nper = "overall"\nmax = 2\nhours = 9\n'
+        '[[cap]]\nper = "category"\nmax = 3\nhours = 9\n[[cap]]\nper = "category"\nmax = 4\nhours = 9\ndepth = 1\n'
+        '[[cool_down]]\ngroups = ["a"]\ndays = 9\n[[cool_down]]\ngroups = ["a"]\ndays = 3\nlevel = "group"\n'
+        '[[cool_down]]\nitems = ["tea"]\ndays = 2\n[[diversity]]\nmax = 2\n[[diversity]]\nmax = 3\ndepth = 1\n'
+    )
+    assert warned(tmp_path, HEAD + different) == []
+    again = (
+        '[[cap]]\nper = "offer"\nmax = 2\nhours = 9\ndepth = 5\n[[cool_down]]\ngroups = ["a"]\ndays = 8\n'
+        "[[diversity]]\nmax = 3"
+    )
+    assert [warning.partition(": ")[2] for warning in warned(tmp_path, HEAD + different + again)] == [
+        f"is never reached: {rule}[1] is at least as strict about the same things"
+        for rule in ("cap", "cool_down", "diversity")
+    ]
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + f'never = ["ab"]\r\n{HEAD}'.encode())
+    with pytest.raises(PolicyError, match=r"line 1, column 10, never\[1\]: there is no group 'ab'"):
+        load_policy(path)
+
+
+def test_a_lift_for_offers_that_do_not_exist_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    lifts = '[[boosts.lift]]\noffers = ["o", "oo"]\nby = 0.1\n[[boosts.lift]]\ncampaigns = ["7"]\nby = 0.1\n'
+    path.write_text(HEAD + lifts)
+    offers = pl.DataFrame({"offer_id": ["o"], "items": [["tea"]], "title": ["Tea"], "campaign": ["8"]})
+    assert open_offer_book(OFFERS.checked(offers, where="offers"), CATALOGUE, load_policy(path)).warnings == (
+        f"{path}, line 7, column 16, boosts.lift[1].offers[2]: no offer 'oo' among the offers",
+        f"{path}, line 10, column 14, boosts.lift[2].campaigns[1]: no campaign '7' among the offers",
+    )
 
 
 def test_warnings_come_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.decision import Decision, Fill, Reason
-from recsys.decide import ModelScores, Versions, decide
+from recsys.decide import ModelScores, Taken, Versions, decide
 from recsys.explain import Names
 from recsys.guards import Situation
 from recsys.guards.past_purchase_trap import without_trapped
@@ -30,7 +31,10 @@ def model_of(now: Situation, seed: int) -> ModelScores:
     learned = without_trapped(now)
     addends = draw.normal(size=(len(now.requests), size, size)).astype(np.float32)
 
-    def addends_of(row: int, asked: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def addends_of(rows: NDArray[np.int64], asked: Sequence[NDArray[np.int64]]) -> list[Taken]:
+        return [taken(row, items) for row, items in zip(rows.tolist(), asked, strict=True)]
+
+    def taken(row: int, asked: NDArray[np.int64]) -> Taken:
         bought = np.unique(learned.slice(row, row + 1).item).astype(np.int64)
         items = np.append(bought, size)  # and padding
         return items, np.hstack([addends[row][asked][:, bought], np.zeros((len(asked), 1), np.float32)])
@@ -126,7 +130,7 @@ class _Plain:
         if covered and all(self.now.book.nameable[item] for item in self.items[offer]):
             reasons.append(("bought", "because you buy what this offer covers", math.log1p(covered)))
         if best is not None and self.model.addends is not None:
-            items, addends = self.model.addends(self.row, np.array([best]))
+            ((items, addends),) = self.model.addends(np.array([self.row]), [np.array([best])])
             pairs = sorted(zip(addends[0].tolist(), items.tolist(), strict=True), reverse=True)
             labels = [*self.model.names.labels, None]
             named = [(labels[item], addend) for addend, item in pairs if addend > 0 and labels[item] is not None]

@@ -113,7 +113,7 @@ def test_a_policy_with_a_category_that_nobody_sells_is_a_warning(shop: Shop, tmp
     (tmp_path / "policy.toml").write_text(policy, encoding="utf-8")
     done = train("fit", *shop.full(tmp_path / "models", guards=tmp_path / "policy.toml"))
     assert done.returncode == 0
-    assert "did you mean 'PREGNANCY TESTS'?" in done.stderr
+    assert "the nearest is 'PREGNANCY TESTS'" in done.stderr
 
 
 def test_a_release_that_describes_other_files_is_not_named(shop: Shop, tmp_path: Path, train: Train) -> None:

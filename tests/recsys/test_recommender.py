@@ -1,0 +1,157 @@
+"""What is scored, and for whom: with the bundle that ships, over the shop that it was made for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+from support.tokens import token
+
+from recsys.bundle import load_bundle
+from recsys.contracts.catalogue import CATALOGUE
+from recsys.contracts.decision import Decision, DecisionRequest
+from recsys.contracts.offers import OFFERS
+from recsys.contracts.purchases import PURCHASES
+from recsys.contracts.state import State
+from recsys.guards import Situation
+from recsys.history import Histories, histories
+from recsys.model_histories import ModelHistories
+from recsys.offer_book import OfferBook, open_offer_book
+from recsys.policy.document import Group, OnlyIfPurchased, Policy
+from recsys.pooling import CandidateMap
+from recsys.ragged import Ragged
+from recsys.rank import rank
+from recsys.recommender import Recommender
+from recsys.scorer import Scorer
+
+MODELS = Path(__file__).parents[2] / "models"
+AT = dt.datetime(2025, 3, 1, 9, tzinfo=dt.UTC)
+ITEMS = ("milk", "butter", "rolls", "apples", "coffee", "tea", "candles", "honey", "matches")  # the last is new
+PROFILED = State(consents=frozenset({"profiling", "channel:email"}))
+CANDLES = Policy(
+    version=1,
+    sha256="0" * 64,
+    groups={"candles": Group(items=("candles",)), "tea": Group(items=("tea",))},
+    only_if_purchased=(OnlyIfPurchased(groups=("candles", "tea"), min_days=2, within_days=90, level="item"),),
+)
+
+
+class Listening(Scorer):
+    """The scorer, and what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(load_bundle(MODELS / "corner-shop", trust=MODELS / "corner-shop.pub"))
+        self.asked: list[tuple[int, set[str]]] = []
+
+    def score(self, histories: ModelHistories, candidates: NDArray[np.int64]) -> NDArray[np.float32]:
+        """As ever; for how many subjects with a history, and which items."""
+        self.asked.append((int(histories.known.sum()), {self.vocabulary.names[item] for item in candidates}))
+        return super().score(histories, candidates)
+
+
+@pytest.fixture(scope="module")
+def book() -> OfferBook:
+    catalogue = pl.DataFrame(
+        {"item": ITEMS, "category": [f"SHOP / {item}" for item in ITEMS], "title": [item.title() for item in ITEMS]}
+    )
+    offers = pl.DataFrame({"offer_id": ITEMS, "items": [[item] for item in ITEMS], "title": ITEMS})
+    return open_offer_book(
+        OFFERS.checked(offers, where="offers"), CATALOGUE.checked(catalogue, where="catalogue"), CANDLES
+    )
+
+
+def bought(book: OfferBook, *baskets: tuple[str, ...]) -> Histories:
+    """One person a basket, who bought what is in it every week."""
+    lines = [
+        (token(person), item, AT.date() - dt.timedelta(7 * week), 1.0)
+        for person, basket in enumerate(baskets)
+        for item in basket
+        for week in range(1, 6)
+    ]
+    frame = pl.DataFrame(lines, schema=["subject", "item", "day", "quantity"], orient="row")
+    people = [token(person) for person in range(len(baskets))]
+    return histories(PURCHASES.checked(frame, where="lines"), book.index, subjects=people)
+
+
+def decided(recommender: Recommender, known: Histories, states: list[State]) -> list[Decision]:
+    requests = [DecisionRequest(subject=subject, channel="email", count=4) for subject in known.subjects]
+    return recommender.decide(requests, known, states, at=AT, rng=np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        State(),
+        State(consents=frozenset({"channel:email"})),
+        State(consents=frozenset({"profiling"})),
+        State(consents=PROFILED.consents, arm="popular"),
+        State(consents=PROFILED.consents, arm="empty"),
+    ],
+    ids=["nothing agreed to", "no profiling", "no channel", "popular arm", "empty arm"],
+)
+def test_a_history_is_scored_for_nobody_whose_list_is_not_made_by_it(book: OfferBook, state: State) -> None:
+    scorer = Listening()
+    known = bought(book, ("milk", "tea"), ("coffee", "honey"))
+    alone = decided(Recommender(scorer, book), known, [state, state])
+    assert all(count == 0 for count, _ in scorer.asked)
+    assert not any(decision.fill == "personal" for decision in alone)
+    beside = decided(Recommender(scorer, book), known, [PROFILED, state])
+    assert scorer.asked[-1][0] == 1
+    assert beside[0].fill == "personal"
+    assert beside[1] == alone[1]
+
+
+def test_what_the_guards_leave_to_nobody_is_not_scored(book: OfferBook) -> None:
+    scorer = Listening()
+    decided(Recommender(scorer, book), bought(book, ("milk",), ("coffee", "tea")), [PROFILED, PROFILED])
+    assert scorer.asked == [(2, set(ITEMS) - {"candles", "matches"})]
+
+
+def test_lists_are_those_that_scores_of_everything_for_everyone_make(book: OfferBook) -> None:
+    recommender = Recommender(Listening(), book)
+    baskets = (("milk",), ("coffee", "tea"), (), ("candles", "honey", "rolls"), ("apples", "butter"))
+    states = [PROFILED, PROFILED, PROFILED, State(consents=frozenset({"channel:email"})), PROFILED]
+    known = bought(book, *baskets)
+    decisions = decided(recommender, known, states)
+    requests = [DecisionRequest(subject=subject, channel="email", count=4) for subject in known.subjects]
+    situation = Situation(requests, states, known, book, AT)
+    for decision, ranking in zip(decisions, rank(situation, recommender.scores(situation)), strict=True):
+        assert [item.offer_id for item in decision.items] == [book.ids[offer] for offer in ranking.offers]
+        assert [item.score for item in decision.items] == pytest.approx(ranking.scores.tolist(), abs=1e-5)
+        assert (decision.fill, decision.withheld) == (ranking.fill, ranking.withheld)
+
+
+def test_reasons_sum_to_the_score_however_many_are_decided_for_together(book: OfferBook) -> None:
+    recommender = Recommender(Listening(), book)
+    baskets = tuple(ITEMS[: 1 + number % len(ITEMS)] for number in range(11))
+    decisions = decided(recommender, bought(book, *baskets), [PROFILED] * len(baskets))
+    related = {reason.text for one in decisions for item in one.items for reason in item.reasons}
+    assert "because you buy Milk" in related
+    for number, decision in enumerate(decisions):
+        named = {reason.text.removeprefix("because you buy ") for item in decision.items for reason in item.reasons}
+        assert named & {item.title() for item in ITEMS} <= {item.title() for item in baskets[number]}
+        for item in decision.items:
+            assert sum(reason.contribution for reason in item.reasons) == pytest.approx(item.score, abs=1e-6)
+
+
+def test_what_only_the_history_knows_is_scored_by_it_and_names_nothing_else(book: OfferBook) -> None:
+    recommender = Recommender(Listening(), book)
+    (decision,) = decided(recommender, bought(book, ("matches", "milk", "tea")), [PROFILED])
+    (matches,) = (item for item in decision.items if item.offer_id == "matches")
+    coverage = sum(2 ** (-7 * week / 84) for week in range(1, 6))
+    assert matches.score == pytest.approx(math.log1p(coverage), abs=1e-6)
+    assert [reason.code for reason in matches.reasons] == ["bought", "other"]
+    assert matches.reasons[1].contribution == pytest.approx(0, abs=1e-6)
+
+
+def test_an_offer_of_which_the_model_knows_nothing_has_no_best_item() -> None:
+    items = [np.array([1, 0]), np.array([2]), np.array([0, 2])]
+    candidates = CandidateMap.from_items(items, np.array([7, 9, -1], np.int32), Ragged.of([[0, 2], [0], [1, 2]]))
+    scores = np.array([[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]], np.float32)
+    rows, offers = np.array([0, 0, 0, 1, 2, 2]), np.array([0, 1, 2, 0, 0, 1])
+    assert candidates.best(scores, rows, offers) == [9, -1, 7, 7, 7, -1]
