@@ -134,7 +134,7 @@ def _people_as(folder: Path, source: Lineage, target: Lineage, vault: Vault | No
             what = f"the release has tokens of {source}, the other of {target}"
             raise UsageError(what, where="--against", mend="Give --vault: only the custodian knows whose are whose")
         records = vault.record
-        moved, _ = Mover(vault, records.epoch(source), records.epoch(target), action="gate").moved(tokens)
+        moved, _ = Mover(vault, records.epoch(source), records.epoch(target), action="gate", join=False).moved(tokens)
     return pl.DataFrame({"hash": tokens.hash(), "theirs": moved.hash()})
 
 

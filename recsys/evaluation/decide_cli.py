@@ -16,7 +16,6 @@ from recsys.evaluation import options
 from recsys.evaluation.batch import Question, Totals, decide_everyone
 from recsys.evaluation.inputs import People, Shop, check_days
 from recsys.files import replacing
-from recsys.fresh_statistics import read_fresh_statistics
 
 
 def decide(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
@@ -46,11 +45,8 @@ def decide(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     --out decisions.jsonl`
     """
     question = Question(channel, k, placement, parse_day(as_of, option="--as-of"))
-    recommender = Shop(bundle, trust, guards, catalogue, offers).deciding(challenger)
+    recommender = Shop(bundle, trust, guards, catalogue, offers).deciding(challenger, statistics, latest=question.day)
     check_days(recommender, question.day)
-    if statistics is not None:
-        fresh = read_fresh_statistics(statistics, recommender.scorer.bundle, latest=question.day)
-        recommender = recommender.refreshed(fresh.table)
     population = People(purchases, subjects, state).read(today=today())
     totals = Totals()
     with step("Deciding"):

@@ -15,6 +15,7 @@ from recsys.contracts.offers import OFFERS
 from recsys.errors import UsageError
 from recsys.evaluation.population import Population, read_population
 from recsys.evaluation.source import read_source
+from recsys.fresh_statistics import read_fresh_statistics
 from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy import Policy, load_policy
 from recsys.recommender import Recommender
@@ -46,13 +47,24 @@ class Shop:
         opened = self.open()
         return Recommender(opened.scorer, opened.book(policy))
 
-    def deciding(self, challenger: Path | None) -> Recommender | TwoBundles:
+    def deciding(
+        self, challenger: Path | None, statistics: Path | None, *, latest: dt.date
+    ) -> Recommender | TwoBundles:
         """As `recommender`, with the other bundle where the policy has a trial.
 
+        Args:
+            challenger: The other bundle.
+            statistics: Item statistics fresher than the first bundle's own.
+            latest: The last day that they may be of.
+
         Raises:
+            ContractError: The statistics are not this bundle's, or look ahead.
             UsageError: The policy has a trial, and no other bundle is named; or the other way round.
         """
         stands = self.recommender()
+        if statistics is not None:
+            fresh = read_fresh_statistics(statistics, stands.scorer.bundle, latest=latest)
+            stands = stands.refreshed(fresh.table)
         trial = stands.book.policy.trial
         if (trial is None) != (challenger is None):
             what = (

@@ -12,8 +12,9 @@ from recsys.contracts.token import Token, lineage_of
 from serving.stores import schema
 from serving.stores.activity import Activity
 from serving.stores.feedback import generations
+from serving.stores.straight import AT_ONCE
 from serving.stores.uniting import Held, Loaded
-from serving.stores.writing import AT_ONCE, activities, upsert, write_activities
+from serving.stores.writing import activities, upsert, write_activities
 
 PEOPLE: Final = (schema.subjects, schema.activity, schema.events, schema.audit_persons)  # with a column `subject`
 _TEXTS: Final = msgspec.json.Decoder(tuple[str, ...])
