@@ -74,6 +74,7 @@ def explain(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     offer: Annotated[str, typer.Option("--offer", help="The offer_id to ask about.")],
     challenger: options.Challenger = None,
     state: options.StateFile = None,
+    statistics: options.Statistics = None,
     channel: options.Channel = "email",
     placement: options.Placement = None,
     k: options.Count = 10,
@@ -88,7 +89,7 @@ def explain(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     --offer 8-wine < token`
     """
     question = Question(channel, k, placement, parse_day(as_of, option="--as-of"))
-    recommender = Shop(bundle, trust, policy, catalogue, offers).deciding(challenger)
+    recommender = Shop(bundle, trust, policy, catalogue, offers).deciding(challenger, statistics, latest=question.day)
     check_days(recommender, question.day)
     population = People(purchases, subjects, state).read(today=today())
     subject = subject_from(sys.stdin.readline(), population.lineage)
