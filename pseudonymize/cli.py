@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pseudonymize.commands import gate, keys, people, policy, tokens
+from pseudonymize.commands.quarantine import quarantine
 from recsys.console import new_app
 
 app: Final = new_app(
@@ -16,6 +17,6 @@ for command in (
     *(policy.check, policy.suggest, policy.record),
     *(gate.run, gate.token),
     *(tokens.redomain, tokens.epoch),
-    *(people.forget, people.lift),
+    *(people.forget, people.lift, quarantine),
 ):
     app.command()(command)
