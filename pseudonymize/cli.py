@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pseudonymize.commands import gate, keys, people, policy, tokens
+from pseudonymize.commands import gate, gateway, keys, people, policy, tokens
 from pseudonymize.commands.quarantine import quarantine
 from recsys.console import new_app
 
@@ -13,10 +13,12 @@ app: Final = new_app(
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.recipients_app, name="recipients")
+app.add_typer(gateway.app, name="callers")
 for command in (
     *(policy.check, policy.suggest, policy.record),
     *(gate.run, gate.token),
     *(tokens.redomain, tokens.epoch),
     *(people.forget, people.lift, quarantine),
+    gateway.serve,
 ):
     app.command()(command)

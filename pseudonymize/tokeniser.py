@@ -37,9 +37,14 @@ class FieldCount:
 
 
 class Tokeniser:
-    """Makes the tokens of one run, for one domain and epoch, and remembers what it saw to count collisions."""
+    """Makes the tokens of one run, for one domain and epoch, and remembers what it saw to count collisions.
 
-    def __init__(self, vault: Vault, fields: Mapping[str, Field], epoch: EpochRecord, *, action: str) -> None:
+    Where it lives long, `counting` is false, and it remembers nothing.
+    """
+
+    def __init__(
+        self, vault: Vault, fields: Mapping[str, Field], epoch: EpochRecord, *, action: str, counting: bool = True
+    ) -> None:
         self.lineage = epoch.lineage
         self._forms = {name: field.form() for name, field in fields.items()}
         own = [field_label(name, form.label, generation=epoch.generation) for name, form in self._forms.items()]
@@ -52,7 +57,7 @@ class Tokeniser:
         more = keys[1 + len(own) :]
         self._suppressed = _Suppressed(listed, more[0], dict(zip(kinds, more[1:], strict=True))) if kinds else None
         self._suppressed_tokens: set[str] = set()
-        self._ledgers = {name: Ledger() for name in fields}
+        self._ledgers = {name: Ledger() for name in fields} if counting else {}
 
     def tokens(self, field: str, values: pl.Series) -> Tokenised:
         """The token of every value of a text column."""
@@ -60,7 +65,8 @@ class Tokeniser:
         canonical = self.form(field).column(distinct)
         filled = canonical.drop_nulls()
         roots = root_tokens(self._field_keys[field], filled)
-        self._ledgers[field].add(distinct.filter(canonical.is_not_null()), filled, roots)
+        if field in self._ledgers:
+            self._ledgers[field].add(distinct.filter(canonical.is_not_null()), filled, roots)
         tokens = spread(written(domain_tokens(self._domain_key, roots), self.lineage), canonical.is_not_null())
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())

@@ -20,19 +20,9 @@ from starlette.routing import Route
 from serving.callers import ANYBODY, Caller, Callers
 from serving.keys import Scope
 from serving.metrics import Metrics
-from serving.problems import (
-    BROKEN_CONTRACT,
-    EXPECTED,
-    FORBIDDEN,
-    NOT_A_TOKEN,
-    NOT_JSON,
-    TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
-    Kind,
-    answer_to,
-)
+from serving.problems import EXPECTED, NOT_A_TOKEN, UNAVAILABLE, answer_to
 from serving.stores import StoreError
+from web.problems import BROKEN_CONTRACT, FORBIDDEN, NOT_JSON, TOO_LARGE, UNAUTHORIZED, Kind
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 

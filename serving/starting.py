@@ -15,9 +15,9 @@ import typer
 from recsys.console import print_json, say, step, warn
 from serving.active import Active
 from serving.clock import parse_instant
-from serving.listening import bind, listen, url_of
 from serving.settings import Settings, read_settings
 from serving.workers import Clockwork, application, opened, supervise
+from web.listening import bind, listen, url_of
 
 HELP: Final = """Guarded offers over HTTP, for people whom the service knows by token only.
 
