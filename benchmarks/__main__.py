@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from typing import Final
 
-BENCHMARKS: Final = ("tokens", "receipts", "decisions", "population", "scorer")  # two need `make demo`
+BENCHMARKS: Final = ("tokens", "receipts", "gateway", "decisions", "population", "scorer")  # two need `make demo`
 
 if __name__ == "__main__":
     for name in BENCHMARKS:

@@ -9,7 +9,7 @@ import polars as pl
 
 from pseudonymize.canonical import CanonicalForm, form_labelled
 from pseudonymize.canonical.text import text_column
-from pseudonymize.distinct import encoded, spread
+from pseudonymize.distinct import encoded_unless_few, spread
 from pseudonymize.fields import Field, nearest
 from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
@@ -61,7 +61,7 @@ class Tokeniser:
 
     def tokens(self, field: str, values: pl.Series) -> Tokenised:
         """The token of every value of a text column."""
-        distinct, places = encoded(values)
+        distinct, places = encoded_unless_few(values)
         canonical = self.form(field).column(distinct)
         filled = canonical.drop_nulls()
         roots = root_tokens(self._field_keys[field], filled)

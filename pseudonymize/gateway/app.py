@@ -70,7 +70,7 @@ class Gateway:
 
     async def tokens(self, request: Request) -> Response:
         """Turn identifiers into tokens."""
-        if request.url.query:
+        if request.scope["query_string"]:
             raise ProblemError(QUERY.problem("Send identifiers in the body only; take this one for public now"))
         caller = self._caller(request)
         ask = decode(await read_body(request), _BODY)

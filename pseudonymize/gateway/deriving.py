@@ -30,6 +30,8 @@ from recsys.errors import RecsysError
 
 _NO_STATE: Final = frozenset({LOG_FILE, SEAL_FILE, LOCK_FILE})  # they change with every use of a key
 
+_MOST_BYTES: Final = 4  # of a character in UTF-8
+
 
 class NoEpochError(RecsysError):
     """An epoch that no tokens are made of."""
@@ -96,17 +98,18 @@ class Deriver:
         with self._following:
             self.follow()
             tokeniser = self._tokeniser(wanted)
-        given = pl.Series(values, dtype=pl.String)
-        unfit = (given.str.len_bytes() > MAX_BYTES) | given.str.contains("\0", literal=True)
-        made = tokeniser.tokens(wanted.field, given.set(unfit, None) if unfit.any() else given)
-        gone = tokeniser.suppressed(made.tokens)
-        tokens = made.tokens.set(gone, None) if gone.any() else made.tokens
-        refused: dict[int, str] = {}
-        if tokens.null_count():
-            for place in tokens.is_null().arg_true():
-                readable = EMPTY if not (unfit[place] or made.unread[place]) else UNREADABLE
-                refused[place] = FORGOTTEN if gone[place] else readable
-        return Made(tokeniser.lineage, tokens.to_list(), refused)
+        unfit = _unfit(values)
+        given = [None if place in unfit else value for place, value in enumerate(values)] if unfit else values
+        made = tokeniser.tokens(wanted.field, pl.Series(given, dtype=pl.String))
+        tokens = made.tokens.to_list()
+        refused = dict.fromkeys(unfit, UNREADABLE)
+        if made.tokens.null_count() > len(unfit):
+            for place in set(made.tokens.is_null().arg_true()) - unfit:
+                refused[place] = UNREADABLE if made.unread[place] else EMPTY
+        if tokeniser.knows_suppressed:
+            for place in tokeniser.suppressed(made.tokens).arg_true():
+                tokens[place], refused[place] = None, FORGOTTEN
+        return Made(tokeniser.lineage, tokens, dict(sorted(refused.items())))
 
     def _tokeniser(self, wanted: Wanted) -> Tokeniser:
         epoch = self._epoch(wanted)
@@ -122,6 +125,13 @@ class Deriver:
         if not named:
             raise NoEpochError("is not live in this domain", where="$.epoch", mend="Leave it out, for the newest")
         return named[-1]
+
+
+def _unfit(values: Sequence[str]) -> set[int]:
+    """The places of what `pseudonymize.standard_input` refuses, too: documents, and text with a NUL byte."""
+    if max(map(len, values)) * _MOST_BYTES <= MAX_BYTES and "\0" not in "".join(values):
+        return set()  # as nearly always
+    return {place for place, value in enumerate(values) if "\0" in value or len(value.encode()) > MAX_BYTES}
 
 
 def _state_of(vault: Path) -> tuple[tuple[str, int, int], ...]:
