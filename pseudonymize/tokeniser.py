@@ -57,7 +57,7 @@ class Tokeniser:
         more = keys[1 + len(own) :]
         self._suppressed = _Suppressed(listed, more[0], dict(zip(kinds, more[1:], strict=True))) if kinds else None
         self._suppressed_tokens: set[str] = set()
-        self._ledgers = {name: Ledger() for name in fields} if counting else {}
+        self._ledgers = {name: Ledger(counting=counting) for name in fields}
 
     def tokens(self, field: str, values: pl.Series) -> Tokenised:
         """The token of every value of a text column."""
@@ -65,8 +65,7 @@ class Tokeniser:
         canonical = self.form(field).column(distinct)
         filled = canonical.drop_nulls()
         roots = root_tokens(self._field_keys[field], filled)
-        if field in self._ledgers:
-            self._ledgers[field].add(distinct.filter(canonical.is_not_null()), filled, roots)
+        self._ledgers[field].add(distinct.filter(canonical.is_not_null()), filled, roots)
         tokens = spread(written(domain_tokens(self._domain_key, roots), self.lineage), canonical.is_not_null())
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())

@@ -20,6 +20,8 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
 }
 
 
@@ -100,7 +102,7 @@ def told(error: Exception) -> tuple[Problem, Mapping[str, str] | None]:
         case ContractError():
             return BROKEN_CONTRACT.problem(error.what), None
         case HTTPException():
-            return _of_status(HTTPStatus(error.status_code)), error.headers
+            return of_status(HTTPStatus(error.status_code)), error.headers
         case ClientDisconnect():
             return BROKEN_CONTRACT.problem("The request is incomplete"), None
         case _:
@@ -108,8 +110,6 @@ def told(error: Exception) -> tuple[Problem, Mapping[str, str] | None]:
             return unexpected, {"Connection": "close"}
 
 
-def _of_status(status: HTTPStatus) -> Problem:
-    """A problem without a kind of its own: no such path, no such method. The path is not repeated."""
-    return Problem(
-        type="about:blank", title=status.phrase, status=status, detail="GET /openapi.json lists what there is"
-    )
+def of_status(status: HTTPStatus, detail: str = "GET /openapi.json lists what there is") -> Problem:
+    """A problem without a kind of its own: no such path, no such method. Nothing that was sent is repeated."""
+    return Problem(type="about:blank", title=status.phrase, status=status, detail=detail)

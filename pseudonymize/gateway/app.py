@@ -72,7 +72,7 @@ class Gateway:
         """Turn identifiers into tokens."""
         if request.scope["query_string"]:
             raise ProblemError(QUERY.problem("Send identifiers in the body only; take this one for public now"))
-        caller = self._caller(request)
+        caller = await self._caller(request)
         ask = decode(await read_body(request), _BODY)
         if ask.field not in caller.fields:
             raise ProblemError(FORBIDDEN.problem(f"The key may ask for: {', '.join(caller.fields)}"))
@@ -98,11 +98,11 @@ class Gateway:
         """Figures, summed over everyone."""
         return Response(self.metrics.exposition(), headers={**SECURITY_HEADERS, "Content-Type": CONTENT_TYPE})
 
-    def _caller(self, request: Request) -> Caller:
+    async def _caller(self, request: Request) -> Caller:
         parts = sent(request.headers.get("authorization"))
         caller = self._holding(*parts) if parts else None
         if parts and caller is None:
-            self._deriver.follow()  # it may have been made just now
+            await asyncio.to_thread(self._deriver.follow)  # it may have been made just now
             caller = self._holding(*parts)
         if caller is None:
             raise _unauthorized()
