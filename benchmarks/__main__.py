@@ -8,6 +8,7 @@ from typing import Final
 BENCHMARKS: Final = (
     "tokens",
     "receipts",
+    "gateway",
     "decisions",
     "population",
     "loading",

@@ -21,6 +21,7 @@ _TRACES: Final = {
     r"\S@\S": "an e-mail address",
     r"(?:\d[ ()./-]{0,2}){7}": "a telephone or card number",
     r"(?i)(?:https?://|www\.)": "a link",
+    r"(?i)\b(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{1,4}\b": "an IP address",  # the others are long numbers
 }
 _TIME: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 

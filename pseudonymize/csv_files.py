@@ -2,7 +2,7 @@
 
 Arrow must be given no Python to call, neither a handler of bad rows nor a Python file: it reads ahead in threads of its
 own, which closing does not end, and one that wants the interpreter while that shuts down aborts the process. So it
-gives up at a row with too many or too few cells, and Python's own reader goes on from there.
+gives up at a row with too many or too few cells, or one longer than a block, and Python goes on from there.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ import pyarrow.csv
 from pseudonymize.pieces import NUL, Piece, Skip, as_line, without_nul
 from recsys.errors import ContractError
 
-_BLOCK: Final = 1 << 20  # bytes; no row may be much longer, and Arrow keeps up to 32 of them ahead
+_BLOCK: Final = 1 << 20  # bytes; Arrow reads no row that is much longer, and keeps up to 32 of them ahead
+_LONGEST: Final = 64 << 20  # characters of a row that goes to quarantine: beyond it, it is the rest of the file
 _ROWS: Final = 1 << 16  # in a piece that Python's reader made
+_STRADDLING: Final = "straddling object"  # what Arrow says of a row that is longer than a block
 _RAGGED: Final = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
 
 
@@ -35,16 +37,51 @@ class _Last:
     cell: str = ""
 
 
+class _Lines(Iterator[str]):
+    """The lines of a file, those of the row that is being read kept."""
+
+    def __init__(self, path: Path, file: io.TextIOBase) -> None:
+        self._path, self._file = path, file
+        self._row: list[str] = []
+        self._size = 0
+        self._open = False  # a quotation mark
+
+    def __next__(self) -> str:
+        line = self._file.readline(_LONGEST)
+        if not line:
+            raise StopIteration
+        self._row.append(line)
+        self._size += len(line)
+        self._open ^= line.count('"') % 2 == 1
+        if self._size >= _LONGEST:
+            raise _never_closed(self._path)
+        return line
+
+    def begin(self) -> None:
+        """Begin a row."""
+        self._row, self._size, self._open = [], 0, False
+
+    def rest(self) -> str:
+        """All of a row that was begun: up to the line on which its quotation marks are closed."""
+        while self._open:
+            if next(self, None) is None:
+                raise _never_closed(self._path)
+        return "".join(self._row).rstrip("\r\n")
+
+
 def csv_names(path: Path) -> tuple[str, ...]:
     """The cells of the header; that the rest is UTF-8 is for `csv_pieces` to say."""
-    return tuple(next(_parsed(path, errors="replace"), ()))
+    header = next(_parsed(path, errors="replace"), [])
+    if isinstance(header, str):
+        raise _too_long(path)
+    return tuple(header)
 
 
 def csv_pieces(path: Path, names: tuple[str, ...], skip: Skip | None) -> Iterator[Piece]:
-    """The rows below the header. `skip` hears of those with another number of cells, or with NUL bytes.
+    """The rows below the header. `skip` hears of those with another number of cells, endless ones, or NUL bytes.
 
     Raises:
-        ContractError: Such a row, where there is no `skip`; a row longer than 1 MiB; a quotation mark left open.
+        ContractError: Such a row, where there is no `skip`; a quotation mark left open.
     """
     last = _Last()
     read = 0
@@ -55,7 +92,7 @@ def csv_pieces(path: Path, names: tuple[str, ...], skip: Skip | None) -> Iterato
             yield without_nul(path, batch, read + 1, skip)
             read += batch.num_rows
     except pa.ArrowInvalid as error:
-        if skip is None or not _RAGGED.match(str(error)):
+        if skip is None or not (_RAGGED.match(str(error)) or _STRADDLING in str(error)):
             raise _refusal(path, str(error)) or error from None
         yield from _python_pieces(path, names, read, skip, last)
     _check_last_quote(path, last.cell)
@@ -84,8 +121,9 @@ def _python_pieces(path: Path, names: tuple[str, ...], after: int, skip: Skip, l
         fit = []
         last.cell = some[-1][1][-1]
         for number, cells in some:
-            why = _unfit(cells, len(names))
-            if why is None:
+            if isinstance(cells, str):
+                skip(number, f"holds a cell longer than {csv.field_size_limit() >> 10} KiB", cells)
+            elif (why := _unfit(cells, len(names))) is None:
                 fit.append((number, cells))
             else:
                 skip(number, why, as_line(cells))
@@ -99,26 +137,31 @@ def _unfit(cells: list[str], width: int) -> str | None:
     return next((f"column {place} {NUL}" for place, cell in enumerate(cells, start=1) if "\0" in cell), None)
 
 
-def _parsed(path: Path, *, errors: str = "strict") -> Iterator[list[str]]:
-    """The rows with the header, as Arrow reads them: those without a character do not count."""
+def _parsed(path: Path, *, errors: str = "strict") -> Iterator[list[str] | str]:
+    """The rows with the header, as Arrow reads them: those without a character do not count.
+
+    One with a cell that Python's reader finds too long comes as it is written.
+    """
     with path.open(encoding="utf-8-sig", newline="", errors=errors) as file:
-        try:
-            yield from filter(None, csv.reader(_lines(path, file)))
-        except csv.Error:
-            what = f"a cell is longer than {csv.field_size_limit() >> 10} KiB"
-            raise ContractError(what, where=str(path), mend="Is a quotation mark never closed?") from None
-
-
-def _lines(path: Path, file: io.TextIOBase) -> Iterator[str]:
-    while line := file.readline(_BLOCK):
-        if len(line) == _BLOCK:
-            raise _too_long(path)
-        yield line
+        lines = _Lines(path, file)
+        reader = csv.reader(lines)
+        while True:
+            lines.begin()
+            try:
+                cells = next(reader, None)
+            except csv.Error:
+                yield lines.rest()
+                reader = csv.reader(lines)
+                continue
+            if cells is None:
+                return
+            if cells:
+                yield cells
 
 
 def _refusal(path: Path, said: str) -> ContractError | None:
     """Arrow's error in our words, where it is one of the rows'; its own end with the row itself."""
-    if "straddling object" in said:
+    if _STRADDLING in said:
         return _too_long(path)
     ragged = _RAGGED.match(said)
     if not ragged:
@@ -135,7 +178,15 @@ def _too_long(path: Path) -> ContractError:
     return ContractError(
         f"a row is longer than {_BLOCK >> 20} MiB",
         where=str(path),
-        mend="Look for a quotation mark that is never closed",
+        mend="Look for a quotation mark that is never closed, or set bad_rows = 'quarantine' for the table",
+    )
+
+
+def _never_closed(path: Path) -> ContractError:
+    return ContractError(
+        "a quotation mark is never closed; the last row runs to the end of the file",
+        where=str(path),
+        mend="Close it, or write the file again: it may have been cut off",
     )
 
 
@@ -145,8 +196,4 @@ def _check_last_quote(path: Path, cell: str) -> None:
         file.seek(max(path.stat().st_size - 4, 0))
         closed = file.read().rstrip(b"\r\n").endswith(b'"')
     if "\n" in cell and not closed:
-        raise ContractError(
-            "a quotation mark is never closed; the last row runs to the end of the file",
-            where=str(path),
-            mend="Close it, or write the file again: it may have been cut off",
-        )
+        raise _never_closed(path)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 _KEPT: Final = 1 << 16
+_FEW: Final = 1 << 14
 
 
 def encoded(values: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -24,6 +25,13 @@ def encoded(values: pl.Series) -> tuple[pl.Series, pl.Series]:
         return distinct, places
     plain = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
     return pl.Series(pl.from_arrow(plain.dictionary), dtype=pl.String), pl.Series(pl.from_arrow(plain.indices))
+
+
+def encoded_unless_few(values: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """As `encoded`, but each of a few values stands for itself: finding those that come twice would take longer."""
+    if len(values) > _FEW:
+        return encoded(values)
+    return values, pl.Series(np.arange(len(values), dtype=np.uint32))
 
 
 def spread(values: pl.Series, places: pl.Series) -> pl.Series:

@@ -45,7 +45,7 @@ WHY: Final[dict[type[Role], str]] = {
     Sensitive: "about health, belief, origin or the like: never learned from, never served",
     Feature: "says nothing about who it is: passes as it is",
     Evaluation: "only recsys-evaluate reads it",
-    FreeText: "people write names into it: dropped, or scanned and refused where something is found",
+    FreeText: "people write names into it: dropped, or scanned: it finds traces, and no names",
     Consent: "an explicit yes counts, an empty cell is a no",
     Drop: "nothing downstream needs it",
 }

@@ -29,8 +29,8 @@ from recsys.contracts.document import decode_document, encode_document
 from recsys.errors import ContractError, OutputError
 from recsys.files import write_text
 
-_LOG_FILE: Final = "keylog.jsonl"
-_SEAL_FILE: Final = "keylog.seal"
+LOG_FILE: Final = "keylog.jsonl"
+SEAL_FILE: Final = "keylog.seal"
 _BEGINNING: Final = "0" * 64
 _MEND: Final = "Find out who wrote to the vault, and restore the log from its copy"
 
@@ -62,7 +62,7 @@ class KeyLog:
 
     def begin(self) -> None:
         """Write the log of a new vault, without entries."""
-        write_text(self.folder / _LOG_FILE, "", mode=0o600)
+        write_text(self.folder / LOG_FILE, "", mode=0o600)
         self._write(Seal())
 
     def append(self, at: dt.datetime, entries: Iterable[Mapping[str, str]]) -> None:
@@ -84,7 +84,7 @@ class KeyLog:
             VaultError: It is not; the first line that is wrong is named.
         """
         seal = self._sealed()
-        raw = read_private(self.folder / _LOG_FILE, mend=_MEND)[: seal.size]
+        raw = read_private(self.folder / LOG_FILE, mend=_MEND)[: seal.size]
         head, lines = _BEGINNING, raw.splitlines()
         for number, line in enumerate(lines, start=1):
             if _link(line) != (number, head):
@@ -95,7 +95,7 @@ class KeyLog:
         return seal
 
     def _extend(self, size: int, lines: bytes) -> None:
-        file = self.folder / _LOG_FILE
+        file = self.folder / LOG_FILE
         try:
             with file.open("r+b") as log:
                 log.truncate(size)
@@ -108,7 +108,7 @@ class KeyLog:
             raise OutputError(what, where=str(file), mend="Free some space: no key is used without an entry") from None
 
     def _sealed(self) -> Seal:
-        file = self.folder / _SEAL_FILE
+        file = self.folder / SEAL_FILE
         try:
             seal = decode_document(read_private(file, mend=_MEND), Seal, where=str(file))
         except ContractError:
@@ -118,10 +118,10 @@ class KeyLog:
         return seal
 
     def _write(self, seal: Seal) -> None:
-        write_text(self.folder / _SEAL_FILE, encode_document(seal.under(self.key)).decode(), mode=0o600)
+        write_text(self.folder / SEAL_FILE, encode_document(seal.under(self.key)).decode(), mode=0o600)
 
     def _broken(self, why: str) -> VaultError:
-        return VaultError(f"the key log was tampered with: {why}", where=str(self.folder / _LOG_FILE), mend=_MEND)
+        return VaultError(f"the key log was tampered with: {why}", where=str(self.folder / LOG_FILE), mend=_MEND)
 
 
 def _link(line: bytes) -> tuple[object, object]:

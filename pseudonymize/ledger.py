@@ -19,7 +19,9 @@ class Ledger:
     of 10⁸ values have one hash with a probability of 3·10⁻⁴: then the count is one too small.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, counting: bool = True) -> None:
+        """Without `counting` it notes nothing, for a process that lives long."""
+        self._counting = counting
         self._seen = pl.DataFrame(schema={"value": pl.UInt64, "high": pl.UInt64, "low": pl.UInt64})
         self._written = pl.Series(dtype=pl.UInt64)
         self._pending: list[pl.DataFrame] = []
@@ -31,6 +33,8 @@ class Ledger:
 
         Values seen before may come again. Of `written` only those that could be read count.
         """
+        if not self._counting:
+            return
         values = canonical.hash()
         self._pending_written.append(values if written.equals(canonical) else written.hash())
         self._pending.append(pl.DataFrame({"value": values, "high": roots[:, 0], "low": roots[:, 1]}))

@@ -20,7 +20,8 @@ from recsys.files import new_folder
 
 FOLDER: Final = "quarantine"
 _HEAD: Final = {"row": pl.Int64, "column": pl.String, "reason": pl.String}
-_LINE: Final = "line"  # a row of a CSV that is none: it has no cells to stand in the columns
+LINE: Final = "line"  # a row of a CSV that is none: it has no cells to stand in the columns
+RAW: Final = "raw "  # what the names of the raw columns begin with
 
 
 class Quarantine(contextlib.AbstractContextManager["Quarantine"]):
@@ -57,10 +58,10 @@ class Quarantine(contextlib.AbstractContextManager["Quarantine"]):
         rows = batch.numbers.filter(gone)
         said = [(row, *aside.reasons[row]) for row in rows]
         head = pl.DataFrame(said, schema=_HEAD, orient="row")
-        raw = batch.frame.filter(gone).rename({name: f"raw {name}" for name in batch.frame.columns})
+        raw = batch.frame.filter(gone).rename({name: f"{RAW}{name}" for name in batch.frame.columns})
         lines = [(row, "", why, line) for row, why, line in self._lines]
         self._lines = []
-        none = pl.DataFrame(lines, schema={**_HEAD, _LINE: pl.String}, orient="row")
+        none = pl.DataFrame(lines, schema={**_HEAD, LINE: pl.String}, orient="row")
         part = pl.concat([pl.concat([head, raw], how="horizontal"), none], how="diagonal").sort("row")
         self.reasons.update(
             f"{column}: {reason}" if column else reason for column, reason in part.select("column", "reason").rows()

@@ -194,7 +194,7 @@ def became(column: str, role: Role, table: Table, lineage: Lineage | None) -> st
         case Subject() | Identifier():
             how = f": token of {lineage}" if lineage else ": token"
         case FreeText():
-            how = ", scanned"
+            how = ", scanned for traces: names pass"
         case Quasi():
             how = f", {_coarsened(role)}"
         case _:

@@ -55,6 +55,8 @@ class Rows:
 
     def filter(self, keep: pl.Series) -> Rows:
         """The rows where `keep` is true."""
+        if keep.all():
+            return self
         return Rows(self.contract, self.frame.filter(keep), self.origin.filter(keep))
 
 

@@ -194,7 +194,7 @@ class Gate:
         rows = self._without_linked(table, rows)
         frame = checked(rows.contract, rows.frame, rows.origin, today=self._run.today)
         fit = rows.origin.kept()
-        frame, rows = frame.filter(fit), rows.filter(fit)
+        frame, rows = frame if fit.all() else frame.filter(fit), rows.filter(fit)
         if own and table.feeds in _ONE_ROW_EACH:
             group = rows.origin.columns.get("group", "")  # the attribute's column, where there are demographics only
             self._people[f"{table.feeds} {group}"].add(frame["subject"], rows.origin)

@@ -9,7 +9,7 @@ import polars as pl
 
 from pseudonymize.canonical import CanonicalForm, form_labelled
 from pseudonymize.canonical.text import text_column
-from pseudonymize.distinct import encoded, spread
+from pseudonymize.distinct import encoded_unless_few, spread
 from pseudonymize.fields import Field, nearest
 from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
@@ -39,9 +39,14 @@ class FieldCount:
 
 
 class Tokeniser:
-    """Makes the tokens of one run, for one domain and epoch, and remembers what it saw to count collisions."""
+    """Makes the tokens of one run, for one domain and epoch, and remembers what it saw to count collisions.
 
-    def __init__(self, vault: Vault, fields: Mapping[str, Field], epoch: EpochRecord, *, action: str) -> None:
+    Where it lives long, `counting` is false, and it remembers nothing.
+    """
+
+    def __init__(
+        self, vault: Vault, fields: Mapping[str, Field], epoch: EpochRecord, *, action: str, counting: bool = True
+    ) -> None:
         self.lineage = epoch.lineage
         self._forms = {name: field.form() for name, field in fields.items()}
         own = [field_label(name, form.label, generation=epoch.generation) for name, form in self._forms.items()]
@@ -59,11 +64,11 @@ class Tokeniser:
         more = keys[1 + len(own) + len(of_people) :]
         self._suppressed = _Suppressed(listed, more[0], dict(zip(kinds, more[1:], strict=True))) if kinds else None
         self._suppressed_tokens: set[str] = set()
-        self._ledgers = {name: Ledger() for name in fields}
+        self._ledgers = {name: Ledger(counting=counting) for name in fields}
 
     def tokens(self, field: str, values: pl.Series) -> Tokenised:
         """The token of every value of a text column."""
-        distinct, places = encoded(values)
+        distinct, places = encoded_unless_few(values)
         canonical = self.form(field).column(distinct)
         filled = canonical.drop_nulls()
         roots = root_tokens(self._field_keys[field], filled)

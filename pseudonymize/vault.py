@@ -87,6 +87,10 @@ class Vault:
             self.record = changed
         return changed
 
+    def refresh(self, now: dt.datetime) -> None:
+        """Read the record again, for a process that lives long."""
+        self.record, self.now = read_record(self.path), now
+
     def new_secret(self) -> str:
         """A new secret, wrapped, in hexadecimal."""
         return self._wrapping.new_root().hex()

@@ -16,7 +16,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from serving.metrics import Metrics
-from serving.problems import OVERLOADED, RATE_LIMITED, ProblemError
+from web.problems import OVERLOADED, RATE_LIMITED, ProblemError
 
 
 class TurnedAwayError(ProblemError):

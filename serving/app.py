@@ -37,7 +37,7 @@ from serving.routing import Operation, route_of
 from serving.service import Service
 from serving.simulating import Simulation, SimulationAsk
 from serving.stores import StoreError
-from serving.wire import sent
+from web.bodies import sent
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 

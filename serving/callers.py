@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
 import math
 import time
 from dataclasses import dataclass
 from typing import Final
 
-from serving.keys import Scope, digest_of, split
-from serving.problems import FORBIDDEN, UNAUTHORIZED, ProblemError
+from serving.keys import Scope
 from serving.stores import ApiKey, Store
+from web.api_keys import holds, sent
+from web.problems import FORBIDDEN, UNAUTHORIZED, ProblemError
 
-_SCHEME: Final = "bearer"
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="recsys-serve"'}
 _LOOK_AGAIN: Final = 0.05  # seconds between two looks for keys that are unknown: strangers do not keep the store busy
-_NOBODY: Final = bytes(32)  # compared with where there is no such key, so that this takes as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +53,7 @@ class Callers:
         Raises:
             ProblemError: There is no key (401), it does not hold (401), or it has not the scope (403).
         """
-        scheme, _, sent = (authorization or "").partition(" ")
-        parts = split(sent.strip()) if scheme.lower() == _SCHEME else None
+        parts = sent(authorization)
         if parts is None:
             raise _unauthorized("Send a key with the header Authorization: Bearer rk1.…")
         key = self._holding(*parts)
@@ -72,8 +69,7 @@ class Callers:
 
     def _holding(self, key_id: str, secret: str) -> ApiKey | None:
         key = self._keys.get(key_id)
-        same = hmac.compare_digest(digest_of(secret), _NOBODY if key is None else key.digest)
-        return key if same else None
+        return key if holds(secret, None if key is None else key.digest) else None
 
 
 def _unauthorized(detail: str) -> ProblemError:

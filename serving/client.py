@@ -7,15 +7,10 @@ Idempotency-Key, which the client adds by itself to everything that changes some
 
 from __future__ import annotations
 
-import random
-import time
 import uuid
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, TypeVar
 
-import httpx
 import msgspec
 
 from recsys.contracts.access import SubjectAccess
@@ -23,30 +18,11 @@ from recsys.contracts.decision import Decision
 from recsys.contracts.erasure import ErasureReceipt
 from recsys.contracts.event import Event
 from recsys.contracts.preferences import Preferences, PreferencesChange
-from recsys.errors import RecsysError
+from web.asking import Asker, ServiceError
 
-RETRIED: Final = frozenset(
-    {
-        HTTPStatus.CONFLICT,  # the first try is still being carried out
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    }
-)
-_FIRST_PAUSE: Final = 0.1  # seconds; doubles from try to try, and is drawn between half of it and all
-_LONGEST_PAUSE: Final = 5.0
+__all__ = ["Client", "Recorded", "Rejected", "ServiceError"]
 
 T = TypeVar("T")
-
-
-class ServiceError(RecsysError):
-    """The service refused a request, or could not be reached. `status` is 0 where it did not answer."""
-
-    def __init__(self, what: str, *, status: int, kind: str) -> None:
-        super().__init__(what, where="recsys-serve", mend="See the problem's detail")
-        self.status = status
-        self.kind = kind
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +44,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     rejected: tuple[Rejected, ...] = ()
 
 
-class _Problem(msgspec.Struct, frozen=True):
-    type: str = "about:blank"
-    detail: str = ""
-
-
-class Client:
+class Client(Asker):
     """Asks one service with one key; keeps its connections. Close it, or use it as a context manager.
 
     Args:
@@ -84,20 +55,7 @@ class Client:
     """
 
     def __init__(self, url: str, key: str, *, tries: int = 4, timeout: float = 5.0) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout, headers={"Authorization": f"Bearer {key}"})
-        self._tries = tries
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._http.close()
+        super().__init__(url, key, server="recsys-serve", tries=tries, timeout=timeout)
 
     def decide(  # noqa: PLR0913 - the fields of a request
         self,
@@ -123,11 +81,11 @@ class Client:
 
     def report(self, events: Sequence[Event]) -> Recorded:
         """Tell what happened: up to 1,000 events."""
-        return self._asked("POST", "/v1/events", list(events), Recorded, {})
+        return self.asked("POST", "/v1/events", list(events), Recorded)
 
     def preferences(self, subject: str) -> Preferences:
         """What a person agreed to, likes, and said no to."""
-        return self._asked("POST", "/v1/preferences/read", {"subject": subject}, Preferences, {})
+        return self.asked("POST", "/v1/preferences/read", {"subject": subject}, Preferences)
 
     def change_preferences(self, subject: str, change: PreferencesChange, *, gpc: bool = False) -> Preferences:
         """Change it; what holds then."""
@@ -136,7 +94,7 @@ class Client:
 
     def access(self, subject: str) -> SubjectAccess:
         """Everything that is held about a person."""
-        return self._asked("POST", "/v1/subjects/access", {"subject": subject}, SubjectAccess, {})
+        return self.asked("POST", "/v1/subjects/access", {"subject": subject}, SubjectAccess)
 
     def erase(self, *subjects: str) -> ErasureReceipt:
         """Forget a person, named by all of their tokens."""
@@ -145,41 +103,7 @@ class Client:
     def explanation(self, decision_id: str, *, offer: str | None = None) -> dict[str, Any]:
         """Why a decision is as it is, and why an offer is not in it."""
         path = f"/v1/decisions/{decision_id}" + ("" if offer is None else f"?offer={offer}")
-        return self._asked("GET", path, None, dict[str, Any], {})
+        return self.asked("GET", path, None, dict[str, Any])
 
     def _changed(self, method: str, path: str, body: object, kind: type[T]) -> T:
-        return self._asked(method, path, body, kind, {"Idempotency-Key": f'"{uuid.uuid4()}"'})
-
-    def _asked(self, method: str, path: str, body: object, kind: type[T], headers: Mapping[str, str]) -> T:
-        """Every request that comes here may be repeated: it reads, or its repetition counts once."""
-        content = None if body is None else msgspec.json.encode(body)
-        sent = {**headers, **({} if content is None else {"Content-Type": "application/json"})}
-        failed = ServiceError("was not asked", status=0, kind="none")
-        for attempt in range(self._tries):
-            if attempt:
-                time.sleep(_pause(attempt))
-            try:
-                response = self._http.request(method, path, content=content, headers=sent)
-            except httpx.TransportError as error:
-                failed = ServiceError(f"did not answer ({type(error).__name__})", status=0, kind="unreachable")
-                continue
-            if response.status_code == HTTPStatus.OK:
-                return msgspec.json.decode(response.content, type=kind)
-            failed = _refusal(response)
-            if response.status_code not in RETRIED:
-                break
-        raise failed
-
-
-def _pause(attempt: int) -> float:
-    longest = min(_FIRST_PAUSE * 2.0**attempt, _LONGEST_PAUSE)
-    return longest * random.uniform(0.5, 1)  # noqa: S311 - so that many clients do not come back at once
-
-
-def _refusal(response: httpx.Response) -> ServiceError:
-    try:
-        problem = msgspec.json.decode(response.content, type=_Problem)
-    except msgspec.DecodeError:
-        problem = _Problem(detail="an answer that is no problem document")
-    what = f"refused with {response.status_code}: {problem.detail}"
-    return ServiceError(what, status=response.status_code, kind=problem.type)
+        return self.asked(method, path, body, kind, {"Idempotency-Key": f'"{uuid.uuid4()}"'})

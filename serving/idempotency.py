@@ -19,9 +19,10 @@ from starlette.responses import Response
 
 from serving.callers import Caller
 from serving.clock import Clock
-from serving.problems import BAD_KEY, IN_FLIGHT, REUSED_KEY, ProblemError
+from serving.problems import BAD_KEY, IN_FLIGHT, REUSED_KEY
 from serving.stores import Claim, Replay, Store
-from serving.wire import sent
+from web.bodies import sent
+from web.problems import ProblemError
 
 HEADER: Final = "idempotency-key"
 REPLAYED: Final = {"Idempotency-Replayed": "true"}

@@ -15,9 +15,9 @@ from recsys.contracts.names import Name
 from serving.active import Active
 from serving.asking import DECISION_ID
 from serving.doorkeeper import Doorkeeper
-from serving.problems import ProblemError
 from serving.stores import Recorded, Reported
 from serving.wire import decode
+from web.problems import ProblemError
 
 SOLD: Final = frozenset({EventType.PURCHASE, EventType.RETURN})
 TOLERANCE: Final = dt.timedelta(minutes=5)  # by which a sender's clock may be ahead of ours

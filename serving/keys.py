@@ -1,23 +1,15 @@
-"""API keys: `rk1.<key_id>.<secret>`. The key is shown once; what is stored cannot be turned back into it.
-
-The secret has 256 random bits, so that a plain hash is enough: there is nothing to guess.
-"""
+"""API keys of the service, and what each may do."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import re
-import secrets
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
 from recsys.errors import UsageError
 from serving.stores.records import ApiKey
-
-KEY_PATTERN: Final = r"rk1\.([0-9a-f]{12})\.([A-Za-z0-9_-]{43})"
-_KEY: Final = re.compile(KEY_PATTERN)
+from web.api_keys import draw
 
 
 class Scope(StrEnum):
@@ -41,17 +33,6 @@ def new_key(name: str, scopes: Collection[str], *, now: dt.datetime) -> tuple[st
     """
     if not scopes or set(scopes) - set(SCOPES):
         raise UsageError("names a scope that there is not", where="--scope", mend=f"Scopes are: {', '.join(SCOPES)}")
-    key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    stored = ApiKey(key_id=key_id, name=name, digest=digest_of(secret), scopes=frozenset(scopes), created=now)
-    return f"rk1.{key_id}.{secret}", stored
-
-
-def split(key: str) -> tuple[str, str] | None:
-    """The key's id and its secret; None for what is no key."""
-    found = _KEY.fullmatch(key)
-    return (found[1], found[2]) if found else None
-
-
-def digest_of(secret: str) -> bytes:
-    """What is stored of a secret: its SHA-256. Compare it by `hmac.compare_digest`."""
-    return hashlib.sha256(secret.encode()).digest()
+    drawn = draw()
+    stored = ApiKey(key_id=drawn.key_id, name=name, digest=drawn.digest, scopes=frozenset(scopes), created=now)
+    return drawn.key, stored

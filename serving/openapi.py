@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from serving.problems import INTERNAL, MEDIA_TYPE, Kind, Problem
 from serving.routing import Operation
+from web.problems import INTERNAL, MEDIA_TYPE, Kind, Problem
 
 EXAMPLE_TOKEN: Final = "s1.rec.01.k5q2c7ynwd4mx3ju6oethrzbva"  # noqa: S105 - nobody's, and no secret
 JSON: Final = "application/json"

@@ -21,22 +21,19 @@ from serving.admission import Admission, TurnedAwayError
 from serving.callers import ANYBODY, Caller, Callers
 from serving.keys import Scope
 from serving.metrics import Metrics
-from serving.problems import (
+from serving.problems import EXPECTED, NOT_A_TOKEN, UNAVAILABLE, answer_to
+from serving.stores import StoreError
+from serving.wire import read_body
+from web.problems import (
     BROKEN_CONTRACT,
-    EXPECTED,
     FORBIDDEN,
-    NOT_A_TOKEN,
     NOT_JSON,
     OVERLOADED,
     RATE_LIMITED,
     TOO_LARGE,
     UNAUTHORIZED,
-    UNAVAILABLE,
     Kind,
-    answer_to,
 )
-from serving.stores import StoreError
-from serving.wire import read_body
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 

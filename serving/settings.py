@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from recsys.errors import UsageError
+from web.listening import Terms
 
 ENVIRONMENT_PREFIX: Final = "RECSYS_SERVE_"
 
@@ -81,6 +82,11 @@ class Settings(BaseSettings):
     def encrypted(self) -> bool:
         """Whether HTTPS is served."""
         return self.tls_certificate is not None
+
+    @property
+    def terms(self) -> Terms:
+        """What holds for whoever connects."""
+        return Terms(self.max_connections, self.request_seconds, self.grace_seconds, self.tls_certificate, self.tls_key)
 
     @field_validator("rate_limit")
     @classmethod

@@ -17,8 +17,8 @@ from recsys.policy.document import Policy
 from recsys.policy.reading import parse_policy
 from serving.active import Active
 from serving.asking import Subject
-from serving.problems import misfit
 from serving.stores import Store
+from web.problems import misfit
 
 MAX_SUBJECTS: Final = 20
 MAX_POLICY: Final = 200_000  # characters

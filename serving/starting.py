@@ -15,10 +15,10 @@ import typer
 from recsys.console import print_json, say, step, warn
 from serving.active import Active
 from serving.clock import parse_instant
-from serving.listening import bind, listen, url_of
 from serving.settings import Settings, read_settings
 from serving.tls import check_pair
 from serving.workers import Clockwork, application, opened, supervise
+from web.listening import bind, listen, url_of
 
 HELP: Final = """Guarded offers over HTTP, for people whom the service knows by token only.
 
@@ -88,7 +88,7 @@ def _serve_alone(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> 
         _say_what_serves(service.standing.active, clockwork)
         _say_who_may_come(listening, settings)
         app = application(service, settings)
-        listen(app, listening, settings, lambda: _tell(url, as_json=as_json))
+        listen(app, listening, settings.terms, lambda: _tell(url, as_json=as_json))
 
 
 def _serve_together(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> None:

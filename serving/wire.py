@@ -1,23 +1,19 @@
-"""Bodies: read within a limit, decoded against the contracts, answered as JSON. What is refused is not repeated."""
+"""Bodies, decoded against the contracts of serving: what is no token is said to be none, and no API key gets in."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
 
-from recsys.contracts.document import explain
 from recsys.contracts.token import WRONG_FORM
-from serving.keys import KEY_PATTERN
-from serving.problems import NOT_JSON, SECURITY_HEADERS, TOO_LARGE, ProblemError, misfit, not_a_token
+from serving.problems import not_a_token
+from web import bodies
+from web.api_keys import KEY_PATTERN
+from web.problems import ProblemError, misfit
 
-MAX_BODY: Final = 1 << 20  # bytes
-_READ_ON: Final = 8 * MAX_BODY  # read on that far before answering: a client that still sends may miss the answer
 _KEPT: Final = "recsys.body"  # in the request's scope
 _A_KEY: Final = re.compile(KEY_PATTERN.encode())
 
@@ -34,48 +30,14 @@ async def read_body(request: Request) -> bytes:
 
 def decode(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
     """Decode `raw`, or raise a `ProblemError` that names the field."""
-    try:
-        return decoder.decode(raw)
-    except msgspec.DecodeError as error:
-        what, _, place = explain(error).partition(" at $")
-        raise _refused(what, f"${place}") from None
-    except UnicodeDecodeError:
-        raise _refused("not UTF-8", "$") from None
-    except RecursionError:
-        raise _refused("nested too deeply", "$") from None
-
-
-def answer(document: object) -> Response:
-    """`document` as JSON."""
-    return sent(msgspec.json.encode(document))
-
-
-def sent(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
-    """A body that is JSON already."""
-    return Response(
-        body,
-        status_code=HTTPStatus.OK,
-        media_type="application/json",
-        headers={**SECURITY_HEADERS, **(headers or {})},
-    )
+    return bodies.decode(raw, decoder, refused=_refused)
 
 
 async def _received(request: Request) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise ProblemError(NOT_JSON.problem("Send JSON with the header Content-Type: application/json"))
-    body, size = bytearray(), 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= MAX_BODY:
-            body += chunk
-        elif size > _READ_ON:
-            break
-    if size > MAX_BODY:
-        raise ProblemError(TOO_LARGE.problem(f"A body may have {MAX_BODY} bytes; send fewer at a time"))
+    body = await bodies.read_body(request)
     if _A_KEY.search(body):  # it would pass for a name, and be kept
         raise misfit("holds an API key; it belongs into the header only, and should be revoked now", "$")
-    return bytes(body)
+    return body
 
 
 def _refused(what: str, field: str) -> ProblemError:

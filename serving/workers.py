@@ -27,12 +27,12 @@ from recsys.console import fail
 from recsys.errors import RecsysError
 from serving.app import create_app
 from serving.clock import clock_from, utc_clock
-from serving.listening import listen
 from serving.logs import log_to_standard_error
 from serving.metrics import SHARED_FOLDER
 from serving.service import Service, create_service
 from serving.settings import Settings
 from serving.stores import open_store
+from web.listening import listen
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _PAUSE: Final = 5  # seconds before a worker that could not start is tried again
@@ -159,7 +159,7 @@ def _work(settings: Settings, listening: socket.socket, clockwork: Clockwork, re
     try:
         with opened(settings, clockwork) as service:
             app = application(service, settings)
-            listen(app, listening, settings, lambda: ready.send(True))  # noqa: FBT003
+            listen(app, listening, settings.terms, lambda: ready.send(True))  # noqa: FBT003
     except RecsysError as error:
         fail(str(error), error.exit_status)
 

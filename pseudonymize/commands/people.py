@@ -14,8 +14,9 @@ from pseudonymize.fields import nearest
 from pseudonymize.fields_check import load_fields, person_fields
 from pseudonymize.forgetting import forget as forget_people
 from pseudonymize.forgetting import lift as lift_people
-from pseudonymize.standard_input import identifiers
-from recsys.console import say
+from pseudonymize.quarantine_search import drop_people
+from pseudonymize.standard_input import canonical, identifiers
+from recsys.console import say, warn
 from recsys.errors import UsageError
 
 
@@ -30,17 +31,26 @@ def forget(
 
     They go on the suppression list, which every later run checks, and each recipient's tokens of them go into an order:
     `recsys-train forget` carries out training.json, the server's erasure serving.json, partners the others. Destroy the
-    orders when they are carried out.
+    orders when they are carried out. Rows of theirs that wait in quarantine are dropped, as far as they can be read.
 
     Example: `recsys-pseudonymize forget --vault ~/vault --fields fields.toml --field card --out orders < card.txt`
     """
     form = _form(fields, field)
     custodian = opened(vault, kek_file)
-    done = forget_people(custodian, field, form, identifiers(sys.stdin.buffer), out)
+    values = identifiers(sys.stdin.buffer)
+    done = forget_people(custodian, field, form, values, out)
     say(
         f"{done.people} forgotten, known by {done.identifiers} identifiers; {done.known} were on the list already. "
         f"Orders: {', '.join(done.recipients)}."
     )
+    aside = drop_people(custodian.path, form, canonical(values, form))
+    if aside.dropped:
+        say(f"{aside.dropped} rows of theirs were in quarantine, and are dropped.")
+    if aside.left:
+        warn(
+            f"{aside.left} rows are left in quarantine. Theirs may be among them where the {field} cannot be read or "
+            "stands for somebody under another field: mend those rows soon, and then drop them (`quarantine --help`)"
+        )
 
 
 def lift(vault: VaultFolder, fields: Fields, field: FieldName, kek_file: KekFile = None) -> None:

@@ -17,7 +17,7 @@ from pseudonymize.fields_check import load_fields
 from pseudonymize.processing_record import processing_record
 from pseudonymize.report import rows_grid
 from pseudonymize.suggestion import suggest as draft
-from recsys.console import now, print_json, say, screen
+from recsys.console import now, print_json, say, screen, warn
 
 
 def check(inputs: RawInputs, fields: Fields, json: Json = False) -> None:  # noqa: FBT002 - a flag of the command line
@@ -39,9 +39,15 @@ def check(inputs: RawInputs, fields: Fields, json: Json = False) -> None:  # noq
 def suggest(file: Annotated[Path, typer.Argument(metavar="INPUT", help="A raw file: .csv or .parquet.")]) -> None:
     """Draft a field policy from a file, with a reason beside each column. Read it before you use it.
 
+    It goes by the names of columns and the forms of the first rows: rules of thumb, which miss what
+    is unusual and know no meanings. What it does not recognise, it drops.
+
     Example: `recsys-pseudonymize suggest customers.csv > fields.toml`
     """
     sys.stdout.write(draft(file))
+    warn(
+        "This is a draft by rules of thumb. Read every line: a person can be named in a column that it did not notice."
+    )
 
 
 def record(fields: Fields) -> None:

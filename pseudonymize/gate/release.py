@@ -34,13 +34,15 @@ class ReleaseWriter(contextlib.ExitStack):
             pl.lit(None, column.dtype).alias(column.name) for column in columns if column.name not in frame.columns
         ]
         table = frame.with_columns(absent).select(column.name for column in columns)
-        arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+        arrow = table.to_arrow(compat_level=pl.CompatLevel.newest())
         name = f"{contract.name}.parquet"
         if name not in self._writers:
             # A file of Python's, since its errors say why a disk cannot be written, and pyarrow's do not.
             file = self.enter_context((self._folder / name).open("wb"))
-            schema = arrow.schema.with_metadata({CONTRACT_KEY: f"{contract.name}/{contract.version}"})
-            self._writers[name] = self.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+            # Without Arrow's schema, which would tell readers of polars' own way of holding text.
+            writer = self.enter_context(pq.ParquetWriter(file, arrow.schema, compression="zstd", store_schema=False))
+            writer.add_key_value_metadata({CONTRACT_KEY: f"{contract.name}/{contract.version}"})
+            self._writers[name] = writer
         self._writers[name].write_table(arrow.cast(self._writers[name].schema))
 
     def finish(

@@ -15,11 +15,12 @@ from serving.callers import Caller
 from serving.explaining import Explanation, explain
 from serving.keys import Scope
 from serving.openapi import reply
-from serving.problems import BAD_QUERY, BROKEN_CONTRACT, NO_DECISION, UNAVAILABLE, ProblemError
+from serving.problems import BAD_QUERY, NO_DECISION, UNAVAILABLE
 from serving.routes.decisions import ANSWERED
 from serving.routing import Operation
 from serving.service import Service
-from serving.wire import answer
+from web.bodies import answer
+from web.problems import BROKEN_CONTRACT, ProblemError
 
 _EXAMPLE: Final = {
     "decision": {**ANSWERED, "withheld": {"never": 4}},

@@ -14,10 +14,11 @@ from starlette.responses import Response
 from serving.callers import Caller
 from serving.metrics import CONTENT_TYPE
 from serving.openapi import reply
-from serving.problems import SECURITY_HEADERS, UNAVAILABLE
+from serving.problems import UNAVAILABLE
 from serving.routing import Operation
 from serving.service import Service
-from serving.wire import answer
+from web.bodies import answer
+from web.problems import SECURITY_HEADERS
 
 _Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 

@@ -15,12 +15,13 @@ from recsys.errors import RecsysError
 from serving.callers import Caller
 from serving.keys import Scope
 from serving.openapi import reply
-from serving.problems import REFUSED_RELOAD, UNAVAILABLE, ProblemError
+from serving.problems import REFUSED_RELOAD, UNAVAILABLE
 from serving.routing import Operation
 from serving.service import Service
 from serving.standing import RELOAD
 from serving.stores import StoreError
-from serving.wire import answer
+from web.bodies import answer
+from web.problems import ProblemError
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

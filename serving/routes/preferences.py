@@ -20,10 +20,12 @@ from serving.idempotency import PROBLEMS
 from serving.intake import FIRST_INSTANT, TOLERANCE
 from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, PRIVACY_CONTROL, json_body, reference, reply
-from serving.problems import ERASED, misfit
+from serving.problems import ERASED
 from serving.routing import Operation
 from serving.service import Service
-from serving.wire import answer, decode, read_body
+from serving.wire import decode, read_body
+from web.bodies import answer
+from web.problems import misfit
 
 PRIVACY_CONTROL_SOURCE: Final = "gpc"  # of the consents that the signal takes back
 

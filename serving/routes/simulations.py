@@ -15,7 +15,8 @@ from serving.openapi import EXAMPLE_TOKEN, json_body, reference, reply
 from serving.routing import Operation
 from serving.service import Service
 from serving.simulating import Simulation, SimulationAsk, simulate
-from serving.wire import answer, decode, read_body
+from serving.wire import decode, read_body
+from web.bodies import answer
 
 _BODY: Final = msgspec.json.Decoder(SimulationAsk)
 _ASKED: Final = {

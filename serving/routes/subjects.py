@@ -24,7 +24,8 @@ from serving.orders import check_order
 from serving.routes.preferences import Whose
 from serving.routing import Operation
 from serving.service import Service
-from serving.wire import answer, decode, read_body
+from serving.wire import decode, read_body
+from web.bodies import answer
 
 MAX_TOKENS: Final = 64  # of one person: one for each live epoch
 

@@ -19,6 +19,7 @@ from support.tokens import token
 pytestmark = pytest.mark.slow  # the whole chain
 
 PACKAGES = ("recsys", "pseudonymize", "training", "serving")
+SHARED = "web"
 FORBIDDEN = {
     "recsys": {"pseudonymize", "training", "serving", "implicit", "sklearn"},
     "pseudonymize": {"training", "serving", "onnxruntime", "implicit"},
@@ -52,13 +53,15 @@ PLANTED = {
     "training/ends.py": "import training.fit",
     "serving/deciding.py": "import recsys.evaluation.ranking",
     "serving/app.py": "import training",
+    "web/bodies.py": "import serving.stores",
+    "training/windows.py": "import web.asking",
     "pseudonymize/canonical/text.py": "import serving",
 }
 
 
 def tree(folder: Path) -> Path:
     """A copy of the packages and their contracts."""
-    for package in PACKAGES:
+    for package in (*PACKAGES, SHARED):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
@@ -164,7 +167,7 @@ def test_importing_a_main_module_starts_nothing(module: str) -> None:
 
 
 def test_serving_runs_without_the_code_of_the_other_stages(chain: Chain, tmp_path: Path) -> None:
-    for package in ("recsys", "serving"):
+    for package in ("recsys", SHARED, "serving"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     script = (
         "import importlib.util, sys\n"

@@ -170,6 +170,19 @@ def test_ten_megabytes_in_one_cell(release: Release, shop: SimpleNamespace, tmp_
             release(shop.files, tmp_path / "out")
 
 
+def test_ten_megabytes_in_one_cell_go_to_quarantine(
+    release: Release, fields: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path, _ = receipts(tmp_path, 10)
+    long = f"ada@canary.example,R,2017-01-04,{'x' * 10_000_000},1,2"
+    path.write_text(f"{path.read_text()}{long}\nada@canary.example,R,2017-01-04,milk,1,2\n")
+    report = release([path], tmp_path / "out", fields=fields("quarantine"))
+    assert report.release.rows == {"purchases.parquet": 11}
+    assert report.quarantine["holds a cell longer than 128 KiB"] == 1
+    kept = pl.read_parquet(next(Path(report.quarantine_folder or "").iterdir()))
+    assert kept.filter(row=21)["line"].to_list() == [long]
+
+
 def test_merges_are_counted_and_the_page_says_what_became_of_everything(
     release: Release, fields: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -20,8 +20,8 @@ from support.tokens import token
 from recsys.console import now as this_instant
 from serving.callers import Callers
 from serving.keys import Scope, new_key
-from serving.problems import SECURITY_HEADERS, ProblemError
 from serving.stores import Store
+from web.problems import SECURITY_HEADERS, ProblemError
 
 slow = pytest.mark.slow
 ASKED = json.dumps({"subject": DRINKER, "channel": "email"}).encode()

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from recsys.errors import RecsysError
 from serving.cli import app
-from serving.listening import bind
+from web.listening import bind
 
 pytestmark = pytest.mark.slow  # processes
 

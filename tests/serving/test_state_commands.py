@@ -24,8 +24,8 @@ from recsys.errors import ContractError, OutputError, RecsysError, TokenError, U
 from serving.commands import audit, keys
 from serving.commands.export import Exported, export
 from serving.commands.forget import forget
-from serving.keys import digest_of, split
 from serving.stores import Store, open_store
+from web.api_keys import digest_of, split
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from support.lines import ANNA, NOW
 from support.told import filled
 
 from recsys.errors import UsageError
-from serving.keys import SCOPES, digest_of, new_key, split
+from serving.keys import SCOPES, new_key
 from serving.stores import Claim, Replay, Store, open_store
+from web.api_keys import digest_of, split
 
 KEY, PRINT = b"k" * 32, b"f" * 32
 MINUTE = dt.timedelta(minutes=1)

@@ -7,7 +7,9 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -15,9 +17,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from recsys.errors import RecsysError, UsageError
-from serving.connections import MAX_HEAD, Config
-from serving.problems import OVERLOADED, Problem, of_status, problem_response
-from serving.settings import Settings
+from web.connections import MAX_HEAD, Config
+from web.problems import OVERLOADED, Problem, of_status, problem_response
 
 _BACKLOG: Final = 2048
 # Seconds for which a busy event loop keeps the interpreter from the thread that writes decisions down. With Python's
@@ -36,6 +37,25 @@ _REFUSALS: Final = {
         {"Retry-After": "1"},
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one caller may do, and how it ends.
+
+    Args:
+        connections: At once; one more is refused.
+        request_seconds: In which a request has to arrive whole, and its answer to be taken.
+        grace_seconds: For requests that are under way at the end.
+        certificate: Of the server, with its chain; None: nothing is encrypted.
+        key: To the certificate.
+    """
+
+    connections: int = 1_000
+    request_seconds: float = 10.0
+    grace_seconds: int = 10
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -61,36 +81,36 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def url_of(listening: socket.socket, *, encrypted: bool) -> str:
+def url_of(listening: socket.socket, *, encrypted: bool = False) -> str:
     """Where to reach it."""
     scheme = "https" if encrypted else "http"
     host, port = listening.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def listen(app: Starlette, listening: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
+def listen(app: Starlette, listening: socket.socket, terms: Terms, ready: Callable[[], None]) -> None:
     """Serve until a signal comes, then finish what is under way and exit with status 0.
 
     Args:
         app: What to serve.
         listening: From `bind`.
-        settings: What one caller may do, the time for requests that are under way at the end, and TLS.
+        terms: For whoever connects.
         ready: Called once requests are answered.
     """
-    always = _STRICT if settings.encrypted else {}
+    always = _STRICT if terms.certificate is not None else {}
     config = Config(
         app,
-        connections=settings.max_connections,
-        request_seconds=settings.request_seconds,
+        connections=terms.connections,
+        request_seconds=terms.request_seconds,
         refusals={status: _refusal(problem, {**always, **more}) for status, (problem, more) in _REFUSALS.items()},
         headers=list(always.items()),
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=settings.grace_seconds,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
+        timeout_graceful_shutdown=terms.grace_seconds,
+        ssl_certfile=terms.certificate,
+        ssl_keyfile=terms.key,
     )
     sys.setswitchinterval(_TURN)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,23 @@
+"""The gateway's process, from its first line to its last."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+from pseudonymize.gateway.app import Gateway, create_app
+from pseudonymize.gateway.deriving import Deriver
+from pseudonymize.gateway.logs import log_sparingly
+from recsys.console import warn
+from web.listening import Terms, bind, listen, url_of
+
+
+def answer_requests(deriver: Deriver, host: str, port: int, tell: Callable[[str], None]) -> None:
+    """Answer until a signal comes. `tell` is given the address once requests are answered."""
+    deriver.follow()
+    with bind(host, port) as listening:
+        if not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
+            warn("Other machines can reach this port, and nothing is encrypted: put a proxy with TLS before it.")
+        url = url_of(listening)
+        log_sparingly()
+        listen(create_app(Gateway(deriver)), listening, Terms(), lambda: tell(url))

@@ -1,0 +1,38 @@
+"""The floors of what the forms read and the scan finds, on values that others made (docs/pii-coverage.md)."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from benchmarks.pii_coverage import Coverage, flagged, measured
+
+RECALL = {"e-mail": 1, "card": 1, "IBAN": 1, "IPv4": 1, "IPv6": 0.99, "link": 1, "telephone": 0.97}
+RECALL |= {"national number": 0.95}
+
+
+@pytest.fixture(scope="module")
+def coverage() -> Coverage:
+    return measured(2)
+
+
+@pytest.mark.slow  # every locale
+def test_what_others_call_valid_is_read_as_what_it_is(coverage: Coverage) -> None:
+    assert {share.of: share.value for share in coverage.forms} == dict.fromkeys(
+        (share.of for share in coverage.forms), 1.0
+    )
+    assert sum(share.all for share in coverage.forms) > 4_500
+
+
+@pytest.mark.slow  # as above
+def test_the_scan_finds_what_it_is_said_to_find_and_nothing_where_nothing_is(coverage: Coverage) -> None:
+    recall = {share.of: share.value for share in coverage.recall}
+    assert {kind: recall[kind] for kind, floor in RECALL.items() if recall[kind] < floor} == {}
+    assert recall["name"] < 0.1  # the page says so: a scan finds traces, not names
+    alarms = {share.of: share.value for share in coverage.alarms}
+    assert alarms["opinions"] == alarms["small numbers"] == 0
+
+
+def test_an_ip_address_is_found_in_either_version() -> None:
+    texts = ["from 2001:db8::1 today", "from 192.168.0.17", "open 08:00-20:00", "ratio 3:2:1"]
+    assert flagged(pl.Series(texts)).to_list() == [True, True, False, False]
