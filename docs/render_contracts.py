@@ -16,7 +16,7 @@ from recsys.contracts.audit import DECISIONS, AuditReport, Checkpoint, DecisionR
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.dataset import Dataset, DatasetRelease, DatasetState, Tombstone
 from recsys.contracts.decision import Decision, DecisionRequest, RankedOffer, Reason
-from recsys.contracts.erasure import AffectedBundle, ErasureOrder, ErasureReceipt
+from recsys.contracts.erasure import AffectedBundle, ErasedToken, ErasedTokens, ErasureOrder, ErasureReceipt
 from recsys.contracts.evaluation_sets import AS_OF, CANDIDATES, DEMOGRAPHICS, REDEMPTIONS
 from recsys.contracts.event import EVENTS, Event
 from recsys.contracts.manifest import Manifest, TrainingData
@@ -62,7 +62,7 @@ DOCUMENTS = (
     *(Release, Dataset, DatasetRelease, DatasetState, Tombstone),
     *(Manifest, TrainingData),
     *(Runs, RunWindow, RunModel),
-    *(ErasureOrder, ErasureReceipt, AffectedBundle),
+    *(ErasureOrder, ErasureReceipt, AffectedBundle, ErasedTokens, ErasedToken),
     *(MapHeader, RekeyReceipt),
     *(RelinkHeader, RelinkReceipt),
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from recsys.console import new_app
 from serving.commands import audit, keys
+from serving.commands.backup import backup, forget_again
 from serving.commands.export import export
 from serving.commands.forget import forget
 from serving.commands.load import load
@@ -21,5 +22,7 @@ app.command()(rekey)
 app.command()(relink)
 app.command()(forget)
 app.command()(export)
+app.command()(backup)
+app.command()(forget_again)
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")

@@ -40,3 +40,18 @@ class ErasureReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     completed_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     deleted: dict[str, int]  # rows, for each file or table
     bundles: tuple[AffectedBundle, ...] = ()
+
+
+class ErasedToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is left of an erased token."""
+
+    hash: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]  # HMAC-SHA-256, by a salt that stays in the state
+    lineage: str  # domain and epoch: how long it is kept
+
+
+class ErasedTokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who was erased from one state, for a backup of it that was restored. Nobody can tell whom without its salt."""
+
+    contract: Annotated[str, msgspec.Meta(pattern=r"^erased-tokens/1$")] = "erased-tokens/1"
+    state: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of the salt
+    erased: tuple[ErasedToken, ...]

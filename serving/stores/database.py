@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -53,6 +54,9 @@ class Database(Protocol):
 
     def vacuum(self) -> None:
         """Rewrite everything without them."""
+
+    def backup(self, out: Path) -> None:
+        """Write a copy of one moment to a file, while others read and write."""
 
     def check(self) -> None:
         """Return when it answers, over a new connection, and the tables are of this program's version."""

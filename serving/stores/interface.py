@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 import polars as pl
 
 from recsys.contracts.access import SubjectAccess
 from recsys.contracts.audit import AuditKind, AuditReport, Checkpoint, DecisionRecord
-from recsys.contracts.erasure import ErasureReceipt
+from recsys.contracts.erasure import ErasedTokens, ErasureReceipt
 from recsys.contracts.preferences import Preferences, PreferencesChange
 from recsys.contracts.rekey import RekeyMap, RekeyReceipt
 from recsys.contracts.relink import RelinkOrder, RelinkReceipt
@@ -141,6 +142,21 @@ class Store(Protocol):
     def erased(self, subjects: Sequence[str]) -> frozenset[str]:
         """Those of `subjects` who were erased."""
 
+    def tombstones(self) -> ErasedTokens:
+        """Who was erased, for a backup of this state that may be restored one day."""
+
+    def erase_again(self, tombstones: ErasedTokens, *, order_id: str, now: dt.datetime) -> ErasureReceipt:
+        """Erase whoever was erased after this state's backup was made, as `erase` does.
+
+        Args:
+            tombstones: What `tombstones` gave, of the state that this one is a backup of.
+            order_id: 32 hexadecimal digits.
+            now: Stands in the receipt.
+
+        Raises:
+            ContractError: The tombstones are of another state.
+        """
+
     def decision(self, decision_id: str) -> DecisionRecord | None:
         """A decision from the audit log; None where there is none (any more)."""
 
@@ -201,6 +217,13 @@ class Store(Protocol):
 
     def vacuum(self) -> None:
         """Rewrite the files, so that no byte of what was deleted is left in them. Takes as long as copying them."""
+
+    def backup(self, out: Path) -> None:
+        """Write a copy of one moment to a file, readable by its owner only, while others read and write.
+
+        Raises:
+            StoreError: The database has tools of its own for that.
+        """
 
     def check(self) -> None:
         """Return when the store answers, and is of this program's version."""

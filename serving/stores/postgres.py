@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -121,6 +122,14 @@ class PostgresDatabase:
             tables = plain.exec_driver_sql("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
             for name in tables.scalars().all():
                 plain.exec_driver_sql(f'VACUUM FULL "{name}"')
+
+    def backup(self, out: Path) -> None:
+        """PostgreSQL does it better itself."""
+        raise StoreError(
+            f"{self.where} has tools of its own for backups",
+            where=str(out),
+            mend="Use pg_dump, as docs/runbook.md says",
+        )
 
     def migrate(self) -> None:
         """Make the tables, or bring them to this version."""

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from sqlalchemy import Connection, Engine
 
+from recsys.files import replacing
 from serving.stores.database import Row
 from serving.stores.group_commit import GroupCommit, Work
 from serving.stores.migrating import HEAD, migrate, wrong_version
@@ -96,6 +97,15 @@ class SqliteDatabase:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             connection.execute("PRAGMA busy_timeout = 5")
+
+    def backup(self, out: Path) -> None:
+        """Copy the file by SQLite's own means: page by page, of one moment, whoever writes meanwhile."""
+        with (
+            self._straight() as connection,
+            replacing(out, mode=0o600) as beside,
+            contextlib.closing(sqlite3.connect(beside)) as copy,
+        ):
+            connection.backup(copy)
 
     def migrate(self) -> None:
         """Make the tables, or bring them to this version."""

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 from sqlalchemy import delete, select
 
 from recsys.contracts.access import SubjectAccess
 from recsys.contracts.audit import DecisionRecord
-from recsys.contracts.erasure import ErasureReceipt
+from recsys.contracts.erasure import ErasedTokens, ErasureReceipt
 from recsys.contracts.preferences import Preferences, PreferencesChange
 from recsys.contracts.rekey import RekeyMap, RekeyReceipt
 from recsys.contracts.relink import RelinkOrder, RelinkReceipt
 from recsys.contracts.token import Lineage
 from recsys.history import ItemIndex
 from recsys.policy.document import Cap
-from serving.stores import accessing, erasing, feedback, rekeying, relinking, saying, schema, settling
+from serving.stores import accessing, erasing, feedback, rekeying, relinking, restoring, saying, schema, settling
 from serving.stores.answers import SqlIdempotency
 from serving.stores.audit_log import SqlAuditLog
 from serving.stores.callers import SqlApiKeys
@@ -113,6 +114,20 @@ class SqlStore:
         """Those who were erased."""
         return self._database.read(lambda connection: erased_among(connection, subjects))
 
+    def tombstones(self) -> ErasedTokens:
+        """Who was erased."""
+        return self._database.read(restoring.tombstones_of)
+
+    def erase_again(self, tombstones: ErasedTokens, *, order_id: str, now: dt.datetime) -> ErasureReceipt:
+        """Erase whoever came back with a backup."""
+        receipt = self._database.write_alone(
+            lambda connection: restoring.erase_again(
+                self._database, self.audit, connection, (tombstones, order_id), now
+            )
+        )
+        self._database.scrub()
+        return receipt
+
     def decision(self, decision_id: str) -> DecisionRecord | None:
         """A decision from the log."""
         with self._decoding():
@@ -155,6 +170,10 @@ class SqlStore:
     def vacuum(self) -> None:
         """Leave no byte of what was deleted."""
         self._database.vacuum()
+
+    def backup(self, out: Path) -> None:
+        """Copy one moment."""
+        self._database.backup(out)
 
     def check(self) -> None:
         """Return when the store answers."""

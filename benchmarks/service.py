@@ -1,0 +1,259 @@
+"""The service against the bare endpoint: `python -m benchmarks.service [--work build/demo] [--seconds 10]`.
+
+Needs the files that `make demo` leaves. Both answer the same questions of the same 16 connections, in turn, with one
+worker each; the service keeps state, applies guards, reserves places and writes its audit log. Then two workers, on
+SQLite and on PostgreSQL, and a store of a million subjects against one of a thousand. Client and server share the
+machine, so that requests a second are of this machine only; the ratios are what is claimed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import polars as pl
+from support.commands import run
+from support.load import Caller, Load, quantile, resident
+from support.postgres import Postgres
+from support.server import Server
+
+from recsys.contracts.purchases import PURCHASES
+from recsys.contracts.subjects import SUBJECTS
+
+CONNECTIONS: Final = 16
+ROUNDS: Final = 3
+POLICY: Final = Path(__file__).parents[1] / "examples" / "policies" / "grocery.toml"
+NOW: Final = "2017-11-27T09:00:00Z"
+MANY, FEW, DAYS_EACH = 1_000_000, 1_000, 5
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Loads of the same server in several rounds."""
+
+    loads: Sequence[Load]
+
+    @property
+    def rate(self) -> float:
+        """Answered a second."""
+        return float(np.median([load.rate for load in self.loads]))
+
+    def quantile(self, share: float) -> float:
+        """Milliseconds."""
+        return quantile([one for load in self.loads for one in load.accepted], share) * 1e3
+
+    def __str__(self) -> str:
+        return f"{self.rate:7.0f} /s   p50 {self.quantile(0.5):6.1f} ms   p99 {self.quantile(0.99):6.1f} ms"
+
+
+def main() -> None:
+    """Print what each does, and the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("build/demo"))
+    parser.add_argument("--seconds", type=float, default=10.0)
+    given = parser.parse_args()
+    subjects = pl.read_parquet(given.work / "release" / "subjects.parquet")["subject"].sort()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        beside_the_bare(given.work, folder, subjects, given.seconds)
+        with_two_workers(given.work, folder, subjects, given.seconds)
+        of_a_million(given.work, folder, given.seconds)
+
+
+def beside_the_bare(work: Path, folder: Path, subjects: pl.Series, seconds: float) -> None:
+    """One worker each, in turn."""
+    bodies = questions(subjects)
+    with bare(work) as url, serving(work, f"sqlite:///{copied(work, folder)}") as server:
+        rounds = [
+            (load(url, "", bodies, seconds), load(server.url, server.key, bodies, seconds)) for _ in range(ROUNDS)
+        ]
+        memory = resident([server.process.pid])
+        stages = stage_seconds(server)
+    other, ours = (Answered(loads) for loads in zip(*rounds, strict=True))
+    say(f"bare endpoint                    {other}")
+    say(f"the service, SQLite              {ours}   {memory:,.0f} MiB")
+    say(f"its throughput, times the bare's {ours.rate / other.rate:7.2f}      (bar: at least 0.5)")
+    say(f"its p99, times the bare's        {ours.quantile(0.99) / other.quantile(0.99):7.2f}      (bar: at most 2)")
+    say(f"a decision by stage, ms          {stages}")
+
+
+def with_two_workers(work: Path, folder: Path, subjects: pl.Series, seconds: float) -> None:
+    """On both stores, beside the bare endpoint with two."""
+    bodies = questions(subjects)
+    with bare(work) as url:
+        say(f"bare endpoint, again             {load_line(url, '', bodies, seconds)}")
+    with serving(work, f"sqlite:///{copied(work, folder)}", "--workers", 2) as server:
+        say(f"two workers, SQLite              {load_line(server.url, server.key, bodies, seconds)}")
+    with database() as state:
+        release = work / "release"
+        loaded(state, work, release / "purchases.parquet", release / "subjects.parquet")
+        with serving(work, state, "--workers", 2) as server:
+            say(f"two workers, PostgreSQL          {load_line(server.url, server.key, bodies, seconds)}")
+
+
+def of_a_million(work: Path, folder: Path, seconds: float) -> None:
+    """The processor time of a request with many subjects in the store, and with few."""
+    spent, memory = [], 0.0
+    for people in (FEW, MANY):
+        purchases, subjects = made_up(work, folder, people)
+        state = f"sqlite:///{folder / f'{people}.db'}"
+        loaded(state, work, purchases, subjects)
+        everyone = pl.read_parquet(subjects, columns=["subject"])["subject"]
+        bodies = questions(everyone.sample(min(people, 50_000), seed=0))
+        with serving(work, state) as server:
+            load(server.url, server.key, bodies, seconds / 4)
+            before, found = processor(server.process.pid), Answered([load(server.url, server.key, bodies, seconds)])
+            spent.append((processor(server.process.pid) - before) / len(found.loads[0].accepted))
+            memory = resident([server.process.pid])
+        say(
+            f"{people:>9,} subjects in the store    {found}   {spent[-1] * 1e3:.2f} ms of processor   {memory:,.0f} MiB"
+        )
+    say(f"a request among many, times few  {spent[1] / spent[0]:7.2f}      (bar: at most 1.2)")
+
+
+def questions(subjects: pl.Series) -> list[bytes]:
+    """One for each subject, in an order of chance."""
+    return [
+        msgspec.json.encode({"subject": one, "channel": "email", "count": 10})
+        for one in subjects.sample(len(subjects), shuffle=True, seed=1)
+    ]
+
+
+def load(url: str, key: str, bodies: Sequence[bytes], seconds: float) -> Load:
+    """What became of the requests of all connections."""
+
+    async def ask() -> Load:
+        async with Caller(url, key, bodies) as caller:
+            return await caller.closed(CONNECTIONS, seconds)
+
+    found = asyncio.run(ask())
+    if found.wrong or found.refused:
+        raise RuntimeError(f"{len(found.refused)} refused, {dict(found.wrong)}")
+    return found
+
+
+def load_line(url: str, key: str, bodies: Sequence[bytes], seconds: float) -> str:
+    """The same as text, once it is warm."""
+    load(url, key, bodies, seconds / 4)
+    return str(Answered([load(url, key, bodies, seconds)]))
+
+
+def copied(work: Path, folder: Path) -> Path:
+    """A state of the demo, loaded anew."""
+    path = Path(tempfile.mkdtemp(dir=folder)) / "state.db"
+    release = work / "release"
+    loaded(f"sqlite:///{path}", work, release / "purchases.parquet", release / "subjects.parquet")
+    return path
+
+
+def loaded(state: str, work: Path, purchases: Path, subjects: Path) -> None:
+    """`recsys-serve load`."""
+    done = run(
+        *("serving", "load", "--state", state, "--purchases", purchases, "--subjects", subjects),
+        *("--catalogue", work / "raw" / "catalogue.parquet", "--guards", POLICY),
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+
+
+@contextlib.contextmanager
+def serving(work: Path, state: str, *more: object) -> Iterator[Server]:
+    """The real service, which refuses nobody for being too many."""
+    raw = work / "raw"
+    with Server(
+        *("--bundle", work / "models" / "grocery", "--trust", work / "signing.key.pub", "--guards", POLICY),
+        *("--catalogue", raw / "catalogue.parquet", "--offers", raw / "offers.parquet"),
+        *("--state", state, "--port", 0, "--now", NOW, *more),
+        environment={"RECSYS_SERVE_MAX_IN_FLIGHT": "64"},
+    ) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def bare(work: Path) -> Iterator[str]:
+    """The bare endpoint, once it answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    words = [sys.executable, "-m", "benchmarks.bare_service", str(work), str(port)]
+    with subprocess.Popen(words) as process:  # noqa: S603 - our own script
+        url = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/openapi.json"):  # noqa: S310 - as above
+                    break
+                time.sleep(0.1)
+            yield url
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def database() -> Iterator[str]:
+    """An empty database of a PostgreSQL of its own, which waits for the disk as any does."""
+    postgres = Postgres()
+    try:
+        postgres.execute("ALTER SYSTEM SET fsync = on")
+        postgres.execute("SELECT pg_reload_conf()")
+        yield postgres.database()
+    finally:
+        postgres.stop()
+
+
+def made_up(work: Path, folder: Path, people: int) -> tuple[Path, Path]:
+    """Purchases of so many subjects, each a few of the demo's lines, under tokens of its domain and epoch."""
+    lines = pl.read_parquet(work / "release" / "purchases.parquet", columns=["subject", "item", "day", "quantity"])
+    form = lines["subject"][0]
+    alphabet, size = np.array(list("abcdefghijklmnopqrstuvwxyz234567")), len(form.rpartition(".")[2])
+    rng = np.random.default_rng(people)
+    tails = alphabet[rng.integers(0, 16, (people, size))].view(f"<U{size}").ravel()
+    tokens = pl.Series(tails).str.replace("^", f"{form.rpartition('.')[0]}.")
+    drawn = lines.sample(people * DAYS_EACH, with_replacement=True, seed=people).with_columns(
+        subject=tokens.gather(np.arange(people * DAYS_EACH) % people)
+    )
+    consents = ["profiling", "training", "channel:email"]
+    purchases, subjects = folder / f"purchases-{people}.parquet", folder / f"subjects-{people}.parquet"
+    PURCHASES.write(drawn, purchases)
+    SUBJECTS.write(pl.DataFrame({"subject": tokens, "consents": [consents] * people}), subjects)
+    return purchases, subjects
+
+
+def stage_seconds(server: Server) -> str:
+    """Mean milliseconds of each stage, from the service's own figures."""
+    figures: dict[tuple[str, str], float] = {}
+    for line in server.http.get("/metrics").text.splitlines():
+        name, _, rest = line.partition('{stage="')
+        if name in {"recsys_stage_seconds_sum", "recsys_stage_seconds_count"}:
+            stage, _, value = rest.partition('"} ')
+            figures[stage, name.rpartition("_")[2]] = float(value)
+    stages = sorted({stage for stage, _ in figures})
+    return "   ".join(f"{one} {figures[one, 'sum'] / figures[one, 'count'] * 1e3:.2f}" for one in stages)
+
+
+def processor(pid: int) -> float:
+    """Seconds of the processor that a process took: proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def say(line: str) -> None:
+    """Print at once: the whole takes minutes."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
