@@ -27,6 +27,7 @@ from pseudonymize.fields import (
     Sensitive,
     Subject,
 )
+from pseudonymize.gate.keeper import Gatekeeper
 from pseudonymize.gate.never import Never
 from pseudonymize.gate.text_scan import TextFinding
 from pseudonymize.matching import matched
@@ -76,7 +77,11 @@ def dry_run(policy: FieldPolicy, inputs: Sequence[Path], now: dt.datetime) -> Ch
         create_vault(Path(folder) / "vault", kek_file=None, environ={}, now=now)
         vault = open_vault(Path(folder) / "vault", kek_file=None, environ={}, now=now)
         tokeniser = Tokeniser(vault, policy.fields, vault.current(DEFAULT_DOMAIN), action="check")
-        gate = Gate(Run(lenient, tokeniser, Never(), now.date(), vault.path), _nowhere, Quarantine(None, ""))
+        gate = Gate(
+            Run(lenient, tokeniser, Never(), now.date(), vault.path, Gatekeeper(settings=policy.gate)),
+            _nowhere,
+            Quarantine(None, ""),
+        )
         strict = {table.name for table in policy.tables if table.bad_rows is BadRows.REFUSE}
         reasons: Counter[str] = Counter()  # of the strict tables
         for table, file in matched(inputs, lenient):

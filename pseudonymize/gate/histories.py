@@ -154,7 +154,7 @@ def day_of(days: NDArray[np.int32], exactness: Days) -> NDArray[np.int32]:
     first, last = int(days.min()), int(days.max())
     every = pl.Series(np.arange(first, last + 1, dtype=np.int32)).cast(pl.Date)
     begins: NDArray[np.int32] = every.dt.truncate(_PERIOD[exactness]).to_physical().to_numpy()
-    return begins[days - first]
+    return np.maximum(begins, 0)[days - first]  # the first week of 1970 begins in 1969
 
 
 def _common(held: Held, k: int) -> Held:

@@ -85,7 +85,9 @@ class Gatekeeper:
     def ground(self, folder: Path) -> Ground:
         """The purchases of a folder, which the attacker has, too."""
         if not (folder / internal.PURCHASES_FILE).is_file():
-            raise ContractError("has no purchases", where=str(folder), mend="An external release is made of purchases")
+            raise ContractError(
+                "has no purchases", where="the release", mend="An external release is made of purchases"
+            )
         return same_ground(read_lines([folder / internal.PURCHASES_FILE]), self._paths(), self.settings)
 
     def _internal(self, folder: Path, scan: TextScan, changes: tuple[str, ...]) -> Verdict:

@@ -15,7 +15,7 @@ from support.tokens import token
 
 from pseudonymize.gate.attributes import attribute_names, classes_of, suppressed
 from pseudonymize.gate.estimate import Estimate
-from pseudonymize.gate.histories import generalised, postings
+from pseudonymize.gate.histories import day_of, generalised, postings
 from pseudonymize.gate.labels import labels_of
 from pseudonymize.gate.linkage import linkage
 from pseudonymize.gate.popularity import buyers_a_week, popularity
@@ -23,6 +23,7 @@ from pseudonymize.gate.rare import Buyers
 from pseudonymize.gate.settings import Days, GateSettings, Keep, Level, Setting
 from pseudonymize.gate.trials import same_ground, search
 from pseudonymize.gate.unicity import holders, unicity
+from recsys.errors import UsageError
 
 ITEMS = 6
 ROWS = st.lists(
@@ -240,3 +241,42 @@ def test_what_the_search_finds_passes_and_the_finest_does_not() -> None:
     assert all(trial.passes(0.05) and trial.setting.level is Level.ITEM for trial in found)
     assert Setting() not in [trial.setting for trial in found]
     assert [trial.bits for trial in found] == sorted((trial.bits for trial in found), reverse=True)
+
+
+def test_labels_are_parts_of_the_category_path() -> None:
+    items = pl.Series("item", ["a", "b", "c", "d"])
+    paths = pl.DataFrame({"item": ["b", "a", "d"], "category": ["FOOD / MILK / WHOLE / 1 L", "FOOD", None]})
+    told = {}
+    for level in (Level.TYPE, Level.CATEGORY, Level.DEPARTMENT):
+        labels = labels_of(items, level, paths)
+        told[level] = [labels.names[place] if place >= 0 else None for place in labels.place.tolist()]
+    assert told == {
+        Level.TYPE: ["FOOD", "FOOD / MILK / WHOLE", None, None],
+        Level.CATEGORY: ["FOOD", "FOOD / MILK", None, None],
+        Level.DEPARTMENT: ["FOOD", "FOOD", None, None],
+    }
+
+
+def test_labels_above_the_item_need_a_catalogue() -> None:
+    with pytest.raises(UsageError, match="Name a catalogue"):
+        labels_of(pl.Series("item", ["a"]), Level.TYPE, None)
+
+
+def test_days_are_told_as_exactly_as_asked() -> None:
+    days = [dt.date(2023, 12, 31), dt.date(2024, 1, 1), dt.date(2024, 2, 29), dt.date(1970, 1, 1)]
+    numbers = pl.Series(days).to_physical().to_numpy()
+    told = {exactness: pl.Series(day_of(numbers, exactness)).cast(pl.Date).to_list() for exactness in Days}
+    epoch = dt.date(1970, 1, 1)
+    assert told[Days.DAY] == days
+    assert told[Days.MONTH] == [day.replace(day=1) for day in days]
+    assert told[Days.NONE] == [epoch] * 4
+    assert told[Days.WEEK] == [dt.date(2023, 12, 25), dt.date(2024, 1, 1), dt.date(2024, 2, 26), epoch]
+
+
+@given(ROWS, st.floats(0.05, 1), SEED)
+@settings(deadline=None, max_examples=15)
+def test_so_many_of_the_subjects_are_drawn_whole(rows: list[Row], share: float, seed: int) -> None:
+    lines, histories = made(rows, Setting(subjects=share), 1, seed)
+    whole = plain(rows, Days.DAY)
+    assert len(histories) == round(share * len(lines.people))
+    assert all(points == whole[who] for who, points in sets_of(histories).items())

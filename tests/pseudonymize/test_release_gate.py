@@ -12,12 +12,14 @@ import polars as pl
 import pytest
 from support.commands import no_leftovers
 
+from pseudonymize.dry_run import dry_run, refuse_bad
+from pseudonymize.fields_check import load_fields
 from pseudonymize.gate.settings import Days, Level, ReleaseClass, Setting
 from pseudonymize.gate.verdict import Measure, RefusedError, Verdict
 from pseudonymize.report import RunReport
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.purchases import PURCHASES
-from recsys.errors import UsageError
+from recsys.errors import ContractError, UsageError
 
 pytestmark = pytest.mark.slow  # runs
 
@@ -89,6 +91,17 @@ def test_an_e_mail_address_in_a_feature_blocks(shop: SimpleNamespace, release: R
     shop.write()
     with pytest.raises(RefusedError, match=r"customers\.csv, column 'home_store' .* an e-mail address"):
         release(shop.files, tmp_path / "out")
+
+
+def test_a_check_finds_it_before_the_run(shop: SimpleNamespace, fields_file: Path) -> None:
+    now = dt.datetime(2018, 1, 1, tzinfo=dt.UTC)
+    refuse_bad(dry_run(load_fields(fields_file), shop.files, now))
+    shop.customers["home_store"][1] = "ada@canary.example"
+    shop.write()
+    with pytest.raises(
+        ContractError, match=r"customers\.csv: column 'home_store' .* an e-mail address, first in row 2"
+    ):
+        refuse_bad(dry_run(load_fields(fields_file), shop.files, now))
 
 
 def test_a_name_in_one_of_several_interests_blocks(shop: SimpleNamespace, release: Release, tmp_path: Path) -> None:
@@ -227,6 +240,19 @@ def test_the_gate_applies_its_proposal_or_that_of_the_policy(
     assert bought.select("item", "day").unique().rows() == [("FOOD", dt.date(2017, 1, 1))]
     weekly = pl.read_parquet(tmp_path / "asked" / "popularity.parquet")
     assert (weekly["subjects"] % 5 == 0).all()
+
+
+def test_the_officers_page_needs_nothing_else_and_says_it_all(
+    shop: SimpleNamespace, release: Release, tmp_path: Path
+) -> None:
+    report = release(shop.files, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "k-anonymity of attributes does not protect a history" in page
+    assert "What a determined insider could still learn" in page
+    assert "gate.known, gate.rare_items" in page
+    for figure_ in report.gate.figures:
+        assert str(figure_.measure) in page
+    assert not [word for word in ("http:", "https:", "<script", "src=", "@import", "Canary") if word in page]
 
 
 def test_two_draws_of_one_release_differ_and_a_draw_can_be_made_again(
