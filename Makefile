@@ -54,7 +54,7 @@ mutants: $(READY) ## change the guards in one place at a time and list what no t
 	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_mutants.py --work build/mutants
 
 bench: $(READY) ## the speed claims, as ratios from one run on this machine
-	$(BIN)/python -m benchmarks
+	PYTHONPATH=tests:. $(BIN)/python -m benchmarks
 
 policy-lab: $(READY) ## measure the example's policy, and write the tables of docs/policies.md; minutes
 	@test -d build/demo/release || $(MAKE) demo

@@ -13,8 +13,9 @@ BENCHMARKS: Final = (
     "population",
     "loading",
     "settling",
+    "service",
     "scorer",
-)  # four need `make demo`
+)  # five need `make demo`
 
 if __name__ == "__main__":
     for name in BENCHMARKS:

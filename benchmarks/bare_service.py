@@ -1,7 +1,7 @@
 """What benchmarks/service.py holds the service against: the same bundle behind FastAPI, and nothing else.
 
-`python -m benchmarks.bare_service build/demo`. No state, no guards, no reservation, no audit, no keys: everybody's history
-is in memory, the model items of all offers are scored, and the ten best go out by their number.
+`python -m benchmarks.bare_service build/demo 8080`. No state, no guards, no reservation, no audit, no keys: everybody's
+history is in memory, the model items of all offers are scored, and the ten best go out by their number.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Answered:
 
     def quantile(self, share: float) -> float:
         """Milliseconds."""
-        return quantile([one for load in self.loads for one in load.accepted], share) * 1e3
+        return float(quantile([one for load in self.loads for one in load.accepted], share)) * 1e3
 
     def __str__(self) -> str:
         return f"{self.rate:7.0f} /s   p50 {self.quantile(0.5):6.1f} ms   p99 {self.quantile(0.99):6.1f} ms"

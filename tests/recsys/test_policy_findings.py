@@ -76,6 +76,8 @@ def warned(folder: Path, text: str) -> list[str]:
         ),
         (f"{HEAD}[boosts]\nmax = nan", "line 7, column 1, boosts.max: must be a number, at least 0"),
         ("version = 1\nname = 'x\n", "is not TOML"),
+        ("version = 1" + "0" * 5_000, "has a number of too many digits, or is nested too deeply"),
+        ("version = " + "[" * 50_000, "has a number of too many digits, or is nested too deeply"),
     ],
 )
 def test_what_cannot_be_meant(text: str, message: str, tmp_path: Path) -> None:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
-import sys
-import time
-from collections.abc import Callable
-from types import FrameType
 
 import pytest
 from support.load import resident
@@ -17,13 +12,10 @@ from support.server import Server, problem
 from support.shop import DRINKER, NOW
 from support.tokens import token
 
-from recsys.console import now as this_instant
-from serving.callers import Callers
-from serving.keys import Scope, new_key
-from serving.stores import Store
-from web.problems import SECURITY_HEADERS, ProblemError
+from web.problems import SECURITY_HEADERS
 
-slow = pytest.mark.slow
+pytestmark = pytest.mark.slow
+
 ASKED = json.dumps({"subject": DRINKER, "channel": "email"}).encode()
 HEAD = b"POST /v1/decisions HTTP/1.1\r\n" + HOST + JSON
 BODIES = {
@@ -38,7 +30,6 @@ BODIES = {
 LENGTH = f"content-length: {len(ASKED)}\r\n".encode()
 
 
-@slow
 @pytest.mark.parametrize(
     "framing",
     [
@@ -63,7 +54,6 @@ def test_a_request_that_two_servers_could_read_differently(framing: bytes, serve
     refused(answered(server, HEAD + bearer(server) + framing + ASKED), 400)
 
 
-@slow
 @pytest.mark.parametrize(
     "line",
     [
@@ -82,7 +72,6 @@ def test_what_is_no_request(line: bytes, server: Server) -> None:
     refused(answered(server, line), 400)
 
 
-@slow
 @pytest.mark.parametrize(
     "path",
     [
@@ -118,7 +107,6 @@ def test_a_path_that_is_a_trick(path: str, server: Server) -> None:
     assert b"passwd" not in body
 
 
-@slow
 @pytest.mark.parametrize(
     "target", ["/v1/models", "/v1%2Fmodels", "/%76%31/models", "http://other/v1/models", "/v1/models?key=1"]
 )
@@ -132,14 +120,12 @@ def test_a_path_that_is_written_otherwise_needs_the_same_key(target: str, server
     )
 
 
-@slow
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"])
 def test_a_method_that_is_not_offered(method: str, server: Server) -> None:
     request = f"{method} /v1/models HTTP/1.1\r\n".encode() + HOST + bearer(server) + b"connection: close\r\n\r\n"
     assert parts(answered(server, request))[0] in {400, 404, 405}
 
 
-@slow
 def test_what_is_sent_becomes_no_header_of_the_answer(server: Server) -> None:
     evil = "a%0d%0aset-cookie:%20evil=1%0d%0a%0d%0aHTTP/1.1%20200%20OK"
     for request in (
@@ -153,7 +139,6 @@ def test_what_is_sent_becomes_no_header_of_the_answer(server: Server) -> None:
         assert answer.count(b"HTTP/1.1 ") == 1
 
 
-@slow
 def test_two_requests_in_one_piece_get_two_answers(server: Server) -> None:
     one = HEAD + bearer(server) + LENGTH + b"\r\n" + ASKED
     last = b"GET /health/live HTTP/1.1\r\nconnection: close\r\n" + HOST + b"\r\n"
@@ -162,7 +147,6 @@ def test_two_requests_in_one_piece_get_two_answers(server: Server) -> None:
     assert answer.count(b'"fill":"personal"') == 2
 
 
-@slow
 def test_what_comes_behind_a_refused_request_is_not_begun(server: Server) -> None:
     who = token("behind a refused request")
     asked = json.dumps({"subject": who, "interests": ["tea"]}).encode()
@@ -173,7 +157,6 @@ def test_what_comes_behind_a_refused_request_is_not_begun(server: Server) -> Non
     assert server.http.post("/v1/preferences/read", json={"subject": who}).json() == {}
 
 
-@slow
 @pytest.mark.parametrize("path", BODIES)
 def test_a_body_that_is_nested_without_end(path: str, server: Server) -> None:
     headers = {"content-type": "application/json"}
@@ -181,7 +164,6 @@ def test_a_body_that_is_nested_without_end(path: str, server: Server) -> None:
         problem(server.http.request(BODIES[path], path, content=body, headers=headers), 422)
 
 
-@slow
 @pytest.mark.parametrize(
     "text", ["a = " + "[" * 50_000, "a = " + "{b = " * 50_000, "[" + "a." * 50_000 + "a]", "\x00", "\ud7ff" * 9]
 )
@@ -190,7 +172,6 @@ def test_a_policy_that_is_nested_without_end(text: str, server: Server) -> None:
     problem(server.http.post("/v1/policies/simulate", json=body), 422)
 
 
-@slow
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z"])
 def test_an_instant_at_the_end_of_the_calendar(at: str, server: Server) -> None:
     """In every field that holds one; and what was kept of it can be read."""
@@ -208,7 +189,6 @@ def test_an_instant_at_the_end_of_the_calendar(at: str, server: Server) -> None:
     assert server.ask(**who)
 
 
-@slow
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_of_100_megabytes(chunked: bool, server: Server) -> None:  # noqa: FBT001 - a case
     """Refused, and never held: whoever sends it occupies a little over the megabyte that a body may have."""
@@ -233,7 +213,6 @@ def test_a_body_of_100_megabytes(chunked: bool, server: Server) -> None:  # noqa
     assert server.ask(DRINKER)["items"]
 
 
-@slow
 def test_every_answer_says_how_it_is_to_be_handled(server: Server) -> None:
     """Also those of the connection, before there is a request."""
     key = bearer(server)
@@ -252,57 +231,3 @@ def test_every_answer_says_how_it_is_to_be_handled(server: Server) -> None:
         assert found == status
         assert {name.lower(): value.lower() for name, value in SECURITY_HEADERS.items()}.items() <= headers.items()
         assert not {"server", "x-powered-by", "access-control-allow-origin"} & headers.keys()
-
-
-def called(work: Callable[[], object]) -> list[str]:
-    """The functions written in C that it calls, by name and in order."""
-    found: list[str] = []
-
-    def note(_: FrameType, event: str, what: object) -> None:
-        if event == "c_call":
-            found.append(getattr(what, "__name__", ""))
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return found
-
-
-def asking(callers: Callers, key: str) -> Callable[[], None]:
-    """Whether the key holds is not of interest."""
-
-    def ask() -> None:
-        with contextlib.suppress(ProblemError):
-            callers.identify(f"Bearer {key}", Scope.DECIDE)
-
-    return ask
-
-
-def test_keys_are_compared_in_constant_time(store: Store) -> None:
-    """By `hmac.compare_digest` over hashes; for a key that is unknown the same is done as for a wrong secret."""
-    key, stored = new_key("known", ["decide"], now=this_instant())
-    store.keys.add(stored)
-    callers = Callers(store)
-    callers.refresh()
-    other = new_key("other", ["decide"], now=this_instant())[0]
-    found = {}
-    for kind, sent in (("right", key), ("wrong", key[:-43] + other[-43:]), ("unknown", other)):
-        found[kind] = called(asking(callers, sent))
-        assert "compare_digest" in found[kind], kind
-        del found[kind][found[kind].index("compare_digest") + 1 :]  # the store may be asked after that
-        assert found[kind].count("openssl_sha256") == 1, kind
-    assert found["right"] == found["wrong"] == found["unknown"]
-
-
-def test_strangers_do_not_keep_the_store_busy(store: Store) -> None:
-    callers = Callers(store)
-    ask = asking(callers, new_key("nobody", ["decide"], now=this_instant())[0])
-    looking = len(called(ask))
-    refusing = min(len(called(ask)) for _ in range(5))
-    assert looking > 3 * refusing  # the control: the first one asked the store
-    began = time.monotonic()
-    found = len(called(lambda: [ask() for _ in range(200)]))
-    looks = 2 + (time.monotonic() - began) / 0.05
-    assert found <= 200 * (refusing + 3) + looks * looking
