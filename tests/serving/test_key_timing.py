@@ -11,8 +11,8 @@ from types import FrameType
 from recsys.console import now as this_instant
 from serving.callers import Callers
 from serving.keys import Scope, new_key
-from web.problems import ProblemError
 from serving.stores import Store
+from web.problems import ProblemError
 
 
 def called(work: Callable[[], object]) -> list[str]:
