@@ -111,7 +111,7 @@ def judged(folder: Path, ground: Ground, made: Setting) -> tuple[Trial, list[Fig
     figures = trial_figures(trial, settings.external.limit)
     figures += [_forbidden(figure) for figure in rare_figures(rare)]
     figures += attribute_figures(folder, settings, frozenset(), held=True)
-    return trial, figures, _faults(folder)
+    return trial, figures, _faults(folder, settings.k)
 
 
 def relabelled(lines: Lines, level: Level, paths: pl.DataFrame | None) -> Lines:
@@ -131,11 +131,13 @@ def _forbidden(figure: Figure) -> Figure:
     return Figure(measure=figure.measure, value=figure.value, low=figure.low, high=figure.high, limit=0.0)
 
 
-def _faults(folder: Path) -> list[str]:
+def _faults(folder: Path, k: int) -> list[str]:
     faults = []
     more = sorted(path.name for path in folder.glob("*.parquet") if path.name not in {PURCHASES_FILE, POPULARITY_FILE})
     if more:
         faults.append(f"{', '.join(more)}: people's attributes and evaluation sets are not for a partner")
+    if (folder / POPULARITY_FILE).is_file() and min(POPULARITY.read(folder / POPULARITY_FILE)["subjects"]) < k:
+        faults.append(f"{POPULARITY_FILE} counts fewer than {k} subjects")
     path = folder / PURCHASES_FILE
     columns = sorted(set(pq.read_schema(path).names) - _ALLOWED)
     if columns:

@@ -170,6 +170,12 @@ def test_sensitive_values_of_a_class_are_counted(
     shop.write()
     gate = release(shop.files, tmp_path / "out", fields=policy_file(dropped)).gate
     assert figure(gate, Measure.L_DIVERSITY) == 2
+    assert figure(gate, Measure.BELOW_K) == 1  # three people, and k is 5
+    fields = policy_file({LAST: f"{LAST}[gate]\nk = 3\n", **dropped})
+    shop.customers["kids_count"] = ["2", "2", "3"]
+    shop.write()
+    gate = release(shop.files, tmp_path / "again", fields=fields).gate
+    assert (figure(gate, Measure.BELOW_K), figure(gate, Measure.BELOW_K_JUDGED)) == (0, 1)
 
 
 def test_rare_items_and_days_are_made_coarser_where_the_policy_says(
