@@ -66,12 +66,18 @@ def write(folder: Path, ground: Ground, drawn: Draw) -> int:
     for old in folder.glob("*.parquet"):
         old.unlink()
     PURCHASES.write(frame, path)
-    if ground.paths is not None:
-        wanted = ground.settings.external.popularity
-        counts = popularity(ground.lines, labels_of(ground.lines.items, wanted, ground.paths), k=ground.settings.k)
-        if counts.height:
-            POPULARITY.write(counts, folder / POPULARITY_FILE)
+    counts = popularity_of(ground)
+    if counts is not None and counts.height:
+        POPULARITY.write(counts, folder / POPULARITY_FILE)
     return int(before) - frame.height
+
+
+def popularity_of(ground: Ground) -> pl.DataFrame | None:
+    """What goes beside the histories; nothing without a catalogue."""
+    if ground.paths is None:
+        return None
+    wanted = labels_of(ground.lines.items, ground.settings.external.popularity, ground.paths)
+    return popularity(ground.lines, wanted, k=ground.settings.k)
 
 
 def trial_figures(trial: Trial, limit: float) -> list[Figure]:

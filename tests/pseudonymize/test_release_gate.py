@@ -261,6 +261,18 @@ def test_the_officers_page_needs_nothing_else_and_says_it_all(
     assert not [word for word in ("http:", "https:", "<script", "src=", "@import", "Canary") if word in page]
 
 
+def test_a_name_in_a_category_that_goes_to_a_partner_blocks(
+    shop: SimpleNamespace, release: Release, policy_file: PolicyFile, tmp_path: Path
+) -> None:
+    inputs = [shop.files[0], *many(shop, lambda _: ["milk"])]
+    paths = pl.DataFrame({"item": ["milk"], "category": ["FOOD / Ada Canary's own"], "title": ["Milk"]})
+    CATALOGUE.write(paths, tmp_path / "catalogue.parquet")
+    asked = policy_file({LAST: f'{LAST}[gate.external]\nlevel = "department"\ndays = "none"\n'})
+    external = {"release": ReleaseClass.EXTERNAL, "catalogue": tmp_path / "catalogue.parquet", "fields": asked}
+    with pytest.raises(RefusedError, match=r"popularity\.parquet, column 'category' .* a name or identifier"):
+        release(inputs, tmp_path / "out", **external)
+
+
 def test_two_draws_of_one_release_differ_and_a_draw_can_be_made_again(
     shop: SimpleNamespace, release: Release, policy_file: PolicyFile, tmp_path: Path
 ) -> None:
