@@ -66,12 +66,18 @@ def write(folder: Path, ground: Ground, drawn: Draw) -> int:
     for old in folder.glob("*.parquet"):
         old.unlink()
     PURCHASES.write(frame, path)
-    if ground.paths is not None:
-        wanted = ground.settings.external.popularity
-        counts = popularity(ground.lines, labels_of(ground.lines.items, wanted, ground.paths), k=ground.settings.k)
-        if counts.height:
-            POPULARITY.write(counts, folder / POPULARITY_FILE)
+    counts = popularity_of(ground)
+    if counts is not None and counts.height:
+        POPULARITY.write(counts, folder / POPULARITY_FILE)
     return int(before) - frame.height
+
+
+def popularity_of(ground: Ground) -> pl.DataFrame | None:
+    """What goes beside the histories; nothing without a catalogue."""
+    if ground.paths is None:
+        return None
+    wanted = labels_of(ground.lines.items, ground.settings.external.popularity, ground.paths)
+    return popularity(ground.lines, wanted, k=ground.settings.k)
 
 
 def trial_figures(trial: Trial, limit: float) -> list[Figure]:
@@ -111,7 +117,7 @@ def judged(folder: Path, ground: Ground, made: Setting) -> tuple[Trial, list[Fig
     figures = trial_figures(trial, settings.external.limit)
     figures += [_forbidden(figure) for figure in rare_figures(rare)]
     figures += attribute_figures(folder, settings, frozenset(), held=True)
-    return trial, figures, _faults(folder)
+    return trial, figures, _faults(folder, settings.k)
 
 
 def relabelled(lines: Lines, level: Level, paths: pl.DataFrame | None) -> Lines:
@@ -131,11 +137,13 @@ def _forbidden(figure: Figure) -> Figure:
     return Figure(measure=figure.measure, value=figure.value, low=figure.low, high=figure.high, limit=0.0)
 
 
-def _faults(folder: Path) -> list[str]:
+def _faults(folder: Path, k: int) -> list[str]:
     faults = []
     more = sorted(path.name for path in folder.glob("*.parquet") if path.name not in {PURCHASES_FILE, POPULARITY_FILE})
     if more:
         faults.append(f"{', '.join(more)}: people's attributes and evaluation sets are not for a partner")
+    if (folder / POPULARITY_FILE).is_file() and min(POPULARITY.read(folder / POPULARITY_FILE)["subjects"]) < k:
+        faults.append(f"{POPULARITY_FILE} counts fewer than {k} subjects")
     path = folder / PURCHASES_FILE
     columns = sorted(set(pq.read_schema(path).names) - _ALLOWED)
     if columns:

@@ -51,14 +51,20 @@ def attribute_figures(folder: Path, settings: GateSettings, sensitive: frozenset
     people = SUBJECTS.read(folder / SUBJECTS_FILE)
     if not attribute_names(people):
         return []
-    known = None
-    if sensitive and (folder / DEMOGRAPHICS_FILE).is_file():
-        known = DEMOGRAPHICS.read(folder / DEMOGRAPHICS_FILE).filter(pl.col("attribute").is_in(sorted(sensitive)))
+    judged = None
+    if (folder / DEMOGRAPHICS_FILE).is_file():
+        judged = DEMOGRAPHICS.read(folder / DEMOGRAPHICS_FILE)
+    is_sensitive = pl.col("attribute").is_in(sorted(sensitive))
+    known = judged.filter(is_sensitive) if judged is not None and sensitive else None
     found = classes_of(people, k=settings.k, sensitive=known)
     figures = [
         exact(Measure.K_ANONYMITY, found.smallest, share=False, least=settings.k if held else None),
         exact(Measure.BELOW_K, found.below / max(found.people, 1)),
     ]
+    if judged is not None:
+        plain = judged.filter(~is_sensitive).pivot("attribute", index="subject", values="group")
+        both = classes_of(people.join(plain, on="subject", how="left", suffix=" judged"), k=settings.k)
+        figures.append(exact(Measure.BELOW_K_JUDGED, both.below / max(both.people, 1)))
     if found.diversity is not None:
         figures.append(exact(Measure.L_DIVERSITY, found.diversity, share=False, least=settings.l if held else None))
     return figures

@@ -119,7 +119,7 @@ class Gatekeeper:
             subjects=drawn.trial.subjects,
             rows=drawn.trial.points,
             figures=tuple(external.trial_figures(drawn.trial, wanted.limit)),
-            texts=self._texts_of(drawn, scan),
+            texts=self._texts_of(ground, drawn, scan),
             canaries=len(scan.canaries),
             changes=external.changes(drawn.trial.setting, self.settings.k),
             made=drawn.trial.setting,
@@ -155,11 +155,14 @@ class Gatekeeper:
                 return drawn
         return None
 
-    def _texts_of(self, drawn: external.Draw, scan: TextScan) -> tuple[TextFinding, ...]:
+    def _texts_of(self, ground: Ground, drawn: external.Draw, scan: TextScan) -> tuple[TextFinding, ...]:
         """What goes is scanned; what came and does not go is not."""
         names = drawn.labels.names.gather(np.unique(drawn.histories.labels))
         scan = TextScan(scan.rules, scan.allowed, scan.canaries)
         scan.add(names.to_frame("item"), Origin(internal.PURCHASES_FILE))
+        counted = external.popularity_of(ground)
+        if counted is not None:
+            scan.add(counted.select("category"), Origin(external.POPULARITY_FILE))
         return scan.findings()
 
     def _with_catalogue(self, scan: TextScan) -> TextScan:

@@ -21,6 +21,7 @@ class Measure(StrEnum):
 
     K_ANONYMITY = "k-anonymity of attributes"
     BELOW_K = "people with attributes that fewer than k share"
+    BELOW_K_JUDGED = "the same, counting the evaluation sets, too"
     L_DIVERSITY = "l-diversity of sensitive attributes"
     RARE_ITEMS = "items bought by fewer than k subjects"
     RARE_ROWS = "purchases of such items"

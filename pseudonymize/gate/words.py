@@ -16,6 +16,8 @@ MEANING: Final = {
     Measure.K_ANONYMITY: "So many people at least share every combination of attributes that occurs. One means that "
     "somebody is alone with theirs (Sweeney 2002).",
     Measure.BELOW_K: "Whoever knows the attributes of one of them is left with fewer than k people to choose from.",
+    Measure.BELOW_K_JUDGED: "Demographics of the evaluation sets single out further. Only `recsys-evaluate` reads "
+    "them: keep them from whoever reads the rest.",
     Measure.L_DIVERSITY: "Among people who share their attributes, so many different values of each sensitive one "
     "occur at least. One means that the attributes tell it (Machanavajjhala 2007).",
     Measure.RARE_ITEMS: "Such an item is nearly a name: whoever knows who buys it has found the history.",
@@ -33,6 +35,7 @@ MEANING: Final = {
 SETTINGS: Final = {
     Measure.K_ANONYMITY: "gate.k, gate.classes; generalise of the columns",
     Measure.BELOW_K: "gate.k, gate.classes",
+    Measure.BELOW_K_JUDGED: "gate.k; generalise of the columns",
     Measure.L_DIVERSITY: "gate.l; role of the column",
     Measure.RARE_ITEMS: "gate.k, gate.rare_items",
     Measure.RARE_ROWS: "gate.k, gate.rare_items",

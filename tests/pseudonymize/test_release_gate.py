@@ -170,6 +170,12 @@ def test_sensitive_values_of_a_class_are_counted(
     shop.write()
     gate = release(shop.files, tmp_path / "out", fields=policy_file(dropped)).gate
     assert figure(gate, Measure.L_DIVERSITY) == 2
+    assert figure(gate, Measure.BELOW_K) == 1  # three people, and k is 5
+    fields = policy_file({LAST: f"{LAST}[gate]\nk = 3\n", **dropped})
+    shop.customers["kids_count"] = ["2", "2", "3"]
+    shop.write()
+    gate = release(shop.files, tmp_path / "again", fields=fields).gate
+    assert (figure(gate, Measure.BELOW_K), figure(gate, Measure.BELOW_K_JUDGED)) == (0, 1)
 
 
 def test_rare_items_and_days_are_made_coarser_where_the_policy_says(
@@ -253,6 +259,18 @@ def test_the_officers_page_needs_nothing_else_and_says_it_all(
     for figure_ in report.gate.figures:
         assert str(figure_.measure) in page
     assert not [word for word in ("http:", "https:", "<script", "src=", "@import", "Canary") if word in page]
+
+
+def test_a_name_in_a_category_that_goes_to_a_partner_blocks(
+    shop: SimpleNamespace, release: Release, policy_file: PolicyFile, tmp_path: Path
+) -> None:
+    inputs = [shop.files[0], *many(shop, lambda _: ["milk"])]
+    paths = pl.DataFrame({"item": ["milk"], "category": ["FOOD / Ada Canary's own"], "title": ["Milk"]})
+    CATALOGUE.write(paths, tmp_path / "catalogue.parquet")
+    asked = policy_file({LAST: f'{LAST}[gate.external]\nlevel = "department"\ndays = "none"\n'})
+    external = {"release": ReleaseClass.EXTERNAL, "catalogue": tmp_path / "catalogue.parquet", "fields": asked}
+    with pytest.raises(RefusedError, match=r"popularity\.parquet, column 'category' .* a name or identifier"):
+        release(inputs, tmp_path / "out", **external)
 
 
 def test_two_draws_of_one_release_differ_and_a_draw_can_be_made_again(

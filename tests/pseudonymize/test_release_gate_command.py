@@ -99,6 +99,12 @@ def test_what_is_not_for_a_partner_is_named(tmp_path: Path) -> None:
     assert internal.returncode == 0, internal.stderr
 
 
+def test_a_count_of_few_people_is_not_for_a_partner(tmp_path: Path) -> None:
+    counted = pl.DataFrame({"category": ["FOOD"], "week": [dt.date(2024, 1, 1)], "subjects": [4]})
+    folder = released(tmp_path / "release", {"purchases": purchases(own=False), "popularity": counted})
+    assert_clear_failure(gate(folder), "popularity.parquet counts fewer than 5 subjects")
+
+
 def test_texts_of_a_release_that_is_there_are_scanned_with_the_raw_names(
     tmp_path: Path, fields_file: Path, shop: SimpleNamespace
 ) -> None:
