@@ -21,7 +21,7 @@ from pseudonymize.csv_files import csv_names, csv_pieces
 from pseudonymize.pieces import Piece, Skip, without_nul
 from recsys.errors import ContractError
 
-_BATCH_ROWS: Final = 1 << 20  # work on distinct values is done anew for each batch
+_BATCH_ROWS: Final = 1 << 19  # work on distinct values is done anew for each batch
 _BATCH_PIECES: Final = 64
 _PARQUET_BUFFER: Final = 1 << 20  # bytes a column; without it a whole row group is read at once
 

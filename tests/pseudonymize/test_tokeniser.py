@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pseudonymize.canonical.text import text
 from pseudonymize.fields import Field
+from pseudonymize.fields_check import load_fields
 from pseudonymize.ledger import Ledger
 from pseudonymize.reference import domain_token, root_token, written_token
 from pseudonymize.rotation import rotate, rotate_root
@@ -141,3 +142,14 @@ def test_a_written_token_is_read_back(blocks: list[bytes]) -> None:
     column = pl.concat([pl.Series(["s1.rec.01." + "a" * 26]), written(tokens, LINEAGE)])
     assert unwritten(column[1:], LINEAGE).tobytes() == tokens.tobytes()
     assert column[1:].to_list() == [written_token(block, LINEAGE) for block in blocks]
+
+
+def test_one_that_lives_long_makes_the_same_tokens_and_notes_nothing(
+    vault: Vault, tokeniser: Tokeniser, fields_file: Path
+) -> None:
+    fields = load_fields(fields_file).fields
+    lasting = Tokeniser(vault, fields, vault.current("rec"), action="test", counting=False)
+    values = pl.Series([" Ada", "bert", "ada", None])
+    assert lasting.tokens("loyalty_card", values).tokens.equals(tokeniser.tokens("loyalty_card", values).tokens)
+    assert tokeniser.check_collisions()["loyalty_card"].canonical == 2
+    assert lasting.check_collisions()["loyalty_card"].canonical == 0
