@@ -11,6 +11,7 @@ from support.commands import assert_clear_failure
 from support.tastes import Shop, Train
 
 from recsys.bundle import Bundle, load_bundle
+from recsys.errors import BundleError
 from recsys.history import ItemIndex
 from recsys.model_histories import ModelHistories
 from training import fit
@@ -18,7 +19,7 @@ from training.factorize import Factorization
 from training.features.assemble import FEATURES, Lens
 from training.features.fold_in import FoldIn
 from training.graph.assemble import assemble
-from training.parity import Native, agrees, parity
+from training.parity import TOLERANCES, Native, agrees, parity
 from training.ranker import Ranker
 
 ITEMS = 30
@@ -73,6 +74,19 @@ def test_so_does_one_without_a_ranker(draft: Bundle) -> None:
     assert agrees(parity(replace(draft, model=assemble(LENS, None, steps=8)), Native(LENS, None), histories()))
 
 
+def test_factors_that_are_not_numbers_make_no_graph() -> None:
+    lens = replace(LENS, fold=replace(FOLD, item_factors=FOLD.item_factors * np.float32(np.nan)))
+    with pytest.raises(BundleError, match="not a number"):
+        assemble(lens, RANKER, steps=8)
+
+
+@pytest.mark.parametrize("name", [*TOLERANCES, "same_top"])
+def test_a_difference_that_is_not_a_number_does_not_agree(name: str) -> None:
+    figures = {**dict.fromkeys(TOLERANCES, 0.0), "same_top": 1.0}
+    assert agrees(figures)
+    assert not agrees(figures | {name: float("nan")})
+
+
 @pytest.mark.parametrize("decay", [2.0, 8.0])
 def test_counts_may_decay(draft: Bundle, decay: float) -> None:
     lens = replace(LENS, fold=replace(FOLD, decay=decay))
@@ -87,7 +101,6 @@ def test_counts_may_decay(draft: Bundle, decay: float) -> None:
         replace(FOLD, alpha=FOLD.alpha * 1.001),
         replace(FOLD, regularization=FOLD.regularization * 1.001),
         replace(FOLD, item_factors=np.roll(FOLD.item_factors, 1, axis=0)),
-        replace(FOLD, item_factors=FOLD.item_factors * np.float32(np.nan)),
     ],
 )
 def test_another_model_in_the_graph_is_noticed(draft: Bundle, wrong: FoldIn) -> None:

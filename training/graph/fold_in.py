@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.errors import BundleError
 from training.factorize import Transform
 from training.features.fold_in import FoldIn
 from training.graph.builder import Graph, Value
@@ -71,9 +72,15 @@ class Coordinates:
 
     @classmethod
     def of(cls, fold: FoldIn) -> Coordinates:
-        """With the preconditioner inv(VᵀV + λI + Σ mean(c(i)-1)·v(i)v(i)ᵀ), over all items, the mean over subjects."""
+        """With the preconditioner inv(VᵀV + λI + Σ mean(c(i)-1)·v(i)v(i)ᵀ), over all items, the mean over subjects.
+
+        Raises:
+            BundleError: Factors are not numbers.
+        """
         factors = fold.item_factors.astype(np.float64)
         average = fold.gram + (factors.T * fold.mean_beyond_one) @ factors
+        if not np.isfinite(average).all():
+            raise BundleError("holds what is not a number", where="the factorization", mend="Try another --seed")
         half = np.linalg.inv(np.linalg.cholesky(average)).T
         diagonal, turned = np.linalg.eigh(half.T @ fold.gram @ half)
         return cls(half @ turned, diagonal)
