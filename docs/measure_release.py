@@ -29,7 +29,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args()
     paths = CATALOGUE.read(options.catalogue).select("item", "category")
-    lines = read_lines([options.own / "purchases.parquet"])
+    lines = read_lines(options.own / "purchases.parquet")
     truth = buyers_a_week(lines, labels_of(lines.items, Level.CATEGORY, paths))
     for name, value in {
         **popularity_errors(truth, POPULARITY.read(options.partner / "popularity.parquet")),

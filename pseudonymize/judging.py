@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from pseudonymize.domains import Mover
 from pseudonymize.fields import FieldPolicy
-from pseudonymize.gate import external
+from pseudonymize.gate import external, internal
 from pseudonymize.gate.keeper import Gatekeeper
-from pseudonymize.gate.lines import Lines
+from pseudonymize.gate.lines import Lines, tokens_in
 from pseudonymize.gate.release import seal
 from pseudonymize.gate.settings import Setting
 from pseudonymize.gate.text_scan import TextScan
@@ -127,7 +127,7 @@ def _lineage(folder: Path) -> Lineage:
 
 def _people_as(folder: Path, source: Lineage, target: Lineage, vault: Vault | None) -> pl.DataFrame:
     """For each of the release's people the hash of their token, and that of the token which the attacker has."""
-    tokens = external.tokens_in(folder)
+    tokens = tokens_in(folder / internal.PURCHASES_FILE)
     moved = tokens
     if source != target:
         if vault is None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pseudonymize.gate.histories import Histories, generalised
 from pseudonymize.gate.internal import PURCHASES_FILE, attribute_figures, rare_figures
 from pseudonymize.gate.labels import Labels, labels_of
-from pseudonymize.gate.lines import Lines
+from pseudonymize.gate.lines import Lines, tokens_in
 from pseudonymize.gate.popularity import POPULARITY, popularity
 from pseudonymize.gate.rare import buyers_in
 from pseudonymize.gate.settings import Days, Keep, Level, Setting
@@ -128,11 +128,6 @@ def relabelled(lines: Lines, level: Level, paths: pl.DataFrame | None) -> Lines:
     return Lines(lines.people, labels.names, lines.subject[placed], place[placed].astype(np.uint32), lines.day[placed])
 
 
-def tokens_in(folder: Path) -> pl.Series:
-    """The tokens of those who bought, each once."""
-    return _distinct(folder / PURCHASES_FILE)
-
-
 def _forbidden(figure: Figure) -> Figure:
     return Figure(measure=figure.measure, value=figure.value, low=figure.low, high=figure.high, limit=0.0)
 
@@ -173,11 +168,7 @@ def _table(drawn: Draw, lines: Lines, tokens: pl.Series) -> pl.DataFrame:
 
 def _tokens_of(path: Path, lines: Lines) -> pl.Series:
     """The token of each of the lines' people."""
-    tokens = _distinct(path)
+    tokens = tokens_in(path)
     known = pl.DataFrame({"token": tokens, "hash": tokens.hash()})
     people = pl.DataFrame({"hash": lines.people})
     return people.join(known, on="hash", how="left", maintain_order="left")["token"]
-
-
-def _distinct(path: Path) -> pl.Series:
-    return pl.scan_parquet(path).select(pl.col("subject").unique()).collect(engine="streaming")["subject"]

@@ -13,7 +13,7 @@ from pseudonymize.gate.attributes import attribute_names, classes_of, suppress_f
 from pseudonymize.gate.estimate import Estimate
 from pseudonymize.gate.histories import Histories, generalised, postings
 from pseudonymize.gate.labels import Labels, labels_of
-from pseudonymize.gate.lines import read_lines, share_of
+from pseudonymize.gate.lines import read_lines, share_of, tokens_in
 from pseudonymize.gate.rare import Rare, buyers_in, rewrite
 from pseudonymize.gate.settings import Classes, Days, GateSettings, Level, RareItems, Setting
 from pseudonymize.gate.unicity import unicity
@@ -24,7 +24,7 @@ from recsys.contracts.subjects import SUBJECTS
 PURCHASES_FILE: Final = "purchases.parquet"
 SUBJECTS_FILE: Final = "subjects.parquet"
 DEMOGRAPHICS_FILE: Final = "demographics.parquet"
-_MOST_ROWS: Final = 2_000_000  # looked at for unicity: a part of the subjects bounds what holds for all
+_MOST_ROWS: Final = 1_000_000  # looked at for unicity: a part of the subjects bounds what holds for all
 _TRIED: Final = 2_000
 
 
@@ -76,7 +76,7 @@ def purchase_figures(folder: Path, settings: GateSettings, *, seed: int = 0) -> 
     if not path.is_file():
         return [], 0
     figures = rare_figures(buyers_in(path, settings.k).figures())
-    lines = read_lines([path], share=share_of(pq.read_metadata(path).num_rows, _MOST_ROWS))
+    lines = read_lines(path, share=share_of(pq.read_metadata(path).num_rows, _MOST_ROWS))
     items = labels_of(lines.items, Level.ITEM, None)
     anything = Labels(pl.Series(["anything"]), np.zeros(len(lines.items), np.int64))
     for measure, labels, days in (
@@ -87,7 +87,7 @@ def purchase_figures(folder: Path, settings: GateSettings, *, seed: int = 0) -> 
         rng = np.random.default_rng(seed)
         histories = generalised(lines, labels, Setting(days=days), k=1, rng=rng)
         figures.append(estimated(measure, _unique(histories, settings, rng)))
-    return figures, buyers(path)
+    return figures, len(tokens_in(path))
 
 
 def rare_figures(rare: Rare) -> list[Figure]:
@@ -96,12 +96,6 @@ def rare_figures(rare: Rare) -> list[Figure]:
         exact(Measure.RARE_ITEMS, rare.items / max(rare.of_items, 1)),
         exact(Measure.RARE_ROWS, rare.rows / max(rare.of_rows, 1)),
     ]
-
-
-def buyers(path: Path) -> int:
-    """How many subjects a purchases file has."""
-    tokens = pl.scan_parquet(path).select(pl.col("subject").hash().n_unique())
-    return int(tokens.collect(engine="streaming").item())
 
 
 def _unique(histories: Histories, settings: GateSettings, rng: np.random.Generator) -> Estimate:

@@ -10,8 +10,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pseudonymize.gate import external, internal
-from pseudonymize.gate.lines import read_lines
-from pseudonymize.gate.rare import frames
+from pseudonymize.gate.lines import frames, read_lines
 from pseudonymize.gate.settings import GateSettings, ReleaseClass, Setting
 from pseudonymize.gate.text_scan import TextFinding, TextScan
 from pseudonymize.gate.traces import rules
@@ -88,7 +87,7 @@ class Gatekeeper:
             raise ContractError(
                 "has no purchases", where="the release", mend="An external release is made of purchases"
             )
-        return same_ground(read_lines([folder / internal.PURCHASES_FILE]), self._paths(), self.settings)
+        return same_ground(read_lines(folder / internal.PURCHASES_FILE), self._paths(), self.settings)
 
     def _internal(self, folder: Path, scan: TextScan, changes: tuple[str, ...]) -> Verdict:
         figures = internal.attribute_figures(folder, self.settings, self.sensitive, held=False)

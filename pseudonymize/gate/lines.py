@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 _HASH_BITS: Final = 64
+_BATCH: Final = 1 << 18
+_BUFFER: Final = 1 << 20  # bytes a column; without it a whole row group is read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +40,38 @@ class Lines:
         return len(self.subject)
 
 
-def read_lines(files: Sequence[Path], *, share: float = 1.0) -> Lines:
-    """The rows of some Parquet files of purchases, checked already; of `share` of the subjects, chosen by hash."""
-    rows = pl.scan_parquet(list(files)).filter(pl.col("quantity") > 0)
-    wanted = rows.select(subject=pl.col("subject").hash(), item=pl.col("item").hash(), day=pl.col("day"))
-    if share < 1:
-        wanted = wanted.filter(pl.col("subject") < int(share * 2**_HASH_BITS))
-    read = wanted.collect(engine="streaming")
-    names = rows.select(pl.col("item").unique()).collect(engine="streaming")["item"].sort()
-    people, subject = _numbered(read["subject"])
-    hashes, hashed = _numbered(read["item"])
+def read_lines(path: Path, *, share: float = 1.0) -> Lines:
+    """The rows of a file of purchases, checked already; of `share` of the subjects, chosen by hash."""
+    subjects, items, days, names = [], [], [], pl.Series("item", dtype=pl.String)
+    for frame in frames(path, ("subject", "item", "day", "quantity")):
+        sold = frame.filter(pl.col("quantity") > 0).with_columns(pl.col("subject").hash())
+        if share < 1:
+            sold = sold.filter(pl.col("subject") < int(share * 2**_HASH_BITS))
+        names = pl.concat([names, sold["item"].unique()]).unique()
+        subjects.append(sold["subject"])
+        items.append(sold["item"].hash())
+        days.append(sold["day"].to_physical())
+    names = names.sort()
+    people, subject = _numbered(pl.concat(subjects))
+    hashes, hashed = _numbered(pl.concat(items))
     place = pl.DataFrame({"hash": names.hash(), "place": np.arange(len(names), dtype=np.uint32)})
     places = pl.DataFrame({"hash": hashes}).join(place, on="hash", maintain_order="left")["place"].to_numpy()
-    return Lines(people, names, subject, places[hashed], read["day"].to_physical().to_numpy())
+    return Lines(people, names, subject, places[hashed], pl.concat(days).to_numpy())
+
+
+def frames(path: Path, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+    """A Parquet file, some rows at a time."""
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
+        for batch in file.iter_batches(batch_size=_BATCH, columns=columns, use_threads=False):
+            yield pl.DataFrame(pl.from_arrow(batch))
+
+
+def tokens_in(path: Path) -> pl.Series:
+    """The tokens of the subjects in a file, each once."""
+    seen = pl.Series("subject", dtype=pl.String)
+    for frame in frames(path, ("subject",)):
+        seen = pl.concat([seen, frame["subject"].unique()]).unique()
+    return seen
 
 
 def share_of(rows: int, most: int) -> float:

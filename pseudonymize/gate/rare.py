@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 import polars as pl
 import pyarrow.parquet as pq
 
+from pseudonymize.gate.lines import frames
 from pseudonymize.gate.settings import Days, GateSettings, RareItems
 from recsys.contracts.catalogue import PATH_SEPARATOR, split_path
 from recsys.errors import UsageError
@@ -56,16 +56,9 @@ class Buyers:
 def buyers_in(path: Path, k: int) -> Buyers:
     """The buyers in a purchases file."""
     buyers = Buyers(k)
-    for frame in frames(path):
+    for frame in frames(path, ("subject", "item")):
         buyers.add(frame)
     return buyers
-
-
-def frames(path: Path) -> Iterable[pl.DataFrame]:
-    """A Parquet file, some rows at a time."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
-            yield pl.DataFrame(pl.from_arrow(batch))
 
 
 def rewrite(path: Path, settings: GateSettings, paths: pl.DataFrame | None) -> int:
@@ -118,7 +111,7 @@ def _merged(path: Path, names: pl.DataFrame, paths: pl.DataFrame, k: int) -> pl.
     bought = pl.concat(
         [
             frame.select("subject", "item").join(known.select("item"), on="item", how="semi").unique()
-            for frame in frames(path)
+            for frame in frames(path, ("subject", "item"))
         ]
     ).unique()
     done = pl.DataFrame(schema={"item": pl.String, "name": pl.String})
