@@ -81,7 +81,7 @@ def test_the_unit_lets_requests_finish_and_gives_the_program_nothing_but_its_sta
 def test_the_image_has_the_service_and_nothing_that_sees_identifiers_or_trains() -> None:
     text = (DEPLOY / "Containerfile").read_text()
     copied = re.findall(r"^COPY (?!--from)(\S+)", text, re.MULTILINE)
-    assert copied == ["requirements/serving.txt", "recsys", "serving"]
+    assert copied == ["requirements/serving.txt", "recsys", "web", "serving"]
     assert all((ROOT / name).exists() for name in copied)
     words = json.loads(re.search(r"ENTRYPOINT (\[.*\])", text)[1]) + json.loads(re.search(r"CMD (\[.*\])", text)[1])
     help_text = run(words[2], "--help").stdout
