@@ -12,15 +12,20 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
 
+from recsys.evaluation.lazily import lazily
 from recsys.evaluation.splits import Window
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = lazily("scipy.stats")
 
 STABLE: Final = 0.1  # of both measures
 CHANGED: Final = 0.25

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Final
-
-from scipy import stats
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Final
 
 from recsys.evaluation.intervals import LEVEL, Estimate
+from recsys.evaluation.lazily import lazily
 
-_Z: Final = float(stats.norm.ppf((1 + LEVEL) / 2))
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = lazily("scipy.stats")
+
+_Z: Final = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 def wilson(hits: int, of: int) -> Estimate:

@@ -9,18 +9,23 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from recsys.arms import Arm
 from recsys.errors import ContractError
 from recsys.evaluation.assignments import Assignments
 from recsys.evaluation.intervals import RESAMPLES, Estimate, estimates, resampled_columns
+from recsys.evaluation.lazily import lazily
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = lazily("scipy.stats")
 
 METRICS: Final = ("buyers", "purchases", "redemptions", "spend")
 SUSPICIOUS: Final = 0.001  # a sample ratio less likely than this is no accident
@@ -153,7 +158,7 @@ def sample_ratio(first: pl.DataFrame) -> SampleRatio:
             expected[arm] += wanted
             statistic += (len(part.filter(pl.col("arm") == arm)) - wanted) ** 2 / wanted
         freedom += len(shares) - 1
-    p = float(chi2.sf(statistic, freedom)) if freedom else None
+    p = float(stats.chi2.sf(statistic, freedom)) if freedom else None
     return SampleRatio(observed=counts, expected=expected, p=p, suspicious=p is not None and p < SUSPICIOUS)
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
 import polars as pl
 
 from recsys.contracts.runs import Task
+from recsys.evaluation.lazily import lazily
 from recsys.evaluation.report import pick, words
 from recsys.evaluation.report.drawing import BLUE, GREEN, GREY, INK, ORANGE, svg
 from recsys.evaluation.results import Difference, RankingResult
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    _Plot = alt.LayerChart | alt.FacetChart  # altair says either; without a facet it is layers
+else:
+    alt = lazily("altair")
 
 OWN: Final = BLUE  # the candidate
 LEARNED: Final = ORANGE
@@ -22,7 +29,6 @@ _WIDTH: Final = 404  # two plots stand side by side
 _LABELS: Final = 170
 
 _Rows = list[dict[str, Any]]
-_Plot = alt.LayerChart | alt.FacetChart  # altair says either; without a facet it is layers
 
 
 def colours(result: RankingResult) -> dict[str, str]:

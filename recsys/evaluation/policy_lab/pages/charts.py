@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import altair as alt
 import polars as pl
 
+from recsys.evaluation.lazily import lazily
 from recsys.evaluation.report.drawing import BLUE, GREEN, GREY, INK, ORANGE, Rows, svg
+
+if TYPE_CHECKING:
+    import altair as alt
+else:
+    alt = lazily("altair")
 
 _SERIES: Final = (BLUE, ORANGE, GREEN, GREY, "#7a3e9d", "#b3261e", INK)
 _IN_A_ROW: Final = 4  # names of a legend
