@@ -124,9 +124,9 @@ def read_active(settings: Settings, now: dt.datetime, *, before: Active | None =
     statistics = _statistics(settings, bundle, now)
     scorer = Scorer(bundle, statistics=None if statistics is None else statistics.table)
     offers, catalogue = OFFERS.read(settings.offers), CATALOGUE.read(settings.catalogue)
-    if _digests(settings) != digests:
+    if _digests(settings) != digests or not _holds(settings.guards, policy):
         raise ContractError(
-            "were changed while they were read", where="offers, catalogue or statistics", mend="Load them again"
+            "were changed while they were read", where="policy, offers, catalogue or statistics", mend="Load them again"
         )
     _check_trial(policy, settings)
     book = open_offer_book(offers, catalogue, policy)
@@ -231,6 +231,11 @@ def pinned_policy(settings: Settings) -> Policy:
             mend="Put the pinned one back, or pin this one in policy_sha256",
         )
     return policy
+
+
+def _holds(path: Path, policy: Policy) -> bool:
+    """Whether the file still is that policy."""
+    return path.is_file() and sha256_of(path) == policy.sha256
 
 
 def _check_trial(policy: Policy, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from serving.commands.export import export
 from serving.commands.forget import forget
 from serving.commands.load import load
 from serving.commands.rekey import rekey
+from serving.commands.release import release
 from serving.commands.relink import relink
 from serving.starting import HELP, serve
 
@@ -22,6 +23,7 @@ app.command()(rekey)
 app.command()(relink)
 app.command()(forget)
 app.command()(export)
+app.command()(release)
 app.command()(backup)
 app.command()(forget_again)
 app.add_typer(keys.app, name="keys")

@@ -16,6 +16,29 @@ def utc_clock() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+class ForwardClock:
+    """Real time in UTC, which goes on where the machine's clock is put back, and follows it where it is put forward.
+
+    What was said or shown before the clock was put back would else lie ahead, and withhold nothing until then. It keeps
+    the greatest lead of the wall clock over the monotonic one that it saw. A clock that was put forward by mistake, and
+    then put right, is therefore followed until the process ends.
+    """
+
+    def __init__(self, wall: Clock = utc_clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Take over two clocks, the machine's own."""
+        self._wall, self._monotonic = wall, monotonic
+        self._lead = self._seen()
+
+    def __call__(self) -> dt.datetime:
+        """Now."""
+        self._lead = max(self._lead, self._seen())
+        return self._lead + dt.timedelta(seconds=self._monotonic())
+
+    def _seen(self) -> dt.datetime:
+        wall = self._wall()  # first: being held up between the two makes the lead smaller, and not greater
+        return wall - dt.timedelta(seconds=self._monotonic())
+
+
 def clock_from(start: dt.datetime, began: float) -> Clock:
     """A clock that showed `start` when `time.monotonic` showed `began`, and goes on whatever the machine's clock does.
 

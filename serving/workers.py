@@ -26,7 +26,7 @@ from starlette.applications import Starlette
 from recsys.console import fail
 from recsys.errors import RecsysError
 from serving.app import create_app
-from serving.clock import clock_from, utc_clock
+from serving.clock import ForwardClock, clock_from
 from serving.logs import log_to_standard_error
 from serving.metrics import SHARED_FOLDER
 from serving.service import Service, create_service
@@ -55,7 +55,7 @@ def opened(settings: Settings, clockwork: Clockwork) -> Iterator[Service]:
         RecsysError: Something cannot be used.
     """
     began = clockwork.started_at
-    clock = utc_clock if began is None else clock_from(began, clockwork.monotonic)
+    clock = ForwardClock() if began is None else clock_from(began, clockwork.monotonic)
     with contextlib.closing(open_store(settings.state.get_secret_value())) as store:
         yield create_service(settings, store, clock, clock_started_at=began)
 

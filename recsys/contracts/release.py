@@ -21,7 +21,7 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     contract: Annotated[str, msgspec.Meta(pattern=r"^release/1$")] = "release/1"
     domain: Annotated[str, msgspec.Meta(pattern=f"^{DOMAIN_PATTERN}$")]
     epoch: Annotated[str, msgspec.Meta(pattern=f"^{EPOCH_PATTERN}$")]
-    field_policy: str  # SHA-256 of the field policy's bytes
+    field_policy: str  # SHA-256 of the field policy's bytes; of what a service writes, that there is none
     guard_policy: str | None  # SHA-256 of the guards' policy whose never-categories were dropped
     fingerprint: str  # SHA-256 over the names and hashes of the files, in the order of their names
     files: dict[str, str]  # file name to SHA-256

@@ -107,6 +107,25 @@ def test_a_bundle_that_was_touched_is_refused_and_the_old_one_serves_on(bench: B
     assert "activation_refused" in server.output
 
 
+def test_what_is_half_written_is_refused_until_it_is_whole(bench: Bench) -> None:
+    """Each file of a bundle, the policy, offers and catalogue: cut in the middle, and then written to the end."""
+    second = bench.current.parent / bench.second
+    beside = (bench.shop.guards, bench.shop.file("offers"), bench.shop.file("catalogue"))
+    with Server(*bench.options) as server:
+        bench.current.write_text(bench.second)
+        before = server.ask(DRINKER, count=20)
+        for path in (*second.iterdir(), *beside):
+            whole = path.read_bytes()
+            path.write_bytes(whole[: len(whole) // 2])
+            problem(server.http.post("/v1/reload"), 409)
+            assert ready(server)["refused"], path.name
+            assert server.ask(DRINKER, count=20)["items"] == before["items"]
+            path.write_bytes(whole)
+        assert server.http.post("/v1/reload").status_code == httpx.codes.OK
+        assert ready(server)["refused"] is None
+        assert server.ask(DRINKER, count=20)["items"] == before["items"]
+
+
 def test_policy_offers_and_catalogue_are_taken_together_or_not_at_all(bench: Bench) -> None:
     offers, guards = bench.shop.file("offers"), bench.shop.guards
     everything, strict = pl.read_parquet(offers), guards.read_text().replace("min_days = 2", "min_days = 50")
@@ -167,7 +186,8 @@ def test_a_pinned_policy_is_the_only_one(bench: Bench, tmp_path: Path) -> None:
     config = tmp_path / "serve.toml"
     config.write_text(f'policy_sha256 = "{hashlib.sha256(bench.shop.guards.read_bytes()).hexdigest()}"\n')
     with Server(*bench.options, "--config", config) as server:
-        bench.shop.guards.write_text(bench.shop.guards.read_text() + "\n# changed\n")
+        whole = bench.shop.guards.read_text()
+        bench.shop.guards.write_text(whole.partition("[[only_if_purchased]]")[0])  # cut off where no reader can tell
         assert "pinned" in str(problem(server.http.post("/v1/reload"), 409)["detail"])
         assert server.ask(DRINKER)["fill"] == "personal"
     assert_clear_failure(run("serving", *bench.options, "--config", config), "SHA-256 is pinned")

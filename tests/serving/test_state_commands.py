@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ import msgspec
 import polars as pl
 import pytest
 from support.commands import assert_clear_failure, run
-from support.lines import ANNA, BELA, event, record
+from support.lines import ANNA, BELA, CARA, event, load, people, record
 from support.told import NOW, filled, settle, settling, told
 
 from recsys.contracts.audit import DECISIONS, Checkpoint
@@ -18,12 +19,14 @@ from recsys.contracts.document import decode_document, encode_document
 from recsys.contracts.erasure import ErasureOrder, ErasureReceipt
 from recsys.contracts.event import EVENTS
 from recsys.contracts.purchases import PURCHASES
+from recsys.contracts.release import release_beside
 from recsys.contracts.state import SubjectState
 from recsys.contracts.subjects import SUBJECTS
 from recsys.errors import ContractError, OutputError, RecsysError, TokenError, UsageError
 from serving.commands import audit, keys
 from serving.commands.export import Exported, export
 from serving.commands.forget import forget
+from serving.commands.release import release
 from serving.stores import Store, open_store
 from web.api_keys import digest_of, split
 
@@ -132,3 +135,36 @@ def test_the_commands_end_with_the_right_status(tmp_path: Path) -> None:
     )
     assert_clear_failure(run("serving", "forget", "--state", path), "is missing", status=2)
     assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_what_was_reported_becomes_a_release(state: str, tmp_path: Path) -> None:
+    """Returns are negative, days are of when the service was told, and nobody who was loaded or erased is in it."""
+    with closing(open_store(state)) as store:
+        record(store, event(7, (BELA, "milk", 3, -1)))
+        record(store, event(8, (CARA, "milk", 3, 1)))
+        store.erase([CARA], order_id="0" * 32, now=NOW)
+        told_on = pl.concat(list(store.exports.events()))["received"].dt.date().max()
+    day = dt.timedelta(days=1)
+    release(state=state, since=str(told_on), until=str(told_on + day), out=tmp_path / "release")
+    sealed = release_beside(tmp_path / "release")
+    assert sealed is not None
+    assert (sealed.domain, sealed.epoch, sealed.rows) == ("rec", "01", {"purchases.parquet": 2, "subjects.parquet": 2})
+    lines = PURCHASES.read(tmp_path / "release" / "purchases.parquet")
+    assert sorted(lines.select("subject", "item", "quantity").iter_rows()) == [
+        (BELA, "milk", -1.0),
+        (BELA, "milk", 1.0),
+    ]
+    assert set(SUBJECTS.read(tmp_path / "release" / "subjects.parquet")["subject"]) == {ANNA, BELA}
+    with pytest.raises(ContractError, match="holds no purchases"):
+        release(state=state, since=str(told_on + day), until=str(told_on + 2 * day), out=tmp_path / "none")
+    with pytest.raises(UsageError, match="is not before --until"):
+        release(state=state, since=str(told_on), until=str(told_on), out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_release_has_the_tokens_of_one_epoch(state: str, tmp_path: Path) -> None:
+    with closing(open_store(state)) as store:
+        renewed = ANNA.replace(".01.", ".02.")
+        load(store, people([(renewed, "beer", 0, 2)], {renewed: ["profiling"]}, epoch="02"))
+    with pytest.raises(ContractError, match="2 domains or epochs"):
+        release(state=state, since="2000-01-01", until="2100-01-01", out=tmp_path / "release")

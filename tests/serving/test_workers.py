@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support.commands import assert_clear_failure, run
-from support.server import Server
+from support.server import Server, workers_of
 from support.shop import DRINKER, Shop
 from support.tokens import token
 
@@ -27,13 +27,6 @@ def server(shop: Shop, loaded: Path) -> Iterator[Server]:
     state.write_bytes(loaded.read_bytes())
     with Server(*shop.serve_options(f"sqlite:///{state}"), "--workers", 2) as running:
         yield running
-
-
-def children(server: Server) -> set[int]:
-    """The workers, without the process that tracks what they share."""
-    pid = server.process.pid
-    born = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {int(child) for child in born if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
 
 def afresh(server: Server, subject: str) -> set[str]:
@@ -107,18 +100,18 @@ def test_the_figures_are_those_of_all_workers(server: Server) -> None:
 
 
 def test_a_worker_that_ends_is_replaced(server: Server) -> None:
-    before = children(server)
+    before = workers_of(server)
     assert len(before) == 2
     os.kill(min(before), signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while len(children(server) - {min(before)}) < 2:
+    while len(workers_of(server) - {min(before)}) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert all(afresh(server, token(1)) for _ in range(6))
 
 
 def test_told_to_stop_all_end_with_status_0(server: Server) -> None:
-    workers = children(server)
+    workers = workers_of(server)
     assert server.stop() == 0
     assert "Traceback" not in server.output
     for pid in workers:
@@ -128,7 +121,7 @@ def test_told_to_stop_all_end_with_status_0(server: Server) -> None:
 
 def test_without_the_process_that_started_them_they_end(shop: Shop, state: str) -> None:
     with Server(*shop.serve_options(state), "--workers", 2) as server:
-        workers = children(server)
+        workers = workers_of(server)
         server.stop(signal.SIGKILL)
         deadline = time.monotonic() + 60
         while any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers):

@@ -128,6 +128,18 @@ def key_for(state: str, scopes: Collection[str]) -> str:
     return key
 
 
+def workers_of(server: Server) -> set[int]:
+    """The ids of its workers, where it has several, without the process that tracks what they share."""
+    pid = server.process.pid
+    born = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = set()
+    for child in born:
+        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(int(child))
+    return found
+
+
 def problem(response: httpx.Response, status: int) -> dict[str, object]:
     """The problem document, checked for what all of them have in common."""
     assert response.status_code == status, response.text

@@ -1,0 +1,131 @@
+"""A full disk, a slow store, a database that is stopped: a reason, nothing that state could have withheld, and recovery
+without a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from support.commands import run
+from support.postgres import Postgres
+from support.server import Server, problem
+from support.shop import DRINKER, NOW, Shop
+
+from serving.stores import open_store
+
+pytestmark = pytest.mark.slow
+
+ASKED = {"subject": DRINKER, "channel": "email", "count": 20}
+REFUSED = "offer-milk-1"
+SAYS_NO = {"subject": DRINKER, "dismiss": [{"scope": "offer", "value": REFUSED}]}
+KIBIBYTE = 1024
+
+
+@pytest.fixture
+def database() -> Iterator[Postgres]:
+    """One of its own, to be stopped."""
+    made = Postgres()
+    yield made
+    made.stop()
+
+
+def shown(number: int) -> dict[str, object]:
+    return {
+        "event_id": f"shown.{number}",
+        "type": "exposure",
+        "subject": DRINKER,
+        "at": NOW,
+        "offer_id": REFUSED,
+        "channel": "email",
+    }
+
+
+def offers(server: Server) -> set[str]:
+    return {item["offer_id"] for item in server.ask(DRINKER, count=20)["items"]}
+
+
+def refuses_everything(server: Server, reason: str) -> None:
+    """Decisions, events, a no and readiness, each with the reason; it lives all the same."""
+    for response in (
+        server.http.post("/v1/decisions", json=ASKED),
+        server.http.post("/v1/events", json=shown(999)),
+        server.http.put("/v1/preferences", json=SAYS_NO),
+    ):
+        document = problem(response, 503)
+        assert document["type"] == "urn:recsys:problem:store-unavailable"
+        assert reason in str(document["detail"]), document
+    problem(server.http.get("/health/ready"), 503)
+    assert server.http.get("/health/live").json() == {"status": "live"}
+
+
+def recovers(server: Server) -> None:
+    """A no that was refused was not taken; said again, it holds."""
+    assert server.http.get("/health/ready").status_code == 200
+    assert REFUSED in offers(server)
+    assert server.http.put("/v1/preferences", json=SAYS_NO).status_code == 200
+    assert REFUSED not in offers(server)
+
+
+def test_a_full_disk(shop: Shop, state: str) -> None:
+    """The system lets the running server's files grow to 64 KiB, and later again as far as they like."""
+    with Server(*shop.serve_options(state)) as server:
+        unlimited = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (64 * KIBIBYTE, unlimited[1]))
+        taken = 0
+        while server.http.post("/v1/events", json=shown(taken)).status_code == 200:
+            taken += 1
+            assert taken < 100, "the disk is not full"
+        refuses_everything(server, "disk")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        recovers(server)
+    with contextlib.closing(open_store(state)) as store:
+        assert store.audit.verify().faults == ()
+        held = {one.event.event_id for one in store.access(DRINKER).events}
+    assert held == {f"shown.{number}" for number in range(taken)}
+    assert held
+
+
+def test_sqlite_that_is_slow_is_waited_for(shop: Shop, state: str) -> None:
+    """Another program writes for a second: the answer comes late, and obeys what was said."""
+    path = state.removeprefix("sqlite:///")
+    with (
+        Server(*shop.serve_options(state)) as server,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other,
+    ):
+        assert REFUSED in offers(server)
+        other.execute("BEGIN IMMEDIATE")
+        threading.Timer(1, other.execute, ["COMMIT"]).start()
+        began = time.monotonic()
+        assert server.http.put("/v1/preferences", json=SAYS_NO).status_code == 200
+        assert time.monotonic() - began > 0.9
+        assert REFUSED not in offers(server)
+
+
+def test_postgresql_that_is_slow_or_stopped(shop: Shop, database: Postgres) -> None:
+    """What it takes longer than two seconds for is given up, nobody waits longer, and nothing is guessed."""
+    state = database.database()
+    assert run("serving", *shop.load_options(state)).returncode == 0
+    with Server(*shop.serve_options(state)) as server:
+        assert REFUSED in offers(server)
+        with psycopg.connect(state) as other:
+            other.execute("LOCK TABLE activity")
+            began = time.monotonic()
+            document = problem(server.http.post("/v1/decisions", json=ASKED), 503)
+            assert 1.9 < time.monotonic() - began < 6
+            assert "slow" in str(document["detail"]) or "locked" in str(document["detail"])
+            assert server.http.get("/health/live").json() == {"status": "live"}
+        assert REFUSED in offers(server)
+        with psycopg.connect(state) as other:
+            other.execute("LOCK TABLE activity")
+            threading.Timer(1, other.rollback).start()
+            assert REFUSED in offers(server)  # after a second
+        database.pause()
+        refuses_everything(server, "PostgreSQL")
+        database.go_on()
+        recovers(server)
