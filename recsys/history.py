@@ -103,7 +103,7 @@ class Histories:
         )
 
     def take(self, subjects: NDArray[np.int64]) -> Histories:
-        """Some of the subjects, by position, each once at most, in the order of `subjects`."""
+        """Some of the subjects, by position, in the order of `subjects`."""
         if len(subjects) == len(self) and (np.diff(subjects) > 0).all():
             return self
         chosen, _ = Ragged(self.offsets, np.arange(len(self.item))).take(subjects)
@@ -157,10 +157,17 @@ def histories(
     until: dt.date | pl.DataFrame | None = None,
     subjects: Sequence[str] | None = None,
 ) -> Histories:
-    """The histories of `subjects` (None: of everyone in `purchases`, sorted); items outside `index` are left out."""
+    """The histories of `subjects`, of whom one may stand there twice; items outside `index` are left out.
+
+    None as `subjects`: of everyone in `purchases`, sorted.
+    """
     if subjects is None:
         listed = until if isinstance(until, pl.DataFrame) else purchases
         subjects = listed["subject"].unique().sort().to_list()
+    once = dict(zip(dict.fromkeys(subjects), range(len(subjects)), strict=False))
+    if len(once) < len(subjects):
+        places = np.array([once[subject] for subject in subjects])
+        return histories(purchases, index, until=until, subjects=tuple(once)).take(places)
     lines = _before(purchases, until).with_columns(_coded("subject", subjects), _coded("item", index.names))
     daily = _netted(lines.drop_nulls(["subject", "item"]).collect().lazy())  # numbers: faster than names
     rows, item, day = (daily[name].to_physical().to_numpy() for name in ("subject", "item", "day"))

@@ -35,7 +35,7 @@ def test_what_matches_nothing_is_a_warning_with_its_place(shop: Shop, tmp_path: 
     done = run("recsys", "policy", "check", guards, "--catalogue", shop.file("catalogue"))
     assert done.returncode == 0
     assert f"{guards}, line 4, column 23, groups.drinks.categories[2]" in done.stderr
-    assert "did you mean 'BEERS/ALES'" in done.stderr
+    assert "the nearest is 'BEERS/ALES'" in done.stderr
     assert "1 warnings" in done.stderr
 
 

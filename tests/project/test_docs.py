@@ -39,7 +39,7 @@ COMMANDS = [(page, line) for page, line in documented() if line.split()[0] in MO
 def test_a_documented_command_has_the_options_it_is_shown_with(page: str, line: str) -> None:
     program, *words = line.split()
     before_options = words[: next((i for i, w in enumerate(words) if w.startswith("-")), None)]
-    names = [word for word in before_options if re.fullmatch(r"[a-z]+", word)]
+    names = [word for word in before_options if re.fullmatch(r"[a-z]+(-[a-z]+)*", word)]
     helped = run(MODULES[program], *names, "--help", COLUMNS="300")
     assert helped.returncode == 0, f"{page}: {line}: {helped.stderr}"
     for option in (word.partition("=")[0] for word in words if word.startswith("--")):

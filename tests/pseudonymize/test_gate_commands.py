@@ -101,7 +101,7 @@ def test_a_bad_line_fails_the_command_and_prints_no_token(vault_folder: Path, fi
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--guards", "g.toml"], "--guards and --catalogue: go together"),
+        (["--guards", "g.toml"], "--guards: speaks of a catalogue"),
         (["--domain", "Ada@canary.example"], "--domain: is not a domain's name"),
     ],
     ids=["guards alone", "domain"],

@@ -184,7 +184,8 @@ def test_an_instant_at_the_end_of_the_calendar(at: str, server: Server) -> None:
     told = server.tell(
         {**said, "event_id": f"calendar{at[:4]}{at[-3]}", "at": NOW, "expires": at}, {**said, "event_id": "x", "at": at}
     )
-    assert (told["accepted"], len(told["rejected"])) == (1, 1)
+    ends_before_it_begins = at.startswith("0001")
+    assert (told["accepted"], len(told["rejected"])) == ((0, 2) if ends_before_it_begins else (1, 1))
     assert server.http.post("/v1/subjects/access", json=who).json()["held"]
     assert server.ask(**who)
 

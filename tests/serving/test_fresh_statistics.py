@@ -124,7 +124,8 @@ def test_what_cannot_be_used_is_refused_and_the_old_serve_on(own: Shop) -> None:
             assert server.http.post("/v1/reload").status_code == 409
             assert (lists(server), models(server)["statistics_sha256"]) == (before, stands)
             stats.write_bytes(good)
-            until(lambda: models(server)["refused"] is None)
+            until(lambda: server.http.post("/v1/reload").status_code == 200)
+            assert models(server)["refused"] is None
         server.stop()
     assert "statistics_refused" in server.output
 

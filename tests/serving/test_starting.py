@@ -96,7 +96,7 @@ def test_without_now_the_clock_is_the_machines_and_a_doubtful_policy_is_a_warnin
     output = server.output.replace(str(tmp_path), "")
     assert "clock" not in output
     place = "Warning: /guards.toml, line 10, column 15, groups.alcohol.categories[1]"
-    assert f"{place}: no category 'BEERS/ALE' in the catalogue; did you mean" in output
+    assert f"{place}: no category 'BEERS/ALE' in the catalogue; the nearest is" in output
 
 
 def test_a_port_that_is_in_use(server: Server, shop: Shop, state: str) -> None:
