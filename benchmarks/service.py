@@ -219,7 +219,9 @@ def made_up(work: Path, folder: Path, people: int) -> tuple[Path, Path]:
     form = lines["subject"][0]
     alphabet, size = np.array(list("abcdefghijklmnopqrstuvwxyz234567")), len(form.rpartition(".")[2])
     rng = np.random.default_rng(people)
-    tails = alphabet[rng.integers(0, 16, (people, size))].view(f"<U{size}").ravel()
+    drawn_bits = rng.integers(0, 32, (people, size))
+    drawn_bits[:, -1] &= 0b11100  # 128 bits in 26 characters leave two of the last one unused
+    tails = alphabet[drawn_bits].view(f"<U{size}").ravel()
     tokens = pl.Series(tails).str.replace("^", f"{form.rpartition('.')[0]}.")
     drawn = lines.sample(people * DAYS_EACH, with_replacement=True, seed=people).with_columns(
         subject=tokens.gather(np.arange(people * DAYS_EACH) % people)
