@@ -14,6 +14,7 @@ was shown or refused counts for all.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -110,6 +111,14 @@ class RelinkReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     parted: dict[str, _Count]
     removed: dict[str, _Count]
     erased: _Count = 0
+
+    def told(self, *, again: bool) -> Iterator[str]:
+        """For whoever is at the terminal: what became of how many rows."""
+        if again:
+            yield f"Obeyed already on {self.applied_at:%Y-%m-%d}; nothing was changed."
+        for what, counts in (("Joined", self.joined), ("Told apart", self.parted), ("Removed", self.removed)):
+            rows = ", ".join(f"{count:,} in {table}" for table, count in counts.items() if count)
+            yield f"{what}: {rows or 'nothing'}."
 
     @classmethod
     def of(cls, header: RelinkHeader, counts: Counts, *, erased: int, at: dt.datetime) -> Self:

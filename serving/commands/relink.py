@@ -39,11 +39,8 @@ def relink(
         earlier = store.relinked(asked.header.order_id)
         with step("Relinking"):
             receipt = earlier or store.relink(asked, skip=skip_earlier, now=this_instant())
-    if earlier is not None:
-        say(f"Obeyed already on {receipt.applied_at:%Y-%m-%d}; nothing was changed.")
-    for what, counts in (("Joined", receipt.joined), ("Told apart", receipt.parted), ("Removed", receipt.removed)):
-        rows = ", ".join(f"{count:,} in {table}" for table, count in counts.items() if count)
-        say(f"{what}: {rows or 'nothing'}.")
+    for line in receipt.told(again=earlier is not None):
+        say(line)
     if receipt.erased:
         warn(f"{receipt.erased:,} tokens of erased people were joined to nobody: the custodian should forget them too")
     if out is not None:

@@ -35,11 +35,8 @@ def relink_command(
     with step("Relinking"):
         done = relink(asked, purchases, skip=skip_earlier, now=now())
     receipt = done.receipt
-    if not done.new:
-        say(f"Obeyed already on {receipt.applied_at:%Y-%m-%d}; nothing was changed")
-    for what, counts in (("Joined", receipt.joined), ("Told apart", receipt.parted), ("Removed", receipt.removed)):
-        rows = ", ".join(f"{count:,} {table}" for table, count in counts.items() if count)
-        say(f"{what}: {rows or 'no rows'}")
+    for line in receipt.told(again=not done.new):
+        say(line)
     if receipt.erased:
         warn(f"{receipt.erased:,} tokens of erased people were joined to nobody: the custodian should forget them too")
     if out is not None:
