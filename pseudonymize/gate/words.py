@@ -16,7 +16,7 @@ MEANING: Final = {
     Measure.K_ANONYMITY: "So many people at least share every combination of attributes that occurs. One means that "
     "somebody is alone with theirs (Sweeney 2002).",
     Measure.BELOW_K: "Whoever knows the attributes of one of them is left with fewer than k people to choose from.",
-    Measure.BELOW_K_JUDGED: "Demographics of the evaluation sets single out further. Only `recsys-evaluate` reads "
+    Measure.BELOW_K_JUDGED: "Demographics of the evaluation sets single out further. Only recsys-evaluate reads "
     "them: keep them from whoever reads the rest.",
     Measure.L_DIVERSITY: "Among people who share their attributes, so many different values of each sensitive one "
     "occur at least. One means that the attributes tell it (Machanavajjhala 2007).",

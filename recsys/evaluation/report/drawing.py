@@ -29,7 +29,7 @@ _THEME: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "font": "Liberation Sans, Arial, Helvetica, sans-serif",
         "background": "transparent",
-        "padding": 2,
+        "padding": {"left": 2, "top": 2, "bottom": 2, "right": 16},  # half of an axis's last label
         "autosize": {"type": "fit", "contains": "padding"},
         "view": {"stroke": None},
         "axis": {

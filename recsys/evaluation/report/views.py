@@ -171,7 +171,8 @@ def _findings(result: RankingResult, task: Task) -> Iterator[Finding]:
     )
     for kind, verb in (("better", "Better than"), ("unclear", "No clear difference to"), ("worse", "Worse than")):
         if count := others.count(kind):
-            yield Finding(kind, f"{verb} {count} of the other {len(others)}", "after Holm's correction")
+            whom = f"all {count} others" if count == len(others) else f"{count} of the other {len(others)}"
+            yield Finding(kind, f"{verb} {whom}", "after Holm's correction")
 
 
 def _sentence(difference: Difference, baseline: str) -> str:
