@@ -49,7 +49,7 @@ def table(shop: SimpleNamespace, name: str) -> dict[str, list[object]]:
     return getattr(shop, name.partition(".")[0])
 
 
-def refused(shop: SimpleNamespace, release: Release, out: Path, name: str, message: str) -> None:
+def assert_refused(shop: SimpleNamespace, release: Release, out: Path, name: str, message: str) -> None:
     with pytest.raises(ContractError) as caught:
         release(shop.files, out)
     assert f"{shop.folder / name}: " in str(caught.value)
@@ -77,7 +77,7 @@ def test_one_bad_cell(  # noqa: PLR0913, PLR0917 - the parts of a case
     if isinstance(cell, float):
         values[:] = [None if value is None else float(str(value)) for value in values]
     shop.write()
-    refused(shop, release, tmp_path / "out", name, message)
+    assert_refused(shop, release, tmp_path / "out", name, message)
 
 
 def test_text_where_a_number_belongs(shop: SimpleNamespace, release: Release, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_column_of_another_type(
 ) -> None:
     shop.receipts[column] = cells
     shop.write()
-    refused(shop, release, tmp_path / "out", "receipts.parquet", f"column '{column}' has type ")
+    assert_refused(shop, release, tmp_path / "out", "receipts.parquet", f"column '{column}' has type ")
 
 
 def test_a_late_row_in_a_large_file_keeps_its_number_though_others_were_dropped(
@@ -110,7 +110,9 @@ def test_a_late_row_in_a_large_file_keeps_its_number_though_others_were_dropped(
         value=pl.when(pl.int_range(pl.len()) == late - 1).then(-5.0).otherwise("value"),
     ).with_columns(quantity=pl.when(pl.int_range(pl.len()) == late - 1).then(1).otherwise("quantity"))
     frame.write_parquet(shop.folder / "receipts.parquet")
-    refused(shop, release, tmp_path / "out", "receipts.parquet", f"row {late}, column 'value' makes the price negative")
+    assert_refused(
+        shop, release, tmp_path / "out", "receipts.parquet", f"row {late}, column 'value' makes the price negative"
+    )
 
 
 def test_quantity_zero_is_refused_where_the_policy_does_not_drop_it(
@@ -140,18 +142,18 @@ def test_columns_and_policy_must_name_each_other(
     if new:
         shop.customers[new] = values
     shop.write()
-    refused(shop, release, tmp_path / "out", "customers.csv", message)
+    assert_refused(shop, release, tmp_path / "out", "customers.csv", message)
 
 
 def test_a_file_without_a_header_is_not_quoted(shop: SimpleNamespace, release: Release, tmp_path: Path) -> None:
     (shop.folder / "redemptions.csv").write_text(f"{CANARY},C-1,2017-01-05\n{CANARY},C-2,2017-01-06\n")
-    refused(shop, release, tmp_path / "out", "redemptions.csv", "has none of the columns of tables.redemptions")
+    assert_refused(shop, release, tmp_path / "out", "redemptions.csv", "has none of the columns of tables.redemptions")
 
 
 def test_the_first_file_is_not_written_when_the_last_is_bad(
     shop: SimpleNamespace, release: Release, tmp_path: Path
 ) -> None:
     (shop.folder / "redemptions.csv").write_text("")
-    refused(shop, release, tmp_path / "out", "redemptions.csv", "the file is empty")
+    assert_refused(shop, release, tmp_path / "out", "redemptions.csv", "the file is empty")
     (shop.folder / "redemptions.csv").write_text("loyalty_card,offer_id,redeemed_on\n9840,C-1,2017-01-05\n1,2\n")
-    refused(shop, release, tmp_path / "out", "redemptions.csv", "row 2: its cells number 2")
+    assert_refused(shop, release, tmp_path / "out", "redemptions.csv", "row 2: its cells number 2")

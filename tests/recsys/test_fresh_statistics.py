@@ -32,7 +32,7 @@ def counted(bundle: Bundle, tmp_path: Path) -> Path:
     return path
 
 
-def refused(path: Path, bundle: Bundle, what: str, latest: dt.date = DAY) -> None:
+def assert_refused(path: Path, bundle: Bundle, what: str, latest: dt.date = DAY) -> None:
     with pytest.raises(ContractError, match=what) as caught:
         read_fresh_statistics(path, bundle, latest=latest)
     assert str(path) in str(caught.value)
@@ -46,32 +46,32 @@ def test_what_was_written_is_read(bundle: Bundle, counted: Path) -> None:
 
 def test_another_bundle_refuses_it(bundle: Bundle, counted: Path) -> None:
     newer = dataclasses.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, version="20250401-0123abcd"))
-    refused(counted, newer, "another bundle")
+    assert_refused(counted, newer, "another bundle")
 
 
 def test_a_number_that_was_changed_is_noticed(bundle: Bundle, counted: Path) -> None:
     """Parquet itself would not notice: it is written anew, with all that the file says of itself."""
     metadata = parquet_metadata(counted)
     pl.read_parquet(counted).with_columns(pl.col("popularity_1d") + 1).write_parquet(counted, metadata=metadata)
-    refused(counted, bundle, "changed after it was written")
+    assert_refused(counted, bundle, "changed after it was written")
 
 
 def test_half_a_file_and_none_are_refused(bundle: Bundle, counted: Path) -> None:
     counted.write_bytes(counted.read_bytes()[:-100])
-    refused(counted, bundle, "cut off, damaged")
+    assert_refused(counted, bundle, "cut off, damaged")
     counted.unlink()
-    refused(counted, bundle, "no such file")
+    assert_refused(counted, bundle, "no such file")
 
 
 def test_what_does_not_say_its_bundle_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     ITEM_STATISTICS.write(bundle.statistics, tmp_path / "stats.parquet")
-    refused(tmp_path / "stats.parquet", bundle, "does not say which bundle")
+    assert_refused(tmp_path / "stats.parquet", bundle, "does not say which bundle")
     ITEM_STATISTICS.write(bundle.statistics, tmp_path / "stats.parquet", metadata={"recsys.statistics": '{"bundle":1}'})
-    refused(tmp_path / "stats.parquet", bundle, "does not say which bundle")
+    assert_refused(tmp_path / "stats.parquet", bundle, "does not say which bundle")
 
 
 def test_nothing_looks_ahead(bundle: Bundle, counted: Path) -> None:
-    refused(counted, bundle, "counts days after", latest=DAY - dt.timedelta(days=1))
+    assert_refused(counted, bundle, "counts days after", latest=DAY - dt.timedelta(days=1))
 
 
 @pytest.mark.parametrize("change", [{"buyers": 1}, {"item": "no item of the bundle"}])
@@ -79,7 +79,7 @@ def test_few_buyers_and_unknown_items_are_refused(bundle: Bundle, tmp_path: Path
     one = bundle.statistics.head(1).with_columns(**{name: pl.lit(value) for name, value in change.items()})
     table = one.cast(bundle.statistics.schema)
     write_fresh_statistics(table, tmp_path / "stats.parquet", bundle=bundle, as_of=DAY)
-    refused(tmp_path / "stats.parquet", bundle, "items that the bundle does not have, or of too few buyers")
+    assert_refused(tmp_path / "stats.parquet", bundle, "items that the bundle does not have, or of too few buyers")
 
 
 def test_nothing_is_written_where_nothing_counts(bundle: Bundle, tmp_path: Path) -> None:
