@@ -23,6 +23,12 @@ CmacEngine = Callable[[BlockKey, pl.Series], Macs]
 
 BLOCK: Final = 16
 
+# Of a last block with 0 to 16 filled bytes, a row for each: the bits to keep, and the padding's first bit.
+_FILLED: Final = range(BLOCK + 1)
+_KEEP: Final = np.frombuffer(b"".join(b"\xff" * n + bytes(BLOCK - n) for n in _FILLED), np.uint64).reshape(-1, 2)
+_PADS: Final = b"".join(bytes(n) + bytes([0x80] * (n < BLOCK)) + bytes(max(BLOCK - 1 - n, 0)) for n in _FILLED)
+_PADDING: Final = np.frombuffer(_PADS, np.uint64).reshape(-1, 2)
+
 # NIST SP 800-38B, D.3 (AES-256): the messages are the first 0, 16, 40 and 64 bytes of one text.
 _KEY: Final = "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"
 _TEXT: Final = (
@@ -44,12 +50,12 @@ def cmac(key: BlockKey, values: pl.Series) -> Macs:
     order = np.argsort(-blocks, kind="stable")  # longest first, so that those with a block left stand at the front
     starts, filled = starts[order], (lengths - (blocks - 1) * BLOCK)[order]
     with_more = len(values) - np.cumsum(np.bincount(blocks, minlength=1))  # values of more than i blocks
-    keep, flip = _finish(key)
+    flip = _flip(key)
     state = np.zeros((len(values), 2), np.uint64)
     for position, (active, going_on) in enumerate(itertools.pairwise(with_more)):
         chunk = windows[starts[:active] + position * BLOCK].view(np.uint64).reshape(-1, 2)
         last = filled[going_on:active]
-        chunk[going_on:] &= keep.take(last, axis=0)
+        chunk[going_on:] &= _KEEP.take(last, axis=0)
         chunk[going_on:] ^= flip.take(last, axis=0)
         chunk ^= state[:active]
         state[:active] = key.encrypt_blocks(chunk)
@@ -81,18 +87,15 @@ def _buffers(values: pl.Series) -> tuple[NDArray[np.void], NDArray[np.int64], ND
     return windows, offsets[:-1] - offsets[0], np.diff(offsets)
 
 
-def _finish(key: BlockKey) -> tuple[Macs, Macs]:
-    """How a last block with 0 to 16 filled bytes is finished: the bits to keep, then the bits to flip.
+def _flip(key: BlockKey) -> Macs:
+    """The bits to flip in a last block: the padding's, and those of K1 where it is full, of K2 where it is not.
 
-    Row r keeps the first r bytes, sets the padding's first bit, and adds K1 to a full block and K2 to any other
-    (RFC 4493, 2.3 and 2.4).
+    RFC 4493, 2.3 and 2.4.
     """
     first = _doubled(key.encrypt_blocks(np.zeros((1, 2), np.uint64)).tobytes())
-    second = _doubled(first)
-    keep = b"".join(b"\xff" * filled + bytes(BLOCK - filled) for filled in range(BLOCK + 1))
-    padding = [bytes(filled) + b"\x80" + bytes(BLOCK - 1 - filled) for filled in range(BLOCK)]
-    flip = b"".join(_xor(block, second) for block in padding) + first
-    return np.frombuffer(keep, np.uint64).reshape(-1, 2), np.frombuffer(flip, np.uint64).reshape(-1, 2)
+    flip = _PADDING ^ np.frombuffer(_doubled(first), np.uint64)
+    flip[BLOCK] = np.frombuffer(first, np.uint64)
+    return flip
 
 
 def _doubled(block: bytes) -> bytes:
@@ -101,7 +104,3 @@ def _doubled(block: bytes) -> bytes:
     if number >> 128:
         number = (number ^ 0x87) & ((1 << 128) - 1)
     return number.to_bytes(BLOCK, "big")
-
-
-def _xor(left: bytes, right: bytes) -> bytes:
-    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(BLOCK, "big")

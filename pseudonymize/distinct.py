@@ -27,16 +27,14 @@ def encoded(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     return pl.Series(pl.from_arrow(plain.dictionary), dtype=pl.String), pl.Series(pl.from_arrow(plain.indices))
 
 
-def encoded_unless_few(values: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """As `encoded`, but each of a few values stands for itself: finding those that come twice would take longer."""
-    if len(values) > _FEW:
-        return encoded(values)
-    return values, pl.Series(np.arange(len(values), dtype=np.uint32))
+def encoded_unless_few(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    """As `encoded`, but each of a few values stands for itself, without places: finding doubles would take longer."""
+    return encoded(values) if len(values) > _FEW else (values, None)
 
 
 def spread(values: pl.Series, places: pl.Series) -> pl.Series:
     """`values` in order at the true places, empty cells elsewhere."""
-    if places.all():
+    if len(values) == len(places):
         return values
     return pl.Series([None] * len(places), dtype=values.dtype).scatter(places.arg_true(), values)
 

@@ -70,20 +70,20 @@ class Tokeniser:
         """The token of every value of a text column."""
         distinct, places = encoded_unless_few(values)
         canonical = self.form(field).column(distinct)
-        filled = canonical.drop_nulls()
+        read = canonical.is_not_null() if canonical.has_nulls() else None
+        filled = canonical if read is None else canonical.filter(read)
         roots = root_tokens(self._field_keys[field], filled)
-        self._ledgers[field].add(distinct.filter(canonical.is_not_null()), filled, roots)
+        self._ledgers[field].add(distinct if read is None else distinct.filter(read), filled, roots)
         persons = roots if self._links is None else self._links.persons(roots)
-        tokens = spread(written(domain_tokens(self._domain_key, persons), self.lineage), canonical.is_not_null())
+        tokens = written(domain_tokens(self._domain_key, persons), self.lineage)
+        unread = _nowhere(len(distinct))
+        if read is not None:
+            tokens, unread = spread(tokens, read), ~read & text_column(distinct).is_not_null()
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
-        rows = tokens.gather(places).alias(values.name)
-        unread = canonical.is_null()
-        if unread.any():
-            unread &= text_column(distinct).is_not_null()
-        if not unread.any():
-            return Tokenised(rows, pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True))
-        return Tokenised(rows, unread.gather(places).fill_null(value=False))
+        if places is not None:
+            tokens, unread = tokens.gather(places), unread.gather(places).fill_null(value=False)
+        return Tokenised(tokens.alias(values.name), unread)
 
     def form(self, field: str) -> CanonicalForm:
         """The canonical form of a field, or `UsageError`."""
@@ -95,13 +95,13 @@ class Tokeniser:
     def suppressed(self, tokens: pl.Series) -> pl.Series:
         """Which tokens are of people who were forgotten."""
         if not self._suppressed_tokens:
-            return pl.repeat(value=False, n=len(tokens), dtype=pl.Boolean, eager=True)
+            return _nowhere(len(tokens))
         return tokens.is_in(sorted(self._suppressed_tokens)).fill_null(value=False)
 
     def linked(self, tokens: pl.Series) -> pl.Series:
         """Which tokens are of people who are known by several identifiers."""
         if self._links is None:
-            return pl.repeat(value=False, n=len(tokens), dtype=pl.Boolean, eager=True)
+            return _nowhere(len(tokens))
         if self._several is None:
             self._several = written(domain_tokens(self._domain_key, self._links.several()), self.lineage)
         return tokens.is_in(self._several.implode()).fill_null(value=False)
@@ -126,10 +126,14 @@ class _Suppressed:
 
     def among(self, field: str, values: pl.Series) -> pl.Series:
         """Which values are of people on the list, by whatever canonical form and root they were put there."""
-        found = pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
+        found = _nowhere(len(values))
         for kind, key in self.field_keys.items():
             if kind.field == field:
                 canonical = form_labelled(kind.form).column(values)
                 held = self.entries.of(kind).holds(self.key, root_tokens(key, canonical.drop_nulls()))
                 found |= spread(pl.Series(held), canonical.is_not_null()).fill_null(value=False)
         return found
+
+
+def _nowhere(rows: int) -> pl.Series:
+    return pl.Series([False]).new_from_index(0, rows)

@@ -24,10 +24,13 @@ def text(value: str) -> str:
 
 def text_column(values: pl.Series) -> pl.Series:
     """`text` of every value. On ASCII it is trimming and lower case, done without leaving Rust."""
-    ascii_only = values.str.len_bytes() == values.str.len_chars()
-    fast = values.str.strip_chars(_WHITE_SPACE).str.to_lowercase()
-    if not ascii_only.fill_null(value=True).all():
-        rest = values.filter(~ascii_only)
-        slow = pl.Series([text(value) for value in rest], dtype=pl.String)
-        fast = fast.scatter((~ascii_only).fill_null(value=False).arg_true(), slow)
-    return fast.set(fast == "", None)
+    value = pl.col("value")
+    worked = values.to_frame("value").select_seq(  # at once: a call costs as much as a thousand short values
+        plain=value.str.strip_chars(_WHITE_SPACE).str.to_lowercase(),
+        foreign=value.str.len_bytes() != value.str.len_chars(),
+    )
+    plain, foreign = worked["plain"].alias(values.name), worked["foreign"]
+    if foreign.any():
+        slow = pl.Series([text(one) for one in values.filter(foreign)], dtype=pl.String)
+        plain = plain.scatter(foreign.fill_null(value=False).arg_true(), slow)
+    return plain.set(plain == "", None)
