@@ -25,6 +25,7 @@ from pseudonymize.domains import redomain
 from pseudonymize.fields_check import load_fields
 from pseudonymize.forgetting import forget, lift
 from pseudonymize.gate.never import Never
+from pseudonymize.gateway.deriving import Deriver, Wanted
 from pseudonymize.keys import VaultError
 from pseudonymize.linking.link import Kept, LinkReport, link
 from pseudonymize.linking.unlink import Asked, unlink
@@ -273,6 +274,21 @@ def test_a_partner_sees_one_person_in_what_was_released_before_the_link(retailer
 
 
 @pytest.mark.slow
+def test_the_gateway_knows_one_person_by_any_identifier_from_the_next_request_on(retailer: Retailer) -> None:
+    deriver = Deriver(retailer.vault, retailer.policy.fields, lambda: NOW)
+
+    def tokens() -> set[str | None]:
+        asked = {"loyalty_card": ADA_CARD, "email": ADA_MAIL, "phone": ADA_PHONE}
+        return {deriver.made(Wanted("rec", "", field), [value]).tokens[0] for field, value in asked.items()}
+
+    retailer.token("email", ADA_MAIL)  # makes the domain's first epoch
+    assert len(tokens()) == 3
+    retailer.link()
+    assert tokens() == {retailer.token("loyalty_card", ADA_CARD)}
+    retailer.forget("phone", ADA_PHONE, out="orders")
+    assert tokens() == {None}
+
+
 def test_links_and_unlinks_are_in_the_sealed_log(retailer: Retailer) -> None:
     retailer.link()
     retailer.unlink("loyalty_card", BERT_CARD, CLEO_CARD)

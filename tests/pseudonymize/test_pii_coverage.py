@@ -19,7 +19,7 @@ RECALL = {
     },
     AT_HOME: {
         "e-mail": 1,
-        "card": 0.8,
+        "card": 0.7,
         "IBAN": 0.95,
         "IPv4": 1,
         "IPv6": 0.99,
