@@ -1,12 +1,14 @@
 """What benchmarks/service.py holds the service against: the same bundle behind FastAPI, and nothing else.
 
-`python -m benchmarks.bare_service build/demo 8080`. No state, no guards, no reservation, no audit, no keys: everybody's
-history is in memory, the model items of all offers are scored, and the ten best go out by their number.
+`BARE=build/demo python -m benchmarks.bare_service 8080 1` serves with one worker. No state, no guards, no reservation,
+no audit, no keys: everybody's history is in memory, the model items of all offers are scored, and the ten best go out
+by their number. `async def`, as in whatever should be fast: in FastAPI's thread pool it would take far longer.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from pathlib import Path
 
@@ -31,9 +33,9 @@ class Ask(BaseModel):
     count: int = 10
 
 
-def application(work: Path) -> FastAPI:
+def application() -> FastAPI:
     """The endpoint."""
-    recommender, people = read(work)
+    recommender, people = read(Path(os.environ["BARE"]))
     scorer, book = recommender.scorer, recommender.book
     codes = scorer.codes(book.index, catalogue_map(book.catalogue, scorer.bundle.manifest.level))
     candidates = CandidateMap.of(book, codes).candidates
@@ -42,7 +44,7 @@ def application(work: Path) -> FastAPI:
     app = FastAPI()
 
     @app.post("/v1/decisions")
-    def decide(ask: Ask) -> dict[str, list[int]]:
+    async def decide(ask: Ask) -> dict[str, list[int]]:
         row = rows[ask.subject]
         folded = scorer.fold(histories.slice(row, row + 1), codes, as_of=day_number(AS_OF))
         best = np.argsort(-scorer.score(folded, candidates)[0])[: ask.count]
@@ -52,4 +54,12 @@ def application(work: Path) -> FastAPI:
 
 
 if __name__ == "__main__":
-    uvicorn.run(application(Path(sys.argv[1])), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
+    port, workers = map(int, sys.argv[1:])
+    uvicorn.run(
+        "benchmarks.bare_service:application",  # by name, as several workers need it
+        factory=True,
+        host="127.0.0.1",
+        port=port,
+        workers=workers,
+        log_level="warning",
+    )

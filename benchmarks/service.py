@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -94,8 +95,8 @@ def beside_the_bare(work: Path, folder: Path, subjects: pl.Series, seconds: floa
 def with_two_workers(work: Path, folder: Path, subjects: pl.Series, seconds: float) -> None:
     """On both stores, beside the bare endpoint with two."""
     bodies = questions(subjects)
-    with bare(work) as url:
-        say(f"bare endpoint, again             {load_line(url, '', bodies, seconds)}")
+    with bare(work, workers=2) as url:
+        say(f"two workers, bare endpoint       {load_line(url, '', bodies, seconds)}")
     with serving(work, f"sqlite:///{copied(work, folder)}", "--workers", 2) as server:
         say(f"two workers, SQLite              {load_line(server.url, server.key, bodies, seconds)}")
     with database() as state:
@@ -184,12 +185,12 @@ def serving(work: Path, state: str, *more: object) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def bare(work: Path) -> Iterator[str]:
+def bare(work: Path, workers: int = 1) -> Iterator[str]:
     """The bare endpoint, once it answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    words = [sys.executable, "-m", "benchmarks.bare_service", str(work), str(port)]
-    with subprocess.Popen(words) as process:  # noqa: S603 - our own script
+    words = [sys.executable, "-m", "benchmarks.bare_service", str(port), str(workers)]
+    with subprocess.Popen(words, env={**os.environ, "BARE": str(work)}) as process:  # noqa: S603 - our own script
         url = f"http://127.0.0.1:{port}"
         try:
             for _ in range(600):
