@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -22,11 +23,15 @@ from recsys.errors import UsageError
 app: Final = new_app("Who may ask the token gateway: keys made here, kept as hashes in the vault.")
 
 
-def serve(
+def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     vault: VaultFolder,
     fields: Fields,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")] = 8010,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="The certificate (PEM, with its chain), for HTTPS.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, in PEM.")] = None,
     kek_file: KekFile = None,
     json: Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
@@ -40,11 +45,15 @@ def serve(
     policy = load_fields(fields)
     try:  # an extra of its own, and slow to load: no other command waits for it
         from pseudonymize.gateway.process import answer_requests  # noqa: PLC0415 - see the line above
+        from web.listening import Terms  # noqa: PLC0415
+        from web.tls import check_pair  # noqa: PLC0415
     except ModuleNotFoundError as error:
         mend = "Install the extra `gateway`"
         raise UsageError(f"needs the package {error.name}", where="serve", mend=mend) from None
+    check_pair(tls_certificate, tls_key)
     deriver = Deriver(opened(vault, kek_file), policy.fields, now)
-    answer_requests(deriver, host, port, lambda url: print_json({"url": url}) if json else typer.echo(url))
+    terms = Terms(certificate=tls_certificate, key=tls_key)
+    answer_requests(deriver, host, port, terms, lambda url: print_json({"url": url}) if json else typer.echo(url))
 
 
 @app.command()
@@ -54,7 +63,7 @@ def create(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     field: Annotated[list[str], typer.Option("--field", help="What it may ask for; repeat it.")],
     name: Annotated[str, typer.Option("--name", help="What you call it; letters, digits, . _ : -")] = "unnamed",
     domain: Domain = DEFAULT_DOMAIN,
-    per_minute: Annotated[int, typer.Option("--per-minute", min=1, help="Values that it may ask for.")] = 60_000,
+    per_minute: Annotated[int, typer.Option("--per-minute", min=1, help="Values that it may ask for.")] = 6_000,
     kek_file: KekFile = None,
     json: Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:

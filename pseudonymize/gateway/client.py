@@ -26,7 +26,14 @@ class TokenClient(Asker):
         super().__init__(url, key, server="recsys-pseudonymize serve", tries=tries, timeout=timeout)
 
     def tokens(self, field: str, values: Sequence[str], *, epoch: str | None = None) -> Answer:
-        """The tokens of up to `MAX_VALUES` identifiers of one kind."""
+        """The tokens of up to `MAX_VALUES` identifiers of one kind.
+
+        Raises:
+            ServiceError: The gateway refuses, or does not answer.
+            ValueError: There are none, too many, or one text instead of several: nothing is sent.
+        """
+        if isinstance(values, str) or not 0 < len(values) <= MAX_VALUES:
+            raise ValueError(f"give a list of 1 to {MAX_VALUES} values")
         return self.asked("POST", PATH, Ask(field=field, values=list(values), epoch=epoch), Answer)
 
     def token(self, field: str, value: str, *, epoch: str | None = None) -> str | None:

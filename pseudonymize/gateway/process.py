@@ -12,12 +12,16 @@ from recsys.console import warn
 from web.listening import Terms, bind, listen, url_of
 
 
-def answer_requests(deriver: Deriver, host: str, port: int, tell: Callable[[str], None]) -> None:
+def answer_requests(deriver: Deriver, host: str, port: int, terms: Terms, tell: Callable[[str], None]) -> None:
     """Answer until a signal comes. `tell` is given the address once requests are answered."""
     deriver.follow()
+    encrypted = terms.certificate is not None
     with bind(host, port) as listening:
-        if not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
-            warn("Other machines can reach this port, and nothing is encrypted: put a proxy with TLS before it.")
-        url = url_of(listening)
+        if not encrypted and not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
+            warn(
+                "Other machines can reach this port, and nothing is encrypted: "
+                "set --tls-certificate, or put a proxy with TLS before it."
+            )
+        url = url_of(listening, encrypted=encrypted)
         log_sparingly()
-        listen(create_app(Gateway(deriver)), listening, Terms(), lambda: tell(url))
+        listen(create_app(Gateway(deriver)), listening, terms, lambda: tell(url))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
+import trustme
 from support.commands import assert_clear_failure, run
 from support.search import contents, found
 from support.server import Server
@@ -59,6 +63,30 @@ def test_from_a_new_key_to_a_clean_end(named: list[object], tmp_path: Path) -> N
     listed = run("pseudonymize", "callers", "list", *vault, "--json")
     assert json.loads(listed.stdout)[0]["revoked"]
     assert run("pseudonymize", "keys", "verify", *vault).returncode == 0
+
+
+def test_it_speaks_https_by_flag(named: list[object], tmp_path: Path) -> None:
+    authority, trusting = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(trusting)
+    pair, certificate = authority.issue_cert("127.0.0.1"), tmp_path / "server.pem"
+    pair.private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    words = ("-m", "pseudonymize", "serve", *map(str, named))
+    alone = run("pseudonymize", "serve", *named, "--tls-certificate", certificate)
+    assert_clear_failure(alone, "--tls-key: is missing", status=2)
+    encrypted = ("--tls-certificate", certificate, "--tls-key", certificate)
+    with Server("--port", 0, "--json", *encrypted, command=words, scopes=()) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        answer = httpx.post(f"{server.url}/v1/tokens", verify=trusting, json={"field": FIELD, "values": CARDS[:1]})
+        assert answer.status_code == httpx.codes.UNAUTHORIZED
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        with pytest.raises(httpx.TransportError):
+            httpx.post(server.url.replace("https", "http"))
+
+
+@pytest.mark.parametrize("values", ["9840", [], ["9840"] * (MAX_VALUES + 1)], ids=["a text", "none", "too many"])
+def test_the_client_sends_nothing_that_is_no_list(values: Sequence[str]) -> None:
+    with TokenClient("http://127.0.0.1:9", "rk1.x.y") as client, pytest.raises(ValueError, match="a list of 1 to"):
+        client.tokens(FIELD, values)
 
 
 def vault_folder(words: list[object]) -> Path:

@@ -13,7 +13,7 @@ from support.server import Server
 from support.shop import DRINKER, Shop
 
 from recsys.errors import RecsysError, UsageError
-from serving.tls import check_pair
+from web.tls import check_pair
 
 
 @pytest.fixture(scope="module")
