@@ -122,6 +122,7 @@ class Gate:
 
     def check(self) -> dict[str, FieldCount]:
         """What only the whole run can show; the counts of each field."""
+        self._check_every_consent()
         for joining in self._joining.values():
             frame, before = joining.rows()
             self.dropped[JOINED] += before - len(frame)
@@ -157,6 +158,17 @@ class Gate:
             quarantine_folder=str(self.quarantine.folder) if self.quarantine.folder else None,
             gate=verdict,
         )
+
+    def _check_every_consent(self) -> None:
+        """Whoever is known by several identifiers may have said no in a table that is not among the files."""
+        absent = [one.name for one in self._run.policy.tables if one.feeds == Feed.SUBJECTS]
+        absent = [name for name in absent if name not in self.tallies]
+        if absent and Feed.SUBJECTS in self._joining:
+            raise ContractError(
+                f"table {absent[0]!r} is missing, and people who are linked may have said no there",
+                where="INPUT",
+                mend="Give the files of every table that feeds subjects in one run",
+            )
 
     def _admit(self, table: Table, file: RawFile) -> None:
         lenient = table.bad_rows is BadRows.QUARANTINE

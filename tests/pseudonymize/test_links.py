@@ -127,6 +127,18 @@ def test_of_two_rows_about_one_person_the_stricter_consent_wins(retailer: Retail
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("missing", PEOPLE)
+def test_a_run_without_a_table_in_which_a_linked_person_may_have_said_no_is_refused(
+    retailer: Retailer, missing: str
+) -> None:
+    names = [name for name in TABLES if name != missing]
+    retailer.run("before", names)  # nobody is linked yet
+    retailer.link()
+    with pytest.raises(ContractError, match=f"'{missing}' is missing, and people who are linked may have said no"):
+        retailer.run("after", names)
+    retailer.run("receipts", ["receipts"])  # says nothing of consents
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(PEOPLE)))
 def test_the_order_of_files_does_not_matter(retailer: Retailer, order: tuple[str, ...], tmp_path: Path) -> None:
     retailer.link(*order)

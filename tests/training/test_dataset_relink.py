@@ -18,6 +18,7 @@ from support.tokens import token
 
 from recsys.contracts.document import decode_document
 from recsys.contracts.relink import RelinkReceipt, read_order
+from training.purchases.append import append
 from training.purchases.relink import relink as relink_dataset
 
 FIRST = dt.date(2024, 1, 1)
@@ -92,6 +93,18 @@ def test_two_tokens_become_one_person_and_the_stricter_consent_wins(folder: Path
     assert held(dataset).relinks == (receipt,)
     assert {path.name for path in dataset.iterdir()} == {"dataset.json", *held(dataset).files}
     assert no_leftovers(folder)
+
+
+@pytest.mark.parametrize("silent", ["anna", "anna@web"])
+def test_whoever_bought_and_has_no_row_has_agreed_to_nothing(tmp_path: Path, silent: str) -> None:
+    tables = {
+        "purchases": receipts(["anna", "anna@web", "bela"], first=FIRST),
+        "subjects": pl.DataFrame(SUBJECTS).filter(pl.col("subject") != token(silent)),
+    }
+    append(released(tmp_path / "r1", tables), tmp_path / "dataset", accept_epoch=False, today=dt.date(2024, 2, 1))
+    relink_dataset(read_order(joining(tmp_path)), tmp_path / "dataset", skip=False, now=NOW)
+    agreed = dict(rows_of(tmp_path / "dataset", "subjects").select("subject", "consents").iter_rows())
+    assert agreed == {CARD: [], BELA: ["training"]}
 
 
 def test_obeyed_once(folder: Path, train: Train) -> None:
@@ -190,8 +203,6 @@ def test_the_law_of_joining_holds_whatever_stands_there(
     told: Sequence[tuple[set[str], bool | None, list[str]]],
     data: st.DataObject,
 ) -> None:
-    from training.purchases.append import append  # noqa: PLC0415 - the fixture `train` is not for examples
-
     folder = tmp_path_factory.mktemp("law")
     names = [f"p{number}" for number in range(len(told))]
     table = pl.DataFrame(

@@ -81,17 +81,41 @@ def _moved(change: Change, order: RelinkOrder) -> tuple[Dataset, Counts]:
     dataset = change.dataset
     joined, parted, removed = dict.fromkeys(TABLES, 0), dict.fromkeys(TABLES, 0), dict.fromkeys(TABLES, 0)
     renamed: dict[str, str | None] = {}
+    silent = _silent(change, order.joins)
     for table in TABLES:
         for name in (*dataset.parts(table), *filter(None, [dataset.merged.get(table)])):
             before = change.read(table, name)
             apart, told = _parted(before, order, by_receipt=table == PURCHASES.name)
             after, count = _joined(table, apart, order.joins)
+            if table == SUBJECTS.name:
+                after = _without_consents(after, silent)
             parted[table] += told
             removed[table] += len(before) - len(apart)
             joined[table] += count
             if not after.equals(before):
                 renamed[name] = change.stage(TABLES[table], after)
     return renaming(dataset, renamed), (joined, parted, removed)
+
+
+def _silent(change: Change, joins: pl.DataFrame) -> pl.Series:
+    """People with a token that bought and has no row of its own: it has agreed to nothing, as in the service."""
+    linked = pl.concat([joins["from"], joins["to"]])
+
+    def among(table: str) -> pl.Series:
+        dataset = change.dataset
+        names = (*dataset.parts(table), *filter(None, [dataset.merged.get(table)]))
+        held = [change.read(table, name)[SUBJECT].unique() for name in names]
+        return pl.concat([linked.head(0), *held]).unique()
+
+    bought, said = among(PURCHASES.name), among(SUBJECTS.name)
+    quiet = linked.filter(linked.is_in(bought.implode()) & ~linked.is_in(said.implode())).implode()
+    return joins.filter(pl.col("from").is_in(quiet) | pl.col("to").is_in(quiet))["to"].unique()
+
+
+def _without_consents(subjects: pl.DataFrame, people: pl.Series) -> pl.DataFrame:
+    nothing = pl.lit([], pl.List(pl.String))
+    agreed = pl.when(pl.col(SUBJECT).is_in(people.implode())).then(nothing).otherwise("consents")
+    return subjects.with_columns(consents=agreed)
 
 
 def _parted(frame: pl.DataFrame, order: RelinkOrder, *, by_receipt: bool) -> tuple[pl.DataFrame, int]:
