@@ -1,8 +1,10 @@
 """Names and identifiers of the raw files as canaries: where one stands in a text that passes, the gate has failed.
 
 They are kept as hashes. A text is cut into words, and every run of them is looked up, so that a name is found within a
-sentence, whatever stands between its words and however it is capitalised, and in either order. A single word is looked
-for only where it is long and holds a digit, as card numbers do: by itself, a `Rose` in a title is a wine.
+sentence, whatever stands between its words, however it is capitalised, with its accents or without, and in either order.
+Cells of one row are looked for together, as a first name and a last name are. A number is found however its digits are
+grouped. A single word is looked for only where it is long and holds a digit, as card numbers do: by itself, a `Rose` in a
+title is a wine.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ _MOST_WORDS: Final = 8
 _NAME_LETTERS: Final = 4  # of two words at least
 _CODE_CHARACTERS: Final = 10
 _NUMBER_CHARACTERS: Final = 8  # of several words with digits, as telephone numbers are written
-_MOST_COLUMNS: Final = 6  # whose single words are paired
+_MOST_COLUMNS: Final = 6  # whose cells are paired
+_SHORT: Final = r"^\S+( \S+){0,2}$"  # a cell of a first or last name
+_ACCENTS: Final = "[\u0300-\u036f]"  # apart from their letters
 
 
 class Canaries:
@@ -32,10 +36,11 @@ class Canaries:
         return len(self._hashes)
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Note the cells of columns that name people, and of one-word columns the pairs within each row."""
+        """Note the cells of columns that name people, and those of each row that may be a name together."""
         texts = [words(column.cast(pl.String)) for column in frame if not column.dtype.is_nested()]
-        single = [text for text in texts if _are_single_words(text)][:_MOST_COLUMNS]
-        pairs = [a + " " + b for a, b in permutations(single, 2)]
+        parts = [text.set(~_may_be_part(text), None) for text in texts]
+        named = [part for part in parts if part.count()][:_MOST_COLUMNS]
+        pairs = [a + " " + b for a, b in permutations(named, 2)]
         for text in (*texts, *pairs):
             self._note(text.drop_nulls().unique())
 
@@ -52,8 +57,9 @@ class Canaries:
             if ahead:
                 run = run + " " + word.shift(-ahead)
             whole = (number == number.shift(-ahead)).fill_null(value=False)
-            found = whole.to_numpy() & _among(run.fill_null("").hash().to_numpy(), known)
-            held[number.to_numpy()[found]] = True
+            for said in (run, _number(run)):
+                found = whole.to_numpy() & _among(said.fill_null("").hash().to_numpy(), known)
+                held[number.to_numpy()[found]] = True
         return pl.Series(held)
 
     def _note(self, texts: pl.Series) -> None:
@@ -65,9 +71,12 @@ class Canaries:
             | (~single & digits & (size >= _NUMBER_CHARACTERS))
             | (~single & ~digits & (size >= _NAME_LETTERS))
         )
-        hashes = texts.filter(telling).hash().to_numpy()
-        reversed_names = texts.filter(telling & ~digits).str.split(" ").list.reverse().list.join(" ")
-        self._hashes = np.unique(np.concatenate([self._hashes, hashes, reversed_names.hash().to_numpy()]))
+        names = texts.filter(telling & ~digits)
+        short = names.str.replace_all(r"\b\p{L}\b ?", "").str.strip_chars(" ")  # without initials
+        names = pl.concat([names, short.filter(short.str.contains(" ", literal=True))])
+        reversed_names = names.str.split(" ").list.reverse().list.join(" ")
+        told = (texts.filter(telling & digits), _number(texts.filter(telling)).drop_nulls(), names, reversed_names)
+        self._hashes = np.unique(np.concatenate([self._hashes, *(one.hash().to_numpy() for one in told)]))
 
     def _without(self, allowed: Sequence[str]) -> NDArray[np.uint64]:
         hashes = words(pl.Series(allowed, dtype=pl.String)).hash().to_numpy()
@@ -76,16 +85,19 @@ class Canaries:
 
 def words(values: pl.Series) -> pl.Series:
     """The words of each text, in lower case, one space between two; what is neither letter nor digit parts them."""
-    plain = values.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ")
-    text = plain.str.strip_chars(" ")
+    plain = values.str.normalize("NFKD").str.replace_all(_ACCENTS, "").str.normalize("NFKC").str.to_lowercase()
+    text = plain.str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ").str.strip_chars(" ")
     return text.set(text == "", None)
 
 
-def _are_single_words(texts: pl.Series) -> bool:
-    """Whether a column holds first names, or last names: few cells of several words, and few digits."""
-    filled = texts.drop_nulls()
-    odd = filled.str.contains(r"[ \p{N}]")
-    return len(filled) > 0 and int(odd.sum()) * 5 <= len(filled)
+def _may_be_part(texts: pl.Series) -> pl.Series:
+    """Which cells may be a first or a last name: a few words without digits."""
+    return (texts.str.contains(_SHORT) & ~texts.str.contains(r"\p{N}")).fill_null(value=False)
+
+
+def _number(texts: pl.Series) -> pl.Series:
+    """The digits of what is nothing but digits in groups, empty cells elsewhere."""
+    return texts.set(~texts.str.contains(r"^\p{N}+( \p{N}+)*$"), None).str.replace_all(" ", "", literal=True)
 
 
 def _among(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -113,6 +113,25 @@ def test_first_and_last_names_in_columns_of_their_own_are_put_together() -> None
     ]  # fmt: skip
 
 
+def test_names_are_put_together_row_by_row_whoever_else_is_in_the_file() -> None:
+    canaries = Canaries()
+    canaries.add(
+        pl.DataFrame({"first": ["Anna", "Jan", "María José"], "last": ["Schmidt", "van Dijk", "López García"]})
+    )
+    assert held(canaries, "for Anna Schmidt", "van Dijk, Jan", "para María José López García!") == [True] * 3
+    assert held(canaries, "Anna", "Jan Schmidt", "José García") == [False] * 3
+
+
+def test_accents_initials_and_the_grouping_of_digits_hide_nobody() -> None:
+    canaries = Canaries()
+    canaries.add(
+        pl.DataFrame({"name": ["Zoë Müller", "Ada M. Canary"], "phone": ["+44 20 7946 0001", "(020) 7946-0002"]})
+    )
+    assert held(canaries, "ZOE MULLER", "Ada Canary", "canary m ada") == [True] * 3
+    assert held(canaries, "ring 442079460001", "44 2079 460001", "02079460002", "020 7946 0002") == [True] * 4
+    assert held(canaries, "20 7946 0001 0", "4420794600011", "Ada M", "M Canary") == [False] * 4
+
+
 def test_without_canaries_nothing_is_a_name() -> None:
     assert held(Canaries(), "Ada Canary", None) == [False, False]
     nothing = Canaries()
