@@ -1,10 +1,10 @@
 """Names and identifiers of the raw files as canaries: where one stands in a text that passes, the gate has failed.
 
 They are kept as hashes. A text is cut into words, and every run of them is looked up, so that a name is found within a
-sentence, whatever stands between its words, however it is capitalised, with its accents or without, and in either order.
+sentence, whatever stands between its words, however it is capitalised, with its accents or without, in either order.
 Cells of one row are looked for together, as a first name and a last name are. A number is found however its digits are
-grouped. A single word is looked for only where it is long and holds a digit, as card numbers do: by itself, a `Rose` in a
-title is a wine.
+grouped. A single word is looked for only where it is long and holds a digit, as card numbers do: by itself, a `Rose` in
+a title is a wine.
 """
 
 from __future__ import annotations
