@@ -79,8 +79,13 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scheme: str | None = None  # of national-id: which number, as python-stdnum names it
     layout: str | None = None  # of date: as strftime writes it
     dots_and_plus: bool | None = None  # of e-mail: what gmail.com ignores is ignored
-    shared_by: Annotated[int, msgspec.Meta(ge=1)] = 3  # beside more values of one other field, it is nobody's own
+    shared_by: Annotated[int, msgspec.Meta(ge=1)] | None = None  # beside more values of one other field, it is nobody's
     per_person: Annotated[int, msgspec.Meta(ge=1)] = 5  # how many of it one person may have
+
+    @property
+    def most_beside(self) -> int:
+        """`shared_by`, or what is usual: a telephone beside two cards is a household's."""
+        return self.shared_by or (1 if self.canonical is FormName.PHONE else 3)
 
     def form(self) -> CanonicalForm:
         """The canonical form, or `PolicyError` where an option is missing, unknown or another form's."""

@@ -14,11 +14,10 @@ from rich.table import Table as Grid
 from pseudonymize.commands.options import FieldName, Fields, Json, KekFile, RawInputs, VaultFolder, opened
 from pseudonymize.fields import FieldPolicy, nearest
 from pseudonymize.fields_check import load_fields, person_fields
-from pseudonymize.linking.link import REFUSED_FILE, Kept, LinkReport
+from pseudonymize.linking.link import Kept, LinkReport
 from pseudonymize.linking.link import link as link_people
 from pseudonymize.linking.unlink import Asked
 from pseudonymize.linking.unlink import unlink as unlink_people
-from pseudonymize.links.table import FOLDER
 from pseudonymize.standard_input import identifiers
 from recsys.console import print_json, say, screen, warn
 from recsys.errors import ContractError, UsageError
@@ -26,6 +25,7 @@ from recsys.errors import ContractError, UsageError
 _Out = Annotated[
     Path | None, typer.Option("--out", help="Where the relink orders go: a new or empty folder; else into the vault.")
 ]
+_LINES = 5  # that are told
 
 
 def link(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
@@ -39,9 +39,9 @@ def link(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
 ) -> None:
     """Learn from raw files which identifiers are one person's: a row's subject and its columns with action = 'link'.
 
-    From then on every command gives them one token. Where a token changes, a relink order for each recipient is
-    written: `recsys-train relink` and `recsys-serve relink` apply it. What is shared by too many, implausible, of
-    somebody who was forgotten, or was taken apart before, is not linked; refused.csv in the vault says what. --again is
+    From then on every command gives them one token. Where a token changes, relink orders for training and serving are
+    written: `recsys-train relink` and `recsys-serve relink` apply them. What is shared by too many, implausible, of
+    somebody who was forgotten, or was taken apart before, is not linked; a file in the vault names it. --again is
     for a recipient that lost its order, or was rekeyed before it applied it.
 
     Example: `recsys-pseudonymize link --vault ~/vault --fields fields.toml customers.csv webshop.csv`
@@ -52,7 +52,12 @@ def link(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         screen.print(grid)
     say(f"{report.people:,} people, of whom {report.linked_people:,} have several identifiers.")
     if report.refused:
-        warn(f"{sum(report.refused.values()):,} links were refused; {vault / FOLDER / REFUSED_FILE} names them")
+        warn(f"{sum(report.refused.values()):,} links were refused; {report.refused_file} names them")
+    if report.doubtful:
+        warn(
+            f"{report.doubtful:,} links of earlier files are by an identifier that is shared by too many since: "
+            "strangers may be joined; look at those that the file names, and `unlink` them"
+        )
     if report.links_behind or report.separations_behind:
         behind = f"{report.links_behind:,} links and {report.separations_behind:,} separations"
         warn(f"{behind} are of a former field root and of people who are not in these files: give all of them")
@@ -78,8 +83,8 @@ def unlink(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     """Say that two identifiers are not one person's: pairs on standard input, one a line, separated by a tab.
 
     It is for good: no later `link` joins them again. What else the person was known by goes with the nearer of the two,
-    or, where it is as near to either, with neither. A relink order for each recipient is written; with INPUT, it says
-    which receipts are whose. What no receipt tells apart is removed by the recipients.
+    or, where it is as near to either, with neither. Relink orders for training and serving are written; with INPUT, they
+    say which receipts are whose. What no receipt tells apart is removed.
 
     Example: `recsys-pseudonymize unlink --vault ~/vault --fields fields.toml --field loyalty_card < pairs.txt`
     """
@@ -88,8 +93,11 @@ def unlink(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     first, second = _pairs(identifiers(sys.stdin.buffer))
     report = unlink_people(opened(vault, kek_file), policy, Asked(named, first, second, tuple(inputs or ()), out))
     say(f"{report.pairs:,} pairs are apart for good; {report.separated:,} links were cut.")
+    if report.strangers:
+        lines = ", ".join(map(str, report.strangers[:_LINES])) + ", …" * (len(report.strangers) > _LINES)
+        warn(f"the two of line {lines} were not one person here; a slip? They are kept apart from now on all the same")
     if report.renamed and not inputs:
-        warn("without the raw purchases nothing tells histories apart: recipients remove them")
+        warn("without the raw purchases nothing tells histories apart: they remove them")
     _say_orders(report.orders, report.renamed)
     if json:
         print_json(report)

@@ -22,14 +22,16 @@ from pseudonymize.vault import Vault
 from recsys.errors import PolicyError
 from recsys.files import replacing
 
-REFUSED_FILE: Final = "refused.csv"  # in the folder beside the links: it holds identifiers
+REFUSED_FILE: Final = "refused-{:%Y%m%dT%H%M%S}Z.csv"  # in the folder beside the links: it holds identifiers
 
 
 class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the files held and what came of it, in numbers; of the newest field root.
 
-    `refused` counts links by reason, `renamed` the identifiers that had another name before. `links_behind` are links,
-    and `separations_behind` separations, that only an older field root knows: their people are not in the files.
+    `refused` counts links by reason, and `refused_file` names them; `doubtful` are links of earlier files by an
+    identifier that is shared by too many since. `renamed` are identifiers that had another name before. `links_behind`
+    are links, and `separations_behind` separations, that only an older field root knows: their people are not in the
+    files.
     """
 
     rows: int
@@ -37,6 +39,8 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     unread: dict[str, int]
     links: int
     refused: dict[str, int]
+    refused_file: str | None
+    doubtful: int
     people: int
     linked_people: int
     renamed: int
@@ -83,15 +87,15 @@ def link(vault: Vault, policy: FieldPolicy, inputs: Sequence[Path], how: Kept) -
         else:
             write_links(vault.path, done.links)
         refused = entries.spoken(done.refused)
-        _write_refused(vault, refused)
+        file = _write_refused(vault, refused)
     anew = len(changed.filter(generation=entries.newest))
-    return _report(found, done, refused, _Outcome(entries.newest, anew, behind, folder, subject_fields(policy)))
+    return _report(found, done, refused, _Outcome(entries.newest, anew, behind, folder, file, subject_fields(policy)))
 
 
 def limits_of(policy: FieldPolicy) -> Limits:
     """What the policy says is plausible."""
     return Limits(
-        {name: field.shared_by for name, field in policy.fields.items()},
+        {name: field.most_beside for name, field in policy.fields.items()},
         {name: field.per_person for name, field in policy.fields.items()},
     )
 
@@ -108,13 +112,18 @@ class _Outcome:
     renamed: int
     behind: int
     folder: Path | None
+    refused: Path | None
     subjects: frozenset[str]
 
 
-def _write_refused(vault: Vault, refused: pl.DataFrame) -> None:
-    """In the vault, in place of the last one: whoever looks into a refusal needs the identifiers."""
-    with replacing(links_folder(vault.path) / REFUSED_FILE, mode=0o600) as beside:
+def _write_refused(vault: Vault, refused: pl.DataFrame) -> Path | None:
+    """In the vault, beside those of other days: whoever looks into a refusal needs the identifiers."""
+    if refused.is_empty():
+        return None
+    file = links_folder(vault.path) / REFUSED_FILE.format(vault.now)
+    with replacing(file, mode=0o600) as beside:
         refused.sort(refused.columns).write_csv(beside)
+    return file
 
 
 def _report(found: Identities, done: Joined, refused: pl.DataFrame, outcome: _Outcome) -> LinkReport:
@@ -131,6 +140,8 @@ def _report(found: Identities, done: Joined, refused: pl.DataFrame, outcome: _Ou
         unread={name: count for name, count in sorted(found.unread.items()) if count},
         links=links.get(outcome.generation, 0),
         refused=_counted(refused["reason"]),
+        refused_file=str(outcome.refused) if outcome.refused else None,
+        doubtful=done.doubtful,
         people=len(sizes),
         linked_people=int((sizes > 1).sum()),
         renamed=outcome.renamed,

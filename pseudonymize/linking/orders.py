@@ -15,6 +15,7 @@ from pseudonymize.links.table import ID, OTHER, Links, roots_of_entries
 from pseudonymize.tokens import domain_label, domain_tokens, written
 from pseudonymize.vault import Vault
 from pseudonymize.vault_record import EpochRecord, Status
+from recsys.contracts.recipient import SERVING, TRAINING
 from recsys.contracts.relink import RELINK_ORDER, Act, RelinkHeader, order_metadata
 
 BASKET: Final = ["basket_high", "basket_low"]
@@ -41,7 +42,10 @@ class Change:
 
 
 def write_orders(vault: Vault, key: BlockKey, change: Change, folder: Path) -> tuple[str, ...]:
-    """Write one order a recipient into `folder`; who is sent one."""
+    """Write one order for training and one for serving into `folder`; who is sent one.
+
+    Partners get none: it would tell them who is linked, and joined histories are more than the release gate measured.
+    """
     readable = [epoch for epoch in vault.record.epochs if epoch.status is not Status.DESTROYED]
     keys = vault.take("relink", *(domain_label(epoch.lineage) for epoch in readable))
     rows: dict[str, list[pl.DataFrame]] = {}
@@ -49,6 +53,8 @@ def write_orders(vault: Vault, key: BlockKey, change: Change, folder: Path) -> t
         rows.setdefault(epoch.domain, []).append(_rows(change, epoch, key, domain_key))
     sent = []
     for recipient in vault.record.recipients:
+        if recipient.name not in {TRAINING, SERVING}:
+            continue
         frame = pl.concat(rows[recipient.domain]) if recipient.domain in rows else pl.DataFrame()
         if frame.is_empty():
             continue

@@ -17,7 +17,7 @@ from pseudonymize.linking.keeping import changing_links, keep, renamed
 from pseudonymize.linking.link import ranks_of
 from pseudonymize.linking.receipts import Division, receipts_of
 from pseudonymize.links.parting import parted
-from pseudonymize.links.table import ID, write_links
+from pseudonymize.links.table import ID, OTHER, Links, write_links
 from pseudonymize.standard_input import canonical
 from pseudonymize.vault import Vault
 from recsys.errors import ContractError
@@ -26,9 +26,13 @@ _WHERE: Final = "standard input"
 
 
 class UnlinkReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. `receipts` tell the purchases of those apart who have another token now."""
+    """What came of it. `receipts` tell the purchases of those apart who have another token now.
+
+    `strangers` are the lines of pairs that were not one person's: a slip, perhaps.
+    """
 
     pairs: int
+    strangers: tuple[int, ...]
     separated: int
     renamed: int
     receipts: int
@@ -76,6 +80,7 @@ def unlink(vault: Vault, policy: FieldPolicy, asked: Asked) -> UnlinkReport:
     newest = changed.filter(generation=entries.newest)
     return UnlinkReport(
         pairs=len(pairs),
+        strangers=_strangers(before, entries, pairs),
         separated=len(before.edges) - len(after.edges),
         renamed=len(newest),
         receipts=receipts.filter(generation=entries.newest).height,
@@ -93,6 +98,15 @@ def _pairs(policy: FieldPolicy, asked: Asked) -> pl.DataFrame:
     return pl.DataFrame({"value": first, "to_value": second}).select(
         field=pl.lit(one), value="value", to_field=pl.lit(other), to_value="to_value"
     )
+
+
+def _strangers(links: Links, entries: Entries, pairs: pl.DataFrame) -> tuple[int, ...]:
+    """The lines, from 1, of pairs that the newest field root does not know as one person's."""
+    known = entries.table.filter(generation=entries.newest).join(links.nodes, on=ID).select("field", "value", *OTHER)
+    either = pairs.with_row_index("line", 1).join(known, on=["field", "value"], how="left")
+    both = either.join(known, left_on=["to_field", "to_value"], right_on=["field", "value"], how="left", suffix="_too")
+    one = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_too") for name in OTHER).fill_null(value=False)
+    return tuple(both.filter(~one)["line"].unique().sort())
 
 
 def _values(pairs: pl.DataFrame) -> pl.DataFrame:

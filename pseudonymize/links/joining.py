@@ -55,21 +55,28 @@ class Arriving:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The links with what was new, and the pairs that were refused: those of `edges`, with a `reason`."""
+    """The links with what was new, and what is not plausible.
+
+    Args:
+        links: As they are from now on.
+        refused: Pairs of `Arriving.edges` that were refused, with a `reason`.
+        doubtful: Links of earlier files, by an identifier that is shared by too many since.
+    """
 
     links: Links
     refused: pl.DataFrame
+    doubtful: int
 
 
 def joined(links: Links, arriving: Arriving, limits: Limits, ranks: Ranks) -> Joined:
     """Add what the files hold. The order of rows and files does not matter."""
     nodes = pl.concat([links.nodes, arriving.nodes]).unique(ID, keep="first", maintain_order=True)
     offered = arriving.edges.join(links.edges, on=_BOTH, how="anti")
-    given = _with_reasons(_Offer(nodes, links, offered, limits), arriving.forgotten)
+    given, doubtful = _with_reasons(_Offer(nodes, links, offered, limits), arriving.forgotten)
     refused = given.drop_nulls("reason")
     made = given.filter(pl.col("reason").is_null()).select(list(PAIRS))
     grown = replace(links, nodes=nodes.select(list(NODES)), edges=pl.concat([links.edges, made]))
-    return Joined(replace(grown, nodes=named(grown, ranks)), refused)
+    return Joined(replace(grown, nodes=named(grown, ranks)), refused, doubtful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +89,8 @@ class _Offer:
     limits: Limits
 
 
-def _with_reasons(offer: _Offer, forgotten: pl.DataFrame) -> pl.DataFrame:
-    """The offered pairs with the `reason` against each; none where there is nothing against it."""
+def _with_reasons(offer: _Offer, forgotten: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """The offered pairs with the `reason` against each, none where there is nothing against it; and earlier doubts."""
     pairs = offer.pairs
     gone = forgotten.with_columns(gone=pl.lit(value=True))
     for names in (ID, OTHER):
@@ -101,7 +108,8 @@ def _with_reasons(offer: _Offer, forgotten: pl.DataFrame) -> pl.DataFrame:
     for why, implausible in ((Refused.CROWDED, _crowded(offer, labels)), (Refused.REJOINED, _rejoined(offer, labels))):
         _say(reason, np.isin(labels[new[:, 0]], implausible), why)
     said = pl.Series("reason", [text or None for text in reason], dtype=pl.String)
-    return pairs.select(_BOTH).with_columns(said)
+    doubtful = int((shared[old[:, 0]] | shared[old[:, 1]]).sum())
+    return pairs.select(_BOTH).with_columns(said), doubtful
 
 
 def _say(reason: NDArray[np.object_], wrong: NDArray[np.bool_], why: Refused) -> None:

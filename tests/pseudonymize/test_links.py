@@ -21,7 +21,9 @@ from support.channels import (
 )
 from support.search import contents, found
 
+from pseudonymize.canonical import FormName
 from pseudonymize.domains import redomain
+from pseudonymize.fields import Field
 from pseudonymize.fields_check import load_fields
 from pseudonymize.forgetting import forget, lift
 from pseudonymize.gate.never import Never
@@ -184,12 +186,11 @@ def test_an_order_names_everybody_who_is_linked_in_every_epoch_and_nobody_elses_
     report = retailer.link()
     assert report.orders is not None
     orders = {path.stem: read_order(path) for path in Path(report.orders).iterdir()}
-    assert sorted(orders) == ["ads", "serving", "training"]
+    assert sorted(orders) == ["serving", "training"]  # a partner is not told who is linked
     assert (mail, card) in orders["training"].joins.rows()
     assert orders["training"].header.epochs == ("01", "02")
-    assert len(orders["training"].joins) == 2 * len(orders["ads"].joins)
-    assert orders["ads"].joins["from"].str.starts_with("s1.ads.01.").all()
-    assert len({order.header.order_id for order in orders.values()}) == 3
+    assert orders["training"].joins["from"].str.starts_with("s1.rec.").all()
+    assert len({order.header.order_id for order in orders.values()}) == 2
     assert retailer.link().orders is None
     again = retailer.link(again=True).orders
     assert again is not None
@@ -217,8 +218,37 @@ def test_nobody_is_linked_with_somebody_who_was_forgotten(retailer: Retailer) ->
     report = retailer.link()
     assert report.refused == {"one of the two was forgotten": 2}
     assert retailer.run("after")[0].dropped["suppressed"] == 3
-    refused = (retailer.folder / "vault" / "links" / "refused.csv").read_text()
-    assert "card-ada-1" in refused
+    assert report.refused_file is not None
+    assert "card-ada-1" in Path(report.refused_file).read_text()
+
+
+@pytest.mark.slow
+def test_strangers_joined_before_a_limit_was_passed_are_told(retailer: Retailer, tmp_path: Path) -> None:
+    found = []
+    for number in range(4):  # a made-up address at the till, another card each day
+        row = {"loyalty_card": [f"CARD-{number}"], "email": ["none@canary.example"], "phone": [None]}
+        consents = {purpose: ["yes"] for purpose in ("profiling", "training", "till")}
+        file = tmp_path / f"customers-{number}.csv"
+        pl.DataFrame({**row, **consents}).write_csv(file)
+        found.append(link(retailer.vault, retailer.policy, [file], Kept()))
+    assert [report.doubtful for report in found] == [0, 0, 0, 3]
+    assert [sum(report.refused.values()) for report in found] == [0, 0, 0, 1]
+    assert Field(canonical=FormName.PHONE, region="GB").most_beside == 1  # unless the policy says otherwise
+
+
+@pytest.mark.slow
+def test_a_slip_in_what_is_taken_apart_is_told(retailer: Retailer) -> None:
+    retailer.link()
+    asked = Asked(
+        ("loyalty_card", "loyalty_card"),
+        pl.Series([BERT_CARD, ADA_CARD]),
+        pl.Series([CLEO_CARD, "CARD-NOBODY"]),
+        [],
+        None,
+    )
+    report = unlink(retailer.vault, retailer.policy, asked)
+    assert (report.pairs, report.strangers) == (2, (2,))
+    assert unlink(retailer.vault, retailer.policy, asked).strangers == (1, 2)
 
 
 def test_taken_apart_for_good_with_the_receipts_that_tell_them_apart(retailer: Retailer) -> None:
