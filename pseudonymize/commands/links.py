@@ -83,8 +83,8 @@ def unlink(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     """Say that two identifiers are not one person's: pairs on standard input, one a line, separated by a tab.
 
     It is for good: no later `link` joins them again. What else the person was known by goes with the nearer of the two,
-    or, where it is as near to either, with neither. Relink orders for training and serving are written; with INPUT, they
-    say which receipts are whose. What no receipt tells apart is removed.
+    or, where it is as near to either, with neither. Relink orders for training and serving are written, with INPUT such
+    as say which receipts are whose. What no receipt tells apart is removed.
 
     Example: `recsys-pseudonymize unlink --vault ~/vault --fields fields.toml --field loyalty_card < pairs.txt`
     """
