@@ -19,12 +19,14 @@ class Purchases:
     """The graph's inputs about histories.
 
     Args:
+        numbers: int64 [B, 1], 0 to B - 1.
         items: int64 [B, L].
         slots: int64 [B, R].
         ages, trips, quantities: float32 [B, 1, R].
         real: float32 [B, 1, R], 1 for a purchase day, 0 for padding.
     """
 
+    numbers: Value
     items: Value
     slots: Value
     ages: Value
@@ -71,9 +73,10 @@ def aggregate(graph: Graph, given: Purchases, tau: float) -> Aggregates:
     halvings = ago.rows(graph.constant(which), axis=1) * graph.constant(-np.log(np.float32(2)) / half_lives)
     summed = graph.joined([given.real, graph.apply("Exp", halvings), given.quantities], axis=1)
     extreme = graph.joined([given.ages, graph.apply("Neg", ago)], axis=1)
-    cells = Cells.of(graph, given.slots, graph.apply("Shape", given.items))
-    sums = cells.scattered([0.0] * (len(which) + 2), summed, "add").transposed(0, 2, 1)
-    extremes = cells.scattered([0.0, -LONG_AGO, -LONG_AGO], extreme, "max").transposed(0, 2, 1)
+    cells = Cells.of(given.slots, given.numbers, given.items.size(1))
+    nothing, long_ago = [0.0] * (len(which) + 2), [0.0, -LONG_AGO, -LONG_AGO]
+    sums = cells.of_each(cells.scattered(nothing, summed, "add"), len(nothing)).transposed(0, 2, 1)
+    extremes = cells.of_each(cells.scattered(long_ago, extreme, "max"), len(long_ago)).transposed(0, 2, 1)
     counted, by_trips, popular, quantity = sums.split([1 + len(SCALES), 2, 1, 1], axis=1)
     bought = counted.plane(0).at_most(1.0)
     first, last, trip = (extremes * (bought * graph.constant(column([1, -1, -1])))).split([1, 1, 1], axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,14 +26,16 @@ from recsys.scorer import (
 )
 from training.features.aggregate import RECENT
 from training.features.assemble import Lens
+from training.features.category import CATEGORY_FEATURES
+from training.features.collaborative import Spread
 from training.graph.aggregate import Aggregates, Purchases, aggregate
 from training.graph.builder import Graph, Value, tensor
-from training.graph.category import Categories
+from training.graph.category import category_counts, category_features
 from training.graph.collaborative import Tastes
 from training.graph.fold_in import Coordinates, System, history_system
 from training.graph.own import gp_pop, own_features
 from training.graph.person import person_features, trips_of
-from training.graph.planes import Planes, named
+from training.graph.planes import Cells, Planes, named, numbered
 from training.graph.ranker import Families, log_odds
 from training.ranker import Ranker
 
@@ -69,8 +72,8 @@ def assemble(lens: Lens, ranker: Ranker | None, *, steps: int) -> bytes:
     if ranker is None:
         graph.output(SCORES, _affinities(people, table.rows(graph.input(CANDIDATES))))
     else:
-        tastes = Tastes.of(graph, people, lens.spread.turned(coordinates.turn))
-        graph.output(SCORES, _Ranking(graph, lens, purchases, given).scores(tastes, table, rows, ranker))
+        ranking = _Ranking(graph, lens, purchases, given, lens.spread.turned(coordinates.turn))
+        graph.output(SCORES, ranking.scores(people, table, rows, ranker))
     explained = graph.input(EXPLAINED)
     graph.output(
         CONTRIBUTIONS,
@@ -98,40 +101,36 @@ class _Ranking:
     lens: Lens
     purchases: Purchases
     given: Aggregates
+    spread: Spread
 
-    def scores(self, tastes: Tastes, table: Value, rows: Value, ranker: Ranker) -> Value:
+    def scores(self, people: Value, table: Value, rows: Value, ranker: Ranker) -> Value:
         """[B, C]: the chance that each candidate is bought next; `rows` are the factors of the history's items."""
         graph, lens, given, bought = self.graph, self.lens, self.given, self.purchases.items
         statistics, candidates = graph.input(ITEM_STATISTICS), graph.input(CANDIDATES)
         of_item = graph.constant(np.append(lens.categories, lens.size).astype(np.int32))
         of_bought = graph.apply("Cast", of_item.rows(bought), to=TensorProto.INT64)
-        categories = Categories.of(graph, of_bought, lens.size, given, lens.tau)
+        cells = Cells.of(of_bought, self.purchases.numbers, graph.constant(np.array([lens.size + 1], np.int64)))
+        counts = category_counts(graph, cells, given, lens.tau)
+        tastes = Tastes.of(graph, people, self.spread)
         trips = trips_of(self.purchases)
-        items = named("item", ITEM_FEATURES)
-        own_items = Planes(statistics.rows(bought).transposed(0, 2, 1), items)
-        own = own_features(graph, given, own_items.values, trips, categories.at_items())
+        items = Planes(statistics.rows(bought).transposed(0, 2, 1), named("item", ITEM_FEATURES))
+        own = own_features(graph, given, items.values, trips, counts.rows(cells.rows).transposed(0, 2, 1))
+        of_candidates = of_item.rows(candidates)
+
+        def pairs(of_one: Sequence[Value]) -> Planes:
+            logs, both, mean, deviation = of_one
+            return Planes.joined([category_features(logs, of_candidates), Tastes(mean, deviation).features(both)])
+
+        both = people @ table.rows(candidates).transposed(1, 0)
         families = Families(
-            bought=Planes.joined([own, own_items, tastes.of_items(rows.transposed(0, 2, 1))]),
-            others=Planes.joined(
-                [
-                    categories.at(of_item.rows(candidates)),
-                    tastes.of_items(table.rows(candidates).transposed(1, 0)),
-                    self._over_batch(statistics.rows(candidates).transposed(1, 0)),
-                ]
-            ),
+            bought=Planes.joined([own, items, tastes.features(people @ rows.transposed(0, 2, 1))]),
             person=person_features(graph, self.purchases, given, trips),
+            items=_never_bought(graph, statistics.rows(candidates).transposed(1, 0)),
+            given=(cells.of_each(counts.log1p(), len(CATEGORY_FEATURES)), both, tastes.mean, tastes.deviation),
+            pairs=pairs,
             places=self._places(candidates),
         )
         return graph.apply("Sigmoid", log_odds(graph, families, ranker, lens.tau))
-
-    def _over_batch(self, items: Value) -> Planes:
-        """What the item table, [S, C], says of the candidates, and their GP-Pop as if they had never been bought."""
-        graph = self.graph
-        prior = items.rows(graph.constant(np.array([PRIOR], np.int64)))
-        ones = graph.filled(graph.apply("Shape", prior), 1.0)
-        planes = graph.joined([items, gp_pop(None, prior), ones], axis=0)
-        shape = graph.joined([self.purchases.items.size(0), graph.apply("Shape", planes)], axis=0)
-        return Planes(graph.apply("Expand", planes, shape), (*named("item", ITEM_FEATURES), *named("own", ["GP-Pop"]), ""))
 
     def _places(self, candidates: Value) -> Value:
         """int32 [B, L]: where each of a history's items stands among the candidates; -1: nowhere."""
@@ -143,10 +142,17 @@ class _Ranking:
         return graph.apply("ScatterElements", nowhere, candidates, places, axis=0).rows(self.purchases.items)
 
 
+def _never_bought(graph: Graph, items: Value) -> Planes:
+    """What the item table says of the candidates, [S, C], and their GP-Pop as if they had never been bought."""
+    values = graph.joined([items, gp_pop(None, items.plane(PRIOR))], axis=0)
+    return Planes(values, named("item", ITEM_FEATURES) + named("own", ["GP-Pop"]))
+
+
 def _purchases(graph: Graph) -> Purchases:
-    quantities = graph.input(PURCHASE_QUANTITIES).unsqueezed(1)
+    items, quantities = graph.input(HISTORY_ITEMS), graph.input(PURCHASE_QUANTITIES).unsqueezed(1)
     return Purchases(
-        items=graph.input(HISTORY_ITEMS),
+        numbers=numbered(graph, items),
+        items=items,
         slots=graph.input(PURCHASE_SLOTS),
         ages=graph.input(PURCHASE_AGES).unsqueezed(1),
         trips=graph.input(PURCHASE_TRIPS).unsqueezed(1),

@@ -2,8 +2,8 @@
 
 A person with history items i is the solution x of A·x = b with A = VᵀV + λI + Σ(c(i)-1)·v(i)v(i)ᵀ, b = Σ c(i)·v(i).
 The graph knows the items in other coordinates, v' = Tᵀv, in which VᵀV + λI is a diagonal D and the preconditioner,
-about A⁻¹ of the average person, is the identity: then a step needs no other matrix. With x = T·x' all products of people
-and items are as they were: x'·v' = x·v. A is formed: one product of a matrix costs less than two of each step.
+about A⁻¹ of the average person, is the identity: then a step needs no other matrix. With x = T·x' all products of
+people and items are as they were: x'·v' = x·v. A is formed: that costs less than two products more in each step.
 Shapes: B histories, L items in the longest, F factors, R right-hand sides.
 """
 
@@ -32,13 +32,11 @@ class System:
         rows: v of each history item, [B, L, F]; a zero row for padding.
         confidence: c, [B, 1, L]; one for padding.
         matrix: A, [B, F, F].
-        factors: F.
     """
 
     rows: Value
     confidence: Value
     matrix: Value
-    factors: int
 
     def solve(self, right: Value, *, steps: int) -> Value:
         """A⁻¹·b for right-hand sides b, [B, R, F]: so many steps of conjugate gradient from zero."""
@@ -53,14 +51,15 @@ class System:
                 residual = residual - length * image
                 before, rho = rho, residual.squares_over_last().at_least(_TINY)
                 direction = residual + (rho / before) * direction
-        return self._sum(addends)
+        return _sum(addends, direction.graph.apply("Shape", right))
 
-    def _sum(self, addends: Sequence[tuple[Value, Value]]) -> Value:
-        """Of lengths times directions, [B, R, F]."""
-        graph = addends[0][1].graph
-        lengths, directions = (graph.joined(values, axis=1) for values in zip(*addends, strict=True))
-        shape = graph.constant(np.array([0, len(addends), -1, self.factors], np.int64))
-        return (lengths * directions).reshaped(shape).sum_over(1)
+
+def _sum(addends: Sequence[tuple[Value, Value]], shape: Value) -> Value:
+    """Of lengths times directions: added in the same order, however many histories there are."""
+    graph = addends[0][1].graph
+    lengths, directions = (graph.joined(values, axis=0) for values in zip(*addends, strict=True))
+    flat = (lengths * directions).reshaped(graph.constant(np.array([len(addends), -1], np.int64)))
+    return flat.sum_over(0).reshaped(shape)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,6 @@ def history_system(graph: Graph, fold: FoldIn, diagonal: NDArray[np.float64], ro
         rows=rows,
         confidence=beyond_one.plus(1.0),
         matrix=own + graph.constant(np.diag(diagonal).astype(np.float32)),
-        factors=len(diagonal),
     )
 
 

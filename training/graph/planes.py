@@ -1,4 +1,4 @@
-"""Features as planes: one a feature, with what they are told of along the last axis, as long as operations like it."""
+"""Features as planes, one a feature: what they are told of lies along the last axis, for operations like long ones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from training.graph.builder import Graph, Value
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """Features of X things for each of B histories.
+    """Features of X things, or of X things for each of B histories.
 
     Args:
-        values: float32 [B, features, X].
+        values: float32 [features, X] or [B, features, X].
         names: As in `training.features.assemble.FEATURES`, in the order of the planes.
     """
 
@@ -26,7 +26,7 @@ class Planes:
     @classmethod
     def joined(cls, parts: Sequence[Planes]) -> Planes:
         """All of them."""
-        values = parts[0].values.graph.joined([part.values for part in parts], axis=1)
+        values = parts[0].values.graph.joined([part.values for part in parts], axis=-2)
         return cls(values, tuple(name for part in parts for name in part.names))
 
 
@@ -35,35 +35,38 @@ class Cells:
     """Where each of B histories' things belong, to sum over those that belong together.
 
     Args:
-        graph: To build in.
-        rows: int64 [B, X]: the history's number times `size`, and the cell of each thing.
-        shape: int64 [2], B and `size`.
+        rows: int64 [B, X]: the cell of each thing among B·S, S for each history.
+        size: int64 [1], S.
+        total: int64 [1], B·S.
     """
 
-    graph: Graph
     rows: Value
-    shape: Value
+    size: Value
+    total: Value
 
     @classmethod
-    def of(cls, graph: Graph, cells: Value, shape: Value) -> Cells:
-        """`cells`: int64 [B, X], below the second number of `shape`."""
-        zero, one = graph.constant(np.array(0, np.int64)), graph.constant(np.array(1, np.int64))
-        history = graph.apply("Range", zero, shape.rows(zero), one).unsqueezed(1)
-        return cls(graph, cells + history * shape.rows(one), shape)
+    def of(cls, cells: Value, numbers: Value, size: Value) -> Cells:
+        """`cells`: int64 [B, X], below S; `numbers`: as from `numbered`."""
+        return cls(cells + numbers * size, size, numbers.size(0) * size)
 
     def scattered(self, start: Sequence[float], values: Value, reduction: str) -> Value:
-        """[B, size, planes] of `values`, [B, planes, X]: summed, or the most of them, from one start for each plane."""
-        graph = self.graph
-        shape = graph.joined([self.shape, graph.constant(np.array([len(start)], np.int64))], axis=0)
-        flat = graph.constant(np.array([-1, len(start)], np.int64))
-        into = graph.apply("Expand", graph.constant(np.array(start, np.float32)), shape).reshaped(flat)
-        rows, updates = self.rows.unsqueezed(-1), values.transposed(0, 2, 1)
-        return graph.apply("ScatterND", into, rows, updates, reduction=reduction).reshaped(shape)
+        """[B·S, planes] of `values`, [B, planes, X]: summed, or the most of them, from one start for each plane."""
+        graph, planes = values.graph, np.array([len(start)], np.int64)
+        shape = graph.joined([self.total, graph.constant(planes)], axis=0)
+        into = graph.apply("Expand", graph.constant(np.array(start, np.float32)), shape)
+        return graph.apply("ScatterND", into, self.rows.unsqueezed(-1), values.transposed(0, 2, 1), reduction=reduction)
 
-    def gathered(self, values: Value, planes: int) -> Value:
-        """[B, planes, X]: what [B, size, planes] says of the cell of each thing."""
-        flat = values.graph.constant(np.array([-1, planes], np.int64))
-        return values.reshaped(flat).rows(self.rows).transposed(0, 2, 1)
+    def of_each(self, values: Value, planes: int) -> Value:
+        """[B, S, planes] of [B·S, planes]."""
+        graph = values.graph
+        shape = [graph.constant(np.array([-1], np.int64)), self.size, graph.constant(np.array([planes], np.int64))]
+        return values.reshaped(graph.joined(shape, axis=0))
+
+
+def numbered(graph: Graph, histories: Value) -> Value:
+    """int64 [B, 1]: 0 to B - 1, for [B, ...]."""
+    zero, one = graph.constant(np.array(0, np.int64)), graph.constant(np.array(1, np.int64))
+    return graph.apply("Range", zero, histories.size(0).squeezed(0), one).unsqueezed(1)
 
 
 def column(values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float32]:

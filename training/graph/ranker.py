@@ -2,13 +2,15 @@
 
 All candidates are ranked as if they had never been bought: then their own features are the same for all but GP-Pop. The
 few of them that a history holds are ranked once more, by all that the history says of them, and that is put in place.
-Features are not standardised: weights and bounds of the first layer are brought to their size instead.
+Features are not standardised: the weights of the first layer, and the bounds, are brought to their size instead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,8 @@ from training.graph.builder import Graph, Value
 from training.graph.planes import Planes, column
 from training.ranker import CLIP, Network, Ranker
 
-_GP_POP = OWN_FEATURES.index("GP-Pop")
+PAIRS: Final = FEATURES[columns_of("category").start : columns_of("collaborative").stop]
+_GP_POP: Final = OWN_FEATURES.index("GP-Pop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,96 +31,122 @@ class Families:
 
     Args:
         bought: [B, features, L], of the history's items.
-        others: [B, features + 1, C], of the candidates as if they had never been bought; the last plane is always 1.
         person: [B, features, 1].
+        items: [features, C], of the candidates as if they had never been bought, the same for every history.
+        given, pairs: `pairs` makes PAIRS, [features, C], of what is given of one history.
         places: Whole numbers [B, L]: where each of the history's items stands among the candidates; -1: nowhere.
     """
 
     bought: Planes
-    others: Planes
     person: Planes
+    items: Planes
+    given: Sequence[Value]
+    pairs: Callable[[Sequence[Value]], Planes]
     places: Value
 
 
-def log_odds(graph: Graph, given: Families, ranker: Ranker, tau: float) -> Value:
+def log_odds(graph: Graph, families: Families, ranker: Ranker, tau: float) -> Value:
     """[B, C]: the mean over the networks."""
-    bought, others, person = (_bounded(planes, ranker) for planes in (given.bought, given.others, given.person))
-    ready = Families(bought, others, person, given.places)
-    found = [_network(graph, ready, _Network(network, ranker, tau)) for network in ranker.networks_]
-    return reduce(Value.__add__, found).times(1 / len(found)) if len(found) > 1 else found[0]
+    layers = [_Layers(network, ranker, tau) for network in ranker.networks_]
+    person = _bounded(families.person, ranker)
+    people = [(layer, layer.first(person)) for layer in layers]
+    found = _if_never_bought(graph, families, ranker, people)
+    known = _if_bought(graph, families, ranker, people)
+    nowhere = known.rows(graph.constant(np.array([0], np.int64)), axis=1)  # for what is no candidate, one more
+    placed = graph.apply("ScatterElements", graph.joined([found, nowhere], axis=1), families.places, known, axis=1)
+    ends = (graph.constant(np.array([end], np.int64)) for end in (0, -1, 1))
+    return graph.apply("Slice", placed, *ends)
+
+
+def _if_bought(graph: Graph, families: Families, ranker: Ranker, people: Sequence[tuple[_Layers, Value]]) -> Value:
+    """[B, L]: of the history's items."""
+    bought = _bounded(families.bought, ranker)
+    firsts = [(layer, layer.first(bought) + layer.with_bias(person)) for layer, person in people]
+    flat = [
+        layer.further(first.reshaped(graph.constant(np.array([-1, layer.learned.weights[0].shape[1]], np.int64))))
+        for layer, first in firsts
+    ]
+    return _mean(flat).reshaped(graph.apply("Shape", families.places))
+
+
+def _if_never_bought(
+    graph: Graph, families: Families, ranker: Ranker, people: Sequence[tuple[_Layers, Value]]
+) -> Value:
+    """[B, C]. What is the same for all candidates is the weight of a plane that is always 1."""
+    items = _bounded(families.items, ranker)
+    ones = graph.filled(graph.apply("Shape", items.values.plane(0)), 1.0)
+    same = graph.joined([items.values, ones], axis=0)
+    weights = [layer.of_one(person, PAIRS + items.names) for layer, person in people]
+
+    def of_one(body: Graph, entries: Sequence[Value]) -> Value:
+        pairs = _bounded(families.pairs(entries[len(weights) :]), ranker)
+        planes = body.joined([pairs.values, same], axis=0)
+        firsts = [body.apply("Gemm", planes, own, transA=1) for own in entries[: len(weights)]]
+        return _mean([layer.further(first) for (layer, _), first in zip(people, firsts, strict=True)])
+
+    return graph.for_each([*weights, *families.given], of_one)
 
 
 def _bounded(planes: Planes, ranker: Ranker) -> Planes:
-    """Clipped where standardised features would be; planes without a name are left as they are."""
-    places = [FEATURES.index(name) for name in planes.names if name]
-    graph, free = planes.values.graph, np.repeat(np.inf, planes.names.count(""))
-    least, most = (
-        graph.constant(column(np.append(ranker.mean_[places] + reach * ranker.scale_[places], sign*free)))
-        for sign,reach in ((-1,-CLIP), (1,CLIP))
-    )
+    """Clipped where standardised features would be."""
+    graph, places = planes.values.graph, [FEATURES.index(name) for name in planes.names]
+    mean, reach = ranker.mean_[places], CLIP * ranker.scale_[places]
+    least, most = (graph.constant(column(bound)) for bound in (mean - reach, mean + reach))
     return Planes(graph.apply("Min", graph.apply("Max", planes.values, least), most), planes.names)
 
 
+def _mean(found: Sequence[Value]) -> Value:
+    return found[0] if len(found) == 1 else reduce(Value.__add__, found).times(1 / len(found))
+
+
 @dataclass(frozen=True)
-class _Network:
+class _Layers:
     """One of the ranker's networks, its first layer for features as they are."""
 
     learned: Network
     ranker: Ranker
     tau: float
 
-    @property
-    def bias(self) -> NDArray[np.float64]:
-        """[H], of the first layer."""
-        return np.asarray(self.learned.biases[0] - (self.ranker.mean_ / self.ranker.scale_) @ self.learned.weights[0])
+    def first(self, planes: Planes) -> Value:
+        """[B, X, H]: what features [B, features, X] add to the first layer."""
+        return planes.values.transposed(0, 2, 1) @ planes.values.graph.constant(self._weights(planes.names))
 
-    @property
-    def never(self) -> NDArray[np.float64]:
-        """[H]: what the own features, without GP-Pop, of a thing never bought add to the first layer."""
-        columns = columns_of("own")
+    def with_bias(self, person: Value) -> Value:
+        """The first layer's bias added."""
+        return person + person.graph.constant(self._bias.astype(np.float32))
+
+    def of_one(self, person: Value, names: Sequence[str]) -> Value:
+        """[B, features + 1, H]: the weights of named planes, and above them what is the same for all candidates.
+
+        That is what is said of the person, [B, 1, H], the bias, and the own features, but for GP-Pop, of a thing that
+        was never bought.
+        """
+        graph, columns = person.graph, columns_of("own")
         mean, scale = self.ranker.mean_[columns], self.ranker.scale_[columns]
         absent = np.clip(absent_features(self.tau), mean - CLIP * scale, mean + CLIP * scale) / scale
         absent[_GP_POP] = 0
-        return np.asarray(absent @ self.learned.weights[0][columns])
+        always = self._bias + absent @ self.learned.weights[0][columns]
+        weights = self._weights(names)
+        shape = graph.joined([person.size(0), graph.constant(np.array(weights.shape, np.int64))], axis=0)
+        same = graph.apply("Expand", graph.constant(weights), shape)
+        return graph.joined([same, person + graph.constant(always.astype(np.float32))], axis=1)
 
-    def weights(self, planes: Planes) -> NDArray[np.float64]:
+    def further(self, first: Value) -> Value:
+        """[X]: what the layers after the first, [X, H], make of it."""
+        values = first.graph.apply("Relu", first)
+        for weights, biases in zip(self.learned.weights[1:], self.learned.biases[1:], strict=True):
+            parts = (first.graph.constant(part.astype(np.float32)) for part in (weights, biases))
+            values = first.graph.apply("Gemm", values, *parts)
+            if weights is not self.learned.weights[-1]:
+                values = first.graph.apply("Relu", values)
+        return values.squeezed(1)
+
+    @property
+    def _bias(self) -> NDArray[np.float64]:
+        """[H], of the first layer."""
+        return np.asarray(self.learned.biases[0] - (self.ranker.mean_ / self.ranker.scale_) @ self.learned.weights[0])
+
+    def _weights(self, names: Sequence[str]) -> NDArray[np.float32]:
         """[features, H], of the first layer."""
-        places = [FEATURES.index(name) for name in planes.names if name]
-        return np.asarray(self.learned.weights[0][places] / self.ranker.scale_[places][:, None])
-
-
-def _network(graph: Graph, ready: Families, network: _Network) -> Value:
-    """[B, C]: its log odds."""
-
-    def weights(planes: Planes) -> Value:
-        return graph.constant(network.weights(planes).astype(np.float32))
-
-    person = ready.person.values.transposed(0, 2, 1) @ weights(ready.person)
-    always = person + graph.constant(network.bias.astype(np.float32))
-    never = person + graph.constant((network.bias + network.never).astype(np.float32))
-    bought = ready.bought.values.transposed(0, 2, 1) @ weights(ready.bought) + always
-    others = ready.others.values.transposed(0, 2, 1) @ _over_batch(graph, weights(ready.others), never)
-    found = _further(graph, others, network.learned)
-    known = _further(graph, bought, network.learned)
-    nowhere = known.plane(0)  # anything
-    placed = graph.apply("ScatterElements", graph.joined([found, nowhere], axis=1), ready.places, known, axis=1)
-    ends = (graph.constant(np.array([end], np.int64)) for end in (0, -1, 1))
-    return graph.apply("Slice", placed, *ends)
-
-
-def _further(graph: Graph, first: Value, network: Network) -> Value:
-    """[B, X]: what the layers after the first, [B, X, H], make of it."""
-    shape = graph.apply("Shape", first, start=0, end=2)
-    flat = graph.apply("Relu", first).reshaped(graph.constant(np.array([-1, network.weights[0].shape[1]], np.int64)))
-    for weights, biases in zip(network.weights[1:], network.biases[1:], strict=True):
-        pair = (graph.constant(part.astype(np.float32)) for part in (weights, biases))
-        flat = graph.apply("Gemm", flat, *pair)
-        if weights is not network.weights[-1]:
-            flat = graph.apply("Relu", flat)
-    return graph.apply("Reshape", flat, shape, allowzero=1)  # else no candidates at all would be one
-
-
-def _over_batch(graph: Graph, weights: Value, row: Value) -> Value:
-    """[B, features + 1, H]: weights [features, H], the same for all, above each history's own row [B, 1, H]."""
-    shape = graph.joined([row.size(0), graph.apply("Shape", weights)], axis=0)
-    return graph.joined([graph.apply("Expand", weights, shape), row], axis=1)
+        places = [FEATURES.index(name) for name in names]
+        return np.asarray(self.learned.weights[0][places] / self.ranker.scale_[places][:, None], np.float32)
