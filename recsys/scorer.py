@@ -34,28 +34,26 @@ CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; ea
 
 BATCH: Final = 256  # subjects for callers to score in one call
 _TOGETHER: Final = 16  # of them in one run of the graph: a batch is as long as its longest history
+_LEFT_OUT: Final = "optimization.disable_specified_optimizers"  # ours would undo the graph's layout, a plane a feature
 
 
 class Scorer:
-    """Scores model items for histories; one thread unless told otherwise, since serving scales by workers.
+    """Scores model items for histories in one thread: serving scales by workers, and sums keep their order.
 
     Args:
         bundle: The model.
         statistics: Item statistics fresher than the bundle's own, in their contract; None: its own.
-        threads: Of one call.
     """
 
-    def __init__(self, bundle: Bundle, *, statistics: pl.DataFrame | None = None, threads: int = 1) -> None:
+    def __init__(self, bundle: Bundle, *, statistics: pl.DataFrame | None = None) -> None:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry(_LEFT_OUT, "TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider")
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
         except (ort.capi.onnxruntime_pybind11_state.Fail, ort.capi.onnxruntime_pybind11_state.InvalidGraph) as error:
             raise BundleError(f"the graph cannot be loaded ({type(error).__name__})", where=str(bundle.path)) from None
-        self._sparing = ort.RunOptions()
-        self._sparing.only_execute_path_to_fetches = True  # else every output is computed, asked for or not
         self.bundle = bundle
         self.vocabulary = bundle.vocabulary
         self.refresh(bundle.statistics if statistics is None else statistics)
@@ -132,7 +130,7 @@ class Scorer:
                 PURCHASE_TRIPS: part.trips,
                 PURCHASE_QUANTITIES: part.quantities,
             }
-            found = self._session.run([output], feed, self._sparing)[0]
+            found = self._session.run([output], feed)[0]
             result[rows, ..., : found.shape[-1]] = found
         return result
 

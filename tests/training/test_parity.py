@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from scipy import sparse
 from support.commands import assert_clear_failure
 from support.tastes import Shop, Train
@@ -14,6 +15,7 @@ from recsys.bundle import Bundle, load_bundle
 from recsys.errors import BundleError
 from recsys.history import ItemIndex
 from recsys.model_histories import ModelHistories
+from recsys.scorer import Scorer
 from training import fit
 from training.factorize import Factorization
 from training.features.assemble import FEATURES, Lens
@@ -72,6 +74,20 @@ def test_a_faithful_graph_agrees(draft: Bundle) -> None:
 
 def test_so_does_one_without_a_ranker(draft: Bundle) -> None:
     assert agrees(parity(replace(draft, model=assemble(LENS, None, steps=8)), Native(LENS, None), histories()))
+
+
+@pytest.mark.parametrize("asked", [np.arange(ITEMS), np.arange(3, ITEMS, 4), np.array([7])])
+def test_neither_other_candidates_nor_company_change_a_score(draft: Bundle, asked: NDArray[np.int64]) -> None:
+    scorer, given = Scorer(replace(draft, model=assemble(LENS, RANKER, steps=8))), histories(40)
+    together = scorer.score(given, np.arange(ITEMS))[:, asked]
+    alone = [scorer.score(given.rows(slice(row, row + 1)), asked) for row in range(len(given))]
+    assert np.allclose(np.concatenate(alone), together, rtol=0, atol=1e-7)
+    assert len(np.unique(together)) > together.size / 2
+
+
+def test_of_no_candidates_there_are_no_scores(draft: Bundle) -> None:
+    scorer = Scorer(replace(draft, model=assemble(LENS, RANKER, steps=8)))
+    assert scorer.score(histories(3), np.empty(0, np.int64)).shape == (3, 0)
 
 
 def test_factors_that_are_not_numbers_make_no_graph() -> None:

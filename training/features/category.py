@@ -15,7 +15,7 @@ CATEGORY_FEATURES: Final = (
     "log days since the last in the category",
     "log shopping days since the last in the category",
 )
-_DECAY: Final = 1  # of SCALES
+DECAY: Final = 1  # of SCALES
 
 
 def category_days(given: Aggregates, categories: NDArray[np.int64], size: int) -> Doubles:
@@ -33,7 +33,7 @@ def category_features(given: Aggregates, categories: NDArray[np.int64], size: in
     """float64 [B, K, features]."""
     columns = [
         np.log1p(category_days(given, categories, size)),
-        np.log1p(_summed(given, given.decayed[..., _DECAY], categories, size)),
+        np.log1p(_summed(given, given.decayed[..., DECAY], categories, size)),
         np.log1p(_least(given, given.last, categories, (size, NEVER_DAYS * tau))),
         np.log1p(_least(given, given.trip, categories, (size, NEVER_TRIPS))),
     ]

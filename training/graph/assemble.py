@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from onnx import TensorProto
 
-from recsys.item_table import PRIOR
+from recsys.item_table import ITEM_FEATURES, PRIOR
 from recsys.scorer import (
     AFFINITIES,
     CANDIDATES,
@@ -22,17 +24,19 @@ from recsys.scorer import (
     RECALLED,
     SCORES,
 )
-from training.features.aggregate import RECENT, SCALES
+from training.features.aggregate import RECENT
 from training.features.assemble import Lens
+from training.features.category import CATEGORY_FEATURES
 from training.features.collaborative import Spread
 from training.graph.aggregate import Aggregates, Purchases, aggregate
 from training.graph.builder import Graph, Value, tensor
-from training.graph.category import Categories
-from training.graph.collaborative import collaborative_features
+from training.graph.category import category_counts, category_features
+from training.graph.collaborative import Tastes
 from training.graph.fold_in import Coordinates, System, history_system
 from training.graph.own import gp_pop, own_features
 from training.graph.person import person_features, trips_of
-from training.graph.ranker import Families, log_odds, standardised, standardised_planes
+from training.graph.planes import Cells, Planes, named, numbered
+from training.graph.ranker import Families, log_odds
 from training.ranker import Ranker
 
 _NAMED: Final[dict[str, tuple[type[np.float32 | np.int64], list[str]]]] = {
@@ -60,23 +64,22 @@ def assemble(lens: Lens, ranker: Ranker | None, *, steps: int) -> bytes:
     table = graph.constant(np.vstack([factors, np.zeros_like(factors[:1])]))  # padding comes last
     purchases = _purchases(graph)
     given = aggregate(graph, purchases, lens.tau)
-    counts = given.days if fold.decay is None else given.decayed[SCALES.index(fold.decay)]
-    system = history_system(graph, fold, coordinates.diagonal, table.rows(purchases.items), counts)
-    confidence = system.beyond_one + graph.constant(1.0)  # one for padding too, whose row is zero
-    lately = confidence * given.trip.below(RECENT).unsqueezed(1)
-    people = system.solve(graph.joined([confidence, lately], axis=1) @ system.rows, steps=steps)
+    rows = table.rows(purchases.items)
+    system = history_system(graph, fold, coordinates.diagonal, rows, given.counts(fold.decay))
+    lately = system.confidence * given.trip.below(RECENT)
+    people = system.solve(graph.joined([system.confidence, lately], axis=1) @ system.rows, steps=steps)
     graph.output(AFFINITIES, _affinities(people, table.rows(graph.input(RECALLED))))
     if ranker is None:
         graph.output(SCORES, _affinities(people, table.rows(graph.input(CANDIDATES))))
     else:
         ranking = _Ranking(graph, lens, purchases, given, lens.spread.turned(coordinates.turn))
-        graph.output(SCORES, ranking.scores(people, table, ranker))
+        graph.output(SCORES, ranking.scores(people, table, rows, ranker))
     explained = graph.input(EXPLAINED)
     graph.output(
         CONTRIBUTIONS,
         graph.only_if(  # onnxruntime computes every output, asked for or not, and this one is dear
             explained.not_empty(),
-            lambda branch: _contributions(system, branch.apply("Gather", table, explained), confidence, steps),
+            lambda branch: _contributions(branch, system, branch.apply("Gather", table, explained), steps),
             otherwise=np.empty((0, 0, 0), np.float32),
         ),
     )
@@ -100,54 +103,59 @@ class _Ranking:
     given: Aggregates
     spread: Spread
 
-    def scores(self, people: Value, table: Value, ranker: Ranker) -> Value:
-        """[B, C]: the chance that each candidate is bought next."""
-        graph, lens, given = self.graph, self.lens, self.given
-        statistics = graph.input(ITEM_STATISTICS)
-        asked = graph.input(CANDIDATES)
-        padding = graph.constant(np.array([len(lens.categories)], np.int64))
-        candidates = graph.joined([asked, padding], axis=0)  # one more, where what nobody asked for goes
-        of_item = graph.constant(np.append(lens.categories, lens.size))
-        categories = Categories.of(graph, of_item.rows(self.purchases.items), lens.size)
-        in_category = categories.summed(given.days)
-        own_items = statistics.rows(self.purchases.items)
+    def scores(self, people: Value, table: Value, rows: Value, ranker: Ranker) -> Value:
+        """[B, C]: the chance that each candidate is bought next; `rows` are the factors of the history's items."""
+        graph, lens, given, bought = self.graph, self.lens, self.given, self.purchases.items
+        statistics, candidates = graph.input(ITEM_STATISTICS), graph.input(CANDIDATES)
+        of_item = graph.constant(np.append(lens.categories, lens.size).astype(np.int32))
+        of_bought = graph.apply("Cast", of_item.rows(bought), to=TensorProto.INT64)
+        cells = Cells.of(of_bought, self.purchases.numbers, graph.constant(np.array([lens.size + 1], np.int64)))
+        counts = category_counts(graph, cells, given, lens.tau)
+        tastes = Tastes.of(graph, people, self.spread)
         trips = trips_of(self.purchases)
-        items = statistics.rows(candidates)
-        own = own_features(graph, given, own_items, trips, categories.at_items(in_category))
-        own_absent, absent = (gp_pop(None, rows.column(PRIOR)).unsqueezed(-1) for rows in (own_items, items))
-        person = person_features(graph, self.purchases, given, trips).unsqueezed(1)
-        category = standardised(categories.features(given, in_category, lens.tau), "category", ranker)
-        planes = collaborative_features(graph, people, table.rows(candidates), self.spread)
-        places = self._places(asked, padding)
-        collaborative = standardised_planes(planes, "collaborative", ranker)
-        pair = graph.joined([category.rows(of_item.rows(candidates), axis=1), collaborative], axis=-1)
-        families = Families(own, own_absent, absent, items, person, pair, places)
-        chances = graph.apply("Sigmoid", log_odds(graph, families, ranker, lens.tau))
-        start, axis = graph.constant(np.array([0], np.int64)), graph.constant(np.array([1], np.int64))
-        return graph.apply("Slice", chances, start, asked.size(0), axis)
+        items = Planes(statistics.rows(bought).transposed(0, 2, 1), named("item", ITEM_FEATURES))
+        own = own_features(graph, given, items.values, trips, counts.rows(cells.rows).transposed(0, 2, 1))
+        of_candidates = of_item.rows(candidates)
 
-    def _places(self, asked: Value, padding: Value) -> Value:
-        """int64 [B, L, 2]: where each of a history's items stands among the candidates, or after them."""
-        graph, one = self.graph, np.array([1], np.int64)
-        count = asked.size(0)
-        nowhere = graph.apply("Expand", count, padding + graph.constant(one))
-        zero, step = graph.constant(np.array(0, np.int64)), graph.constant(np.array(1, np.int64))
-        inverse = graph.apply(
-            "ScatterElements", nowhere, asked, graph.apply("Range", zero, count.squeezed(0), step), axis=0
+        def pairs(of_one: Sequence[Value]) -> Planes:
+            logs, both, mean, deviation = of_one
+            return Planes.joined([category_features(logs, of_candidates), Tastes(mean, deviation).features(both)])
+
+        both = people @ table.rows(candidates).transposed(1, 0)
+        families = Families(
+            bought=Planes.joined([own, items, tastes.features(people @ rows.transposed(0, 2, 1))]),
+            person=person_features(graph, self.purchases, given, trips),
+            items=_never_bought(graph, statistics.rows(candidates).transposed(1, 0)),
+            given=(cells.of_each(counts.log1p(), len(CATEGORY_FEATURES)), both, tastes.mean, tastes.deviation),
+            pairs=pairs,
+            places=self._places(candidates),
         )
-        position = inverse.rows(self.purchases.items)
-        batch = graph.apply("Range", zero, self.purchases.items.size(0).squeezed(0), step).unsqueezed(1)
-        row = graph.apply("Expand", batch, graph.apply("Shape", self.purchases.items))
-        return graph.stacked([row, position])
+        return graph.apply("Sigmoid", log_odds(graph, families, ranker, lens.tau))
+
+    def _places(self, candidates: Value) -> Value:
+        """int32 [B, L]: where each of a history's items stands among the candidates; -1: nowhere."""
+        graph = self.graph
+        nowhere = graph.constant(np.full(len(self.lens.categories) + 1, -1, np.int32))
+        zero, one = graph.constant(np.array(0, np.int32)), graph.constant(np.array(1, np.int32))
+        count = graph.apply("Cast", candidates.size(0).squeezed(0), to=TensorProto.INT32)
+        places = graph.apply("Range", zero, count, one)
+        return graph.apply("ScatterElements", nowhere, candidates, places, axis=0).rows(self.purchases.items)
+
+
+def _never_bought(graph: Graph, items: Value) -> Planes:
+    """What the item table says of the candidates, [S, C], and their GP-Pop as if they had never been bought."""
+    values = graph.joined([items, gp_pop(None, items.plane(PRIOR))], axis=0)
+    return Planes(values, named("item", ITEM_FEATURES) + named("own", ["GP-Pop"]))
 
 
 def _purchases(graph: Graph) -> Purchases:
-    quantities = graph.input(PURCHASE_QUANTITIES)
+    items, quantities = graph.input(HISTORY_ITEMS), graph.input(PURCHASE_QUANTITIES).unsqueezed(1)
     return Purchases(
-        items=graph.input(HISTORY_ITEMS),
+        numbers=numbered(graph, items),
+        items=items,
         slots=graph.input(PURCHASE_SLOTS),
-        ages=graph.input(PURCHASE_AGES),
-        trips=graph.input(PURCHASE_TRIPS),
+        ages=graph.input(PURCHASE_AGES).unsqueezed(1),
+        trips=graph.input(PURCHASE_TRIPS).unsqueezed(1),
         quantities=quantities,
         real=quantities.above(0.0),
     )
@@ -159,10 +167,12 @@ def _affinities(people: Value, factors: Value) -> Value:
     return both.rows(people.graph.constant(np.array(0, np.int64)), axis=1)
 
 
-def _contributions(system: System, explained: Value, confidence: Value, steps: int) -> Value:
+def _contributions(graph: Graph, system: System, explained: Value, steps: int) -> Value:
     """What purchase i adds to a folded-in score: c(i)·v(i)·z with A·z = v(explained), [B, E, L].
 
     That score is v(explained)ᵀA⁻¹b with b = Σ c(i)·v(i), and A is symmetric: the sum of just these.
     """
-    answers = system.solve(explained.unsqueezed(0), steps=steps)
-    return (answers @ system.columns) * confidence
+    batch = graph.apply("Shape", system.rows, start=0, end=1)
+    right = graph.apply("Expand", explained, graph.joined([batch, graph.apply("Shape", explained)], axis=0))
+    columns = graph.apply("Transpose", system.rows, perm=[0, 2, 1])  # of this branch: elsewhere products transpose
+    return (system.solve(right, steps=steps) @ columns) * system.confidence

@@ -45,6 +45,14 @@ class Graph:
         self._nodes.append(node)
         return Value(self, name)
 
+    def parts(self, operator: str, inputs: Sequence[Value], number: int, **attributes: int) -> list[Value]:
+        """Add an operation of ONNX with several results."""
+        names = [f"{operator.lower()}_{next(self._numbers)}" for _ in range(number)]
+        node = helper.make_node(operator, [value.name for value in inputs], names, names[0])
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self._nodes.append(node)
+        return [Value(self, name) for name in names]
+
     def only_if(self, condition: Value, then: Callable[[Graph], Value], otherwise: NDArray[np.float32]) -> Value:
         """What `then` builds, computed only where `condition` holds; elsewhere a constant.
 
@@ -55,6 +63,18 @@ class Graph:
         branch = Graph(_constants=self._constants, _numbers=self._numbers)
         left = branch._body(branch.apply("Identity", self.constant(otherwise)))
         return self.apply("If", condition, then_branch=taken, else_branch=left)
+
+    def for_each(self, values: Sequence[Value], then: Callable[[Graph, Sequence[Value]], Value]) -> Value:
+        """What `then` builds of the entries along the first axis of all of the values, one after the other, stacked.
+
+        What it works with stays in the processor's cache where a whole batch would not. As with `only_if`, `then`
+        builds in a graph of its own.
+        """
+        body = Graph(_constants=self._constants, _numbers=self._numbers)
+        entries = [Value(body, f"entry_{next(self._numbers)}") for _ in values]
+        result = then(body, entries)
+        given = [helper.make_tensor_value_info(entry.name, TensorProto.FLOAT, None) for entry in entries]
+        return self.apply("Scan", *values, body=body._body(result, given), num_scan_inputs=len(values))
 
     def joined(self, values: Sequence[Value], axis: int) -> Value:
         """End to end along an axis."""
@@ -81,9 +101,9 @@ class Graph:
         serialized: bytes = model.SerializeToString(deterministic=True)
         return serialized
 
-    def _body(self, result: Value) -> onnx.GraphProto:
+    def _body(self, result: Value, given: Sequence[onnx.ValueInfoProto] = ()) -> onnx.GraphProto:
         output = helper.make_tensor_value_info(result.name, TensorProto.FLOAT, None)
-        return helper.make_graph(self._nodes, result.name, [], [output])
+        return helper.make_graph(self._nodes, result.name, given, [output])
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +168,14 @@ class Value:
         """The entries at some positions of an axis."""
         return self.graph.apply("Gather", self, positions, axis=axis)
 
-    def column(self, place: int) -> Value:
-        """One position of the last axis, which goes."""
-        return self.rows(self.graph.constant(np.array(place, np.int64)), axis=-1)
+    def plane(self, place: int) -> Value:
+        """One position of the axis before the last, which stays with length one."""
+        return self.rows(self.graph.constant(np.array([place], np.int64)), axis=-2)
+
+    def split(self, sizes: Sequence[int], axis: int) -> list[Value]:
+        """Cut along an axis into parts of those lengths."""
+        lengths = self.graph.constant(np.array(sizes, np.int64))
+        return self.graph.parts("Split", [self, lengths], len(sizes), axis=axis)
 
     def size(self, axis: int) -> Value:
         """The length of an axis, as a vector of one."""
@@ -179,6 +204,10 @@ class Value:
     def sum_over_last(self) -> Value:
         """The sum over the last axis, which stays with length one."""
         return self.graph.apply("ReduceSum", self, self._axis(-1), keepdims=1)
+
+    def sum_over(self, axis: int) -> Value:
+        """The sum over an axis, which goes."""
+        return self.graph.apply("ReduceSum", self, self._axis(axis), keepdims=0)
 
     def squares_over_last(self) -> Value:
         """The sum of the squares over the last axis, which stays with length one."""

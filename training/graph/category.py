@@ -1,58 +1,23 @@
-"""`training.features.category` as ONNX operations. B histories, L items, K categories and one for padding."""
+"""`training.features.category` as ONNX operations. B histories, C candidates, K categories and one for padding."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
-from training.features.aggregate import NEVER_DAYS, NEVER_TRIPS
+from training.features.aggregate import NEVER_DAYS, NEVER_TRIPS, SCALES
+from training.features.category import CATEGORY_FEATURES, DECAY
 from training.graph.aggregate import Aggregates
 from training.graph.builder import Graph, Value
+from training.graph.planes import Cells, Planes, named
 
 
-@dataclass(frozen=True, slots=True)
-class Categories:
-    """Sums over the items of a category.
+def category_counts(graph: Graph, cells: Cells, given: Aggregates, tau: float) -> Value:
+    """[B·(K + 1), features], without their logarithms; `cells`: the category of each of a history's items."""
+    summed = graph.joined([given.counts(None), given.counts(SCALES[DECAY])], axis=1)
+    newest = graph.apply("Neg", graph.joined([given.last, given.trip], axis=1))
+    sums = cells.scattered([0.0, 0.0], summed, "add")
+    least = graph.apply("Neg", cells.scattered([-NEVER_DAYS * tau, -NEVER_TRIPS], newest, "max"))
+    return graph.joined([sums, least], axis=-1)
 
-    Args:
-        graph: To build in.
-        of_items: int64 [B, L], the category of each of a history's items; K for padding.
-        shape: int64 [2], B and K + 1.
-    """
 
-    graph: Graph
-    of_items: Value
-    shape: Value
-
-    @classmethod
-    def of(cls, graph: Graph, of_items: Value, size: int) -> Categories:
-        """`size` is K."""
-        shape = graph.joined([of_items.size(0), graph.constant(np.array([size + 1], np.int64))], axis=0)
-        return cls(graph, of_items, shape)
-
-    def summed(self, values: Value) -> Value:
-        """[B, K + 1] of [B, L]."""
-        return self._scattered(0.0, values, "add")
-
-    def least(self, values: Value, never: float) -> Value:
-        """[B, K + 1]: the smallest of [B, L]; `never` where there is none."""
-        return self._scattered(never, values, "min")
-
-    def at_items(self, values: Value) -> Value:
-        """[B, L]: what [B, K + 1] says of the category of each item."""
-        return self.graph.apply("GatherElements", values, self.of_items, axis=1)
-
-    def features(self, given: Aggregates, days: Value, tau: float) -> Value:
-        """[B, K + 1, features]; `days` are `summed` purchase days."""
-        columns = [
-            days,
-            self.summed(given.decayed[1]),
-            self.least(given.last, NEVER_DAYS * tau),
-            self.least(given.trip, NEVER_TRIPS),
-        ]
-        return self.graph.stacked([column.log1p() for column in columns])
-
-    def _scattered(self, start: float, values: Value, reduction: str) -> Value:
-        into = self.graph.filled(self.shape, start)
-        return self.graph.apply("ScatterElements", into, self.of_items, values, axis=1, reduction=reduction)
+def category_features(logs: Value, of_candidates: Value) -> Planes:
+    """Of the category of each candidate, int [C], for one history: the logarithms [K + 1, features] of its counts."""
+    return Planes(logs.rows(of_candidates).transposed(1, 0), named("category", CATEGORY_FEATURES))

@@ -1,14 +1,15 @@
-"""Fold-in as ONNX operations: preconditioned conjugate gradient, unrolled, without ever forming the system's matrix.
+"""Fold-in as ONNX operations: preconditioned conjugate gradient, unrolled.
 
 A person with history items i is the solution x of A·x = b with A = VᵀV + λI + Σ(c(i)-1)·v(i)v(i)ᵀ, b = Σ c(i)·v(i).
 The graph knows the items in other coordinates, v' = Tᵀv, in which VᵀV + λI is a diagonal D and the preconditioner,
-about A⁻¹ of the average person, is the identity: then a step needs no matrix but the history's own. With x = T·x' all
-products of people and items are as they were: x'·v' = x·v.
+about A⁻¹ of the average person, is the identity: then a step needs no other matrix. With x = T·x' all products of
+people and items are as they were: x'·v' = x·v. A is formed: that costs less than two products more in each step.
 Shapes: B histories, L items in the longest, F factors, R right-hand sides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,42 +26,40 @@ _TINY: Final = 1e-30  # instead of a divisor of zero: an empty history's residua
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A, for each history of a batch, as what it does to vectors.
+    """A for each history of a batch.
 
     Args:
         rows: v of each history item, [B, L, F]; a zero row for padding.
-        columns: The same, [B, F, L].
-        beyond_one: c - 1, [B, 1, L]; zero for padding.
-        diagonal: VᵀV + λI in these coordinates, [F].
+        confidence: c, [B, 1, L]; one for padding.
+        matrix: A, [B, F, F].
     """
 
     rows: Value
-    columns: Value
-    beyond_one: Value
-    diagonal: Value
-
-    def times(self, vectors: Value) -> Value:
-        """A·p for vectors p, [B, R, F]."""
-        return vectors * self.diagonal + ((vectors @ self.columns) * self.beyond_one) @ self.rows
+    confidence: Value
+    matrix: Value
 
     def solve(self, right: Value, *, steps: int) -> Value:
-        """A⁻¹·b for right-hand sides b, [B or 1, R, F]: so many steps of conjugate gradient from zero."""
+        """A⁻¹·b for right-hand sides b, [B, R, F]: so many steps of conjugate gradient from zero."""
         residual = direction = right
-        rho = residual.squares_over_last()
-        image, length = self._step(direction, rho)
-        solution = length * direction
-        for _ in range(steps - 1):
-            residual = residual - length * image
-            before, rho = rho, residual.squares_over_last()
-            direction = residual + (rho / before.at_least(_TINY)) * direction
-            image, length = self._step(direction, rho)
-            solution = solution + length * direction
-        return solution
+        rho = residual.squares_over_last().at_least(_TINY)
+        addends = []
+        for step in range(steps):
+            image = direction @ self.matrix
+            length = rho / (direction * image).sum_over_last().at_least(_TINY)
+            addends.append((length, direction))
+            if step < steps - 1:
+                residual = residual - length * image
+                before, rho = rho, residual.squares_over_last().at_least(_TINY)
+                direction = residual + (rho / before) * direction
+        return _sum(addends, direction.graph.apply("Shape", right))
 
-    def _step(self, direction: Value, rho: Value) -> tuple[Value, Value]:
-        """A·p, and how far to go along p."""
-        image = self.times(direction)
-        return image, rho / (direction * image).sum_over_last().at_least(_TINY)
+
+def _sum(addends: Sequence[tuple[Value, Value]], shape: Value) -> Value:
+    """Of lengths times directions: added in the same order, however many histories there are."""
+    graph = addends[0][1].graph
+    lengths, directions = (graph.joined(values, axis=0) for values in zip(*addends, strict=True))
+    flat = (lengths * directions).reshaped(graph.constant(np.array([len(addends), -1], np.int64)))
+    return flat.sum_over(0).reshaped(shape)
 
 
 @dataclass(frozen=True)
@@ -98,13 +97,14 @@ def history_system(graph: Graph, fold: FoldIn, diagonal: NDArray[np.float64], ro
         fold: How counts weigh.
         diagonal: D of the coordinates.
         rows: [B, L, F], the history's items in those coordinates.
-        counts: [B, L].
+        counts: [B, 1, L].
     """
+    beyond_one = graph.constant(fold.alpha) * _transformed(counts, fold.transform)
+    own = rows.transposed(0, 2, 1) @ (rows * beyond_one.transposed(0, 2, 1))
     return System(
         rows=rows,
-        columns=rows.transposed(0, 2, 1),
-        beyond_one=(graph.constant(fold.alpha) * _transformed(counts, fold.transform)).unsqueezed(1),
-        diagonal=graph.constant(diagonal.astype(np.float32)),
+        confidence=beyond_one.plus(1.0),
+        matrix=own + graph.constant(np.diag(diagonal).astype(np.float32)),
     )
 
 

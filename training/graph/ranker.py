@@ -1,25 +1,28 @@
 """The ranker as ONNX operations, laid out so that no work is done twice. B histories, L items, C candidates, H hidden.
 
-The first layer is a sum over the families of features. A candidate that a history does not hold has the same own
-features as any other, so the own family is a constant for all candidates, corrected at the few that were bought. What
-is the same for all candidates enters the product of the pairs as the weight of a feature that is always 1: a pass over
-[B, C, H] costs as much as the product itself.
+All candidates are ranked as if they had never been bought: then their own features are the same for all but GP-Pop. The
+few of them that a history holds are ranked once more, by all that the history says of them, and that is put in place.
+Features are not standardised: the weights of the first layer, and the bounds, are brought to their size instead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.features.assemble import columns_of
+from training.features.assemble import FEATURES, columns_of
 from training.features.own import OWN_FEATURES, absent_features
 from training.graph.builder import Graph, Value
+from training.graph.planes import Planes, column
 from training.ranker import CLIP, Network, Ranker
 
-_GP_POP = OWN_FEATURES.index("GP-Pop")
-_PAIR = slice(columns_of("category").start, columns_of("collaborative").stop)
+PAIRS: Final = FEATURES[columns_of("category").start : columns_of("collaborative").stop]
+_GP_POP: Final = OWN_FEATURES.index("GP-Pop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,93 +30,123 @@ class Families:
     """The features as the graph holds them.
 
     Args:
-        own: [B, L, features], of the history's items.
-        own_absent: [B, L, 1], their GP-Pop as if they had never been bought.
-        absent: [C, 1], the GP-Pop of the candidates as if they had never been bought.
-        item: [C, features].
-        person: [B, 1, features].
-        pair: [B, C, features + 1], those of the category and the collaborative ones, standardised; the last is 1.
-        places: int64 [B, L, 2]: for each of the history's items its row and its position among the candidates.
+        bought: [B, features, L], of the history's items.
+        person: [B, features, 1].
+        items: [features, C], of the candidates as if they had never been bought, the same for every history.
+        given, pairs: `pairs` makes PAIRS, [features, C], of what is given of one history.
+        places: Whole numbers [B, L]: where each of the history's items stands among the candidates; -1: nowhere.
     """
 
-    own: Value
-    own_absent: Value
-    absent: Value
-    item: Value
-    person: Value
-    pair: Value
+    bought: Planes
+    person: Planes
+    items: Planes
+    given: Sequence[Value]
+    pairs: Callable[[Sequence[Value]], Planes]
     places: Value
 
 
-def log_odds(graph: Graph, given: Families, ranker: Ranker, tau: float) -> Value:
+def log_odds(graph: Graph, families: Families, ranker: Ranker, tau: float) -> Value:
     """[B, C]: the mean over the networks."""
-    ready = _standardised(given, ranker)
-    total = _network(graph, ready, ranker.networks_[0], ranker, tau)
-    for network in ranker.networks_[1:]:
-        total = total + _network(graph, ready, network, ranker, tau)
-    return total.times(1 / len(ranker.networks_))
+    layers = [_Layers(network, ranker, tau) for network in ranker.networks_]
+    person = _bounded(families.person, ranker)
+    people = [(layer, layer.first(person)) for layer in layers]
+    found = _if_never_bought(graph, families, ranker, people)
+    known = _if_bought(graph, families, ranker, people)
+    nowhere = known.rows(graph.constant(np.array([0], np.int64)), axis=1)  # for what is no candidate, one more
+    placed = graph.apply("ScatterElements", graph.joined([found, nowhere], axis=1), families.places, known, axis=1)
+    ends = (graph.constant(np.array([end], np.int64)) for end in (0, -1, 1))
+    return graph.apply("Slice", placed, *ends)
 
 
-def standardised(values: Value, family: str, ranker: Ranker) -> Value:
-    """As the ranker sees a family's features, which lie along the last axis."""
-    return _scaled(values, columns_of(family), ranker)
+def _if_bought(graph: Graph, families: Families, ranker: Ranker, people: Sequence[tuple[_Layers, Value]]) -> Value:
+    """[B, L]: of the history's items."""
+    bought = _bounded(families.bought, ranker)
+    firsts = [(layer, layer.first(bought) + layer.with_bias(person)) for layer, person in people]
+    flat = [
+        layer.further(first.reshaped(graph.constant(np.array([-1, layer.learned.weights[0].shape[1]], np.int64))))
+        for layer, first in firsts
+    ]
+    return _mean(flat).reshaped(graph.apply("Shape", families.places))
 
 
-def standardised_planes(planes: list[Value], family: str, ranker: Ranker) -> Value:
-    """The same of features [B, C] each, and a last one that is always 1: [B, C, features + 1]."""
-    graph, columns = planes[0].graph, columns_of(family)
-    means, scales = ranker.mean_[columns].tolist(), (1 / ranker.scale_[columns]).tolist()
-    scaled = [plane.plus(-mean).times(scale) for plane, mean, scale in zip(planes, means, scales, strict=True)]
-    ones = graph.filled(graph.apply("Shape", planes[0]), 1.0)
-    return graph.stacked([*scaled, ones]).within(CLIP)
+def _if_never_bought(
+    graph: Graph, families: Families, ranker: Ranker, people: Sequence[tuple[_Layers, Value]]
+) -> Value:
+    """[B, C]. What is the same for all candidates is the weight of a plane that is always 1."""
+    items = _bounded(families.items, ranker)
+    ones = graph.filled(graph.apply("Shape", items.values.plane(0)), 1.0)
+    same = graph.joined([items.values, ones], axis=0)
+    weights = [layer.of_one(person, PAIRS + items.names) for layer, person in people]
+
+    def of_one(body: Graph, entries: Sequence[Value]) -> Value:
+        pairs = _bounded(families.pairs(entries[len(weights) :]), ranker)
+        planes = body.joined([pairs.values, same], axis=0)
+        firsts = [body.apply("Gemm", planes, own, transA=1) for own in entries[: len(weights)]]
+        return _mean([layer.further(first) for (layer, _), first in zip(people, firsts, strict=True)])
+
+    return graph.for_each([*weights, *families.given], of_one)
 
 
-def _scaled(values: Value, columns: slice, ranker: Ranker) -> Value:
-    mean = values.graph.constant(ranker.mean_[columns].astype(np.float32))
-    scale = values.graph.constant((1 / ranker.scale_[columns]).astype(np.float32))
-    return ((values - mean) * scale).within(CLIP)
+def _bounded(planes: Planes, ranker: Ranker) -> Planes:
+    """Clipped where standardised features would be."""
+    graph, places = planes.values.graph, [FEATURES.index(name) for name in planes.names]
+    mean, reach = ranker.mean_[places], CLIP * ranker.scale_[places]
+    least, most = (graph.constant(column(bound)) for bound in (mean - reach, mean + reach))
+    return Planes(graph.apply("Min", graph.apply("Max", planes.values, least), most), planes.names)
 
 
-def _standardised(given: Families, ranker: Ranker) -> Families:
-    alone = slice(_GP_POP, _GP_POP + 1)
-    return Families(
-        own=standardised(given.own, "own", ranker),
-        own_absent=_scaled(given.own_absent, alone, ranker),
-        absent=_scaled(given.absent, alone, ranker),
-        item=standardised(given.item, "item", ranker),
-        person=standardised(given.person, "person", ranker),
-        pair=given.pair,
-        places=given.places,
-    )
+def _mean(found: Sequence[Value]) -> Value:
+    return found[0] if len(found) == 1 else reduce(Value.__add__, found).times(1 / len(found))
 
 
-def _network(graph: Graph, ready: Families, network: Network, ranker: Ranker, tau: float) -> Value:
-    first = network.weights[0]
+@dataclass(frozen=True)
+class _Layers:
+    """One of the ranker's networks, its first layer for features as they are."""
 
-    def weighed(values: Value, weights: NDArray[np.floating]) -> Value:
-        return values @ graph.constant(weights.astype(np.float32))
+    learned: Network
+    ranker: Ranker
+    tau: float
 
-    columns = columns_of("own")
-    own = first[columns]
-    popular = own[_GP_POP : _GP_POP + 1]
-    absent = np.clip((absent_features(tau) - ranker.mean_[columns]) / ranker.scale_[columns], -CLIP, CLIP)
-    absent[_GP_POP] = 0
-    constant = graph.constant((absent @ own).astype(np.float32))
-    always = graph.constant((absent @ own + network.biases[0]).astype(np.float32))
-    item = weighed(graph.joined([ready.item, ready.absent], axis=-1), np.vstack([first[columns_of("item")], popular]))
-    person = weighed(ready.person, first[columns_of("person")]) + always
-    hidden = ready.pair @ _over_batch(graph, first[_PAIR], person) + item
-    correction = weighed(ready.own, own) - weighed(ready.own_absent, popular) - constant
-    hidden = graph.apply("ScatterND", hidden, ready.places, correction, reduction="add")
-    shape = graph.apply("Shape", hidden, start=0, end=2)
-    flat = graph.apply("Relu", hidden).reshaped(graph.constant(np.array([-1, first.shape[1]], np.int64)))
-    for weights, biases in zip(network.weights[1:-1], network.biases[1:-1], strict=True):
-        biased = graph.constant(biases.astype(np.float32))
-        flat = graph.apply("Relu", graph.apply("Gemm", flat, graph.constant(weights.astype(np.float32)), biased))
-    return weighed(flat, network.weights[-1]).reshaped(shape).plus(float(network.biases[-1][0]))
+    def first(self, planes: Planes) -> Value:
+        """[B, X, H]: what features [B, features, X] add to the first layer."""
+        return planes.values.transposed(0, 2, 1) @ planes.values.graph.constant(self._weights(planes.names))
 
+    def with_bias(self, person: Value) -> Value:
+        """The first layer's bias added."""
+        return person + person.graph.constant(self._bias.astype(np.float32))
 
-def _over_batch(graph: Graph, weights: NDArray[np.floating], row: Value) -> Value:
-    """[B, features + 1, H]: weights [features, H], the same for all, above each history's own row [B, 1, H]."""
-    shape = graph.joined([row.size(0), graph.constant(np.array(weights.shape, np.int64))], axis=0)
-    return graph.joined([graph.apply("Expand", graph.constant(weights.astype(np.float32)), shape), row], axis=1)
+    def of_one(self, person: Value, names: Sequence[str]) -> Value:
+        """[B, features + 1, H]: the weights of named planes, and above them what is the same for all candidates.
+
+        That is what is said of the person, [B, 1, H], the bias, and the own features, but for GP-Pop, of a thing that
+        was never bought.
+        """
+        graph, columns = person.graph, columns_of("own")
+        mean, scale = self.ranker.mean_[columns], self.ranker.scale_[columns]
+        absent = np.clip(absent_features(self.tau), mean - CLIP * scale, mean + CLIP * scale) / scale
+        absent[_GP_POP] = 0
+        always = self._bias + absent @ self.learned.weights[0][columns]
+        weights = self._weights(names)
+        shape = graph.joined([person.size(0), graph.constant(np.array(weights.shape, np.int64))], axis=0)
+        same = graph.apply("Expand", graph.constant(weights), shape)
+        return graph.joined([same, person + graph.constant(always.astype(np.float32))], axis=1)
+
+    def further(self, first: Value) -> Value:
+        """[X]: what the layers after the first, [X, H], make of it."""
+        values = first.graph.apply("Relu", first)
+        for weights, biases in zip(self.learned.weights[1:], self.learned.biases[1:], strict=True):
+            parts = (first.graph.constant(part.astype(np.float32)) for part in (weights, biases))
+            values = first.graph.apply("Gemm", values, *parts)
+            if weights is not self.learned.weights[-1]:
+                values = first.graph.apply("Relu", values)
+        return values.squeezed(1)
+
+    @property
+    def _bias(self) -> NDArray[np.float64]:
+        """[H], of the first layer."""
+        return np.asarray(self.learned.biases[0] - (self.ranker.mean_ / self.ranker.scale_) @ self.learned.weights[0])
+
+    def _weights(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """[features, H], of the first layer."""
+        places = [FEATURES.index(name) for name in names]
+        return np.asarray(self.learned.weights[0][places] / self.ranker.scale_[places][:, None], np.float32)
