@@ -61,9 +61,7 @@ class Study:
         world = _world(level)
         *earlier, newest = examples_of(world.record, day_number(END))
         effort = Effort(SETTINGS, trials=0, judged=judged, learned=learned, rows=ROWS)
-        rows = ranker_rows(world, earlier, SETTINGS, effort, seed=0)
-        if rows is None:
-            raise ValueError("hardly anything was bought next")
+        rows = Rows.joined(ranker_rows(world, earlier, SETTINGS, effort, seed=0))
         lens = world.lens(SETTINGS.factorization.estimator(0), newest.start, None)
         return cls(world, rows, fewer(newest, judged, np.random.default_rng(0)), lens)
 
@@ -87,11 +85,8 @@ class Study:
         items = self.world.items(self.judged.start)
         for start in range(0, len(self.judged), TOGETHER):
             some = self.judged.take(np.arange(start, min(start + TOGETHER, len(self.judged))))
-            histories = self.world.record.until(some.subject, some.day)
-            if newest is not None:
-                after = np.repeat(histories.offsets[1:], np.diff(histories.offsets)) - np.arange(len(histories.item))
-                histories = histories.where(after <= newest)
-            yield Seen.of(self.world.folded(histories, some.day), items, self.lens)
+            known = None if newest is None else np.full(len(some), newest)
+            yield Seen.of(self.world.histories(some.subject, some.day, known), items, self.lens)
 
     def scores(self, ranker: Ranker, newest: int | None = None, hidden: slice | None = None) -> NDArray[np.float64]:
         """float64 [E, M]: log odds of all items."""

@@ -1,7 +1,12 @@
-"""Learning the ranker: rows from every block, each looked at through the factors of its own time."""
+"""Learning the ranker: rows from every block, each looked at through the factors of its own time.
+
+Half of the examples are learned from once more, as if hardly anything were known of them: where everyone who is learned
+from has a long history, a ranker that never saw a short one ranks newcomers worse than popularity does (docs/adr/0025).
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,10 +18,12 @@ from training.snapshot import World
 from training.windows import Examples
 
 LEAST: Final = 200  # rows that were bought, for a ranker to be worth learning
+_NEWCOMERS: Final = 2  # of so many examples one is learned from once more
+_KNOWN: Final = 32  # purchase days, fewer than
 
 
-def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort: Effort, *, seed: int) -> Rows | None:
-    """The rows of all blocks; None where hardly anything was bought next.
+def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort: Effort, *, seed: int) -> list[Rows]:
+    """The rows of each block, the newest last.
 
     Args:
         world: What was bought.
@@ -30,12 +37,20 @@ def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort
     for block in blocks:
         some = fewer(block, effort.learned, rng)
         lens = world.lens(settings.factorization.estimator(seed), block.start, settings.factorization.half_life)
-        of_block = [drawn(batch, rng) for batch in batches(world, some, lens)]
-        if of_block:
-            parts.append(_thinned(Rows.joined(of_block), effort.rows // len(blocks), rng))
-    if sum(int(part.bought.sum()) for part in parts) < LEAST:
-        return None
-    return Rows.joined(parts)
+        of_block = [drawn(batch, rng) for each in (some, newcomers(some, rng)) for batch in batches(world, each, lens)]
+        parts.append(_thinned(Rows.joined(of_block), effort.rows // len(blocks), rng))
+    return parts
+
+
+def enough(parts: list[Rows]) -> bool:
+    """Whether anything can be learned from them."""
+    return sum(int(part.bought.sum()) for part in parts) >= LEAST
+
+
+def newcomers(examples: Examples, rng: np.random.Generator) -> Examples:
+    """Some of the examples, as they would have looked with 0 to 30 purchase days, small numbers more often."""
+    some = fewer(examples, len(examples) // _NEWCOMERS, rng)
+    return replace(some, known=np.floor(np.exp(rng.uniform(0, np.log(_KNOWN), len(some)))).astype(np.int64) - 1)
 
 
 def fewer(examples: Examples, most: int, rng: np.random.Generator) -> Examples:
