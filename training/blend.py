@@ -45,8 +45,8 @@ class Blend:
     @classmethod
     def of(cls, rows: Rows, share: float = UNTRIED) -> Blend:
         """What folded-in scores mean, learned from what was never bought before (Platt, 1999)."""
-        new = np.flatnonzero(rows.features[:, _BOUGHT] == 0)
-        score, weight = rows.features[new, _SCORE][:, None], rows.weight[new] * _known(rows.features[new])
+        new = rows.features[:, _BOUGHT] == 0
+        score, weight = rows.features[new, _SCORE][:, None], (rows.weight * _known(rows.features))[new]
         if len(np.unique(rows.bought[new])) < 2 or not weight.any():  # noqa: PLR2004 - bought and not
             return cls(0.0, 0.0, 0.0)
         line = LogisticRegression(C=np.inf).fit(score, rows.bought[new], weight)
