@@ -61,7 +61,9 @@ class Study:
         world = _world(level)
         *earlier, newest = examples_of(world.record, day_number(END))
         effort = Effort(SETTINGS, trials=0, judged=judged, learned=learned, rows=ROWS)
-        rows = Rows.joined(ranker_rows(world, earlier, SETTINGS, effort, seed=0))
+        rows = ranker_rows(world, earlier, SETTINGS, effort, seed=0)
+        if rows is None:
+            raise ValueError("hardly anything was bought next")
         lens = world.lens(SETTINGS.factorization.estimator(0), newest.start, None)
         return cls(world, rows, fewer(newest, judged, np.random.default_rng(0)), lens)
 

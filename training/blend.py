@@ -1,14 +1,13 @@
-"""What is new to a person: how far the factorization is heard beside the networks.
+"""What is new to a person: the networks and the factorization are heard alike.
 
-The networks also learn what sold well in the few windows that they saw, and where there are few it leads them astray
-among the things that a person never bought; the factorization knows no windows (docs/adr/0025). So the log odds of such
-things are a mean of both, weighted as it was best on the newest examples for networks that had not seen them.
+The networks also learn what sold well in the few windows that they saw, which leads them astray among the things that a
+person never bought; the factorization knows no windows. Neither is better everywhere, the newest examples do not tell
+which one will be, and the mean of both loses little to the better one (docs/adr/0025).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,12 +15,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from training.features.assemble import FEATURES
-from training.judging import Quality, Scored, judged
-from training.ranker import Ranker
-from training.sampling import Batch, Rows
+from training.sampling import Rows
 
-SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-UNTRIED: Final = 0.5  # where there are no examples to choose on: both alike
+SHARE: Final = 0.5  # of the factorization, where much is known of a person
 _FAMILIAR: Final = 30.0  # different items known of a person, for half of the share
 _BOUGHT: Final = FEATURES.index("own: bought")
 _SCORE: Final = FEATURES.index("collaborative: log folded-in score")
@@ -33,64 +29,36 @@ class Blend:
     """Log odds of the networks and of the factorization, for what was never bought; the networks' for the rest.
 
     Args:
-        share: The factorization's weight for someone who is well known; for others the less, the less is known.
-        slope: Of its log odds over the log folded-in score.
+        slope: Of the factorization's log odds over the log folded-in score.
         intercept: Of its log odds.
     """
 
-    share: float
     slope: float
     intercept: float
 
     @classmethod
-    def of(cls, rows: Rows, share: float = UNTRIED) -> Blend:
-        """What folded-in scores mean, learned from what was never bought before (Platt, 1999)."""
+    def of(cls, rows: Rows) -> Blend | None:
+        """What folded-in scores mean, learned from what was never bought before (Platt, 1999); None without any."""
         new = rows.features[:, _BOUGHT] == 0
-        score, weight = rows.features[new, _SCORE][:, None], (rows.weight * _known(rows.features))[new]
-        if len(np.unique(rows.bought[new])) < 2 or not weight.any():  # noqa: PLR2004 - bought and not
-            return cls(0.0, 0.0, 0.0)
+        score, weight = rows.features[new, _SCORE][:, None], (rows.weight * _share(rows.features))[new]
+        if not weight.any() or len(np.unique(rows.bought[new])) < 2:  # noqa: PLR2004 - bought and not
+            return None
         line = LogisticRegression(C=np.inf).fit(score, rows.bought[new], weight)
-        return cls(share, float(line.coef_[0, 0]), float(line.intercept_[0]))
+        return cls(float(line.coef_[0, 0]), float(line.intercept_[0]))
 
-    def __call__(self, log_odds: NDArray[np.floating], features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, log_odds: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 [P]: the networks' log odds, blended.
 
         Args:
-            log_odds: [P].
+            log_odds: float32 [P].
             features: float32 [P, features].
         """
-        share = self.share * _known(features) * (features[:, _BOUGHT] == 0)
+        share = _share(features) * (features[:, _BOUGHT] == 0)
         heard = self.slope * features[:, _SCORE] + self.intercept
         return np.asarray((1 - share) * log_odds + share * heard, np.float32)
 
 
-def chosen(blend: Blend, ranker: Ranker, batches: Iterator[Batch]) -> Blend:
-    """The share that is best on examples, mixed and novel lists alike.
-
-    Args:
-        blend: What folded-in scores mean.
-        ranker: It has not learned from the examples.
-        batches: The examples.
-    """
-    tried = [replace(blend, share=share) for share in SHARES]
-    parts = ([judged(scored) for scored in _scored(ranker, batch, tried)] for batch in batches)
-    qualities = [Quality.of(of_share) for of_share in zip(*parts, strict=True)]
-    gains = [found.against(qualities[0]) for found in qualities]
-    return tried[int(np.argmax(gains))]
-
-
-def _scored(ranker: Ranker, batch: Batch, tried: list[Blend]) -> Iterator[Scored]:
-    """The candidates' scores of each blend."""
-    row, item = np.nonzero(batch.candidates)
-    features = batch.seen.features(row, item)
-    log_odds = ranker.decision_function(features)
-    for blend in tried:
-        scores = np.zeros(batch.candidates.shape, np.float32)
-        scores[row, item] = blend(log_odds, features)
-        yield scores, batch.relevant, batch.bought, batch.candidates
-
-
-def _known(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [P], from 0 to 1: how well the person of each row is known."""
+def _share(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [P]: the factorization's, the less the less is known of the person of each row."""
     different = np.expm1(features[:, _DIFFERENT])
-    return np.asarray(different / (different + _FAMILIAR), np.float32)
+    return np.asarray(SHARE * different / (different + _FAMILIAR), np.float32)

@@ -176,7 +176,6 @@ def _configuration(
         "epochs": ranker.epochs,
         "resample": ranker.resample,
         "distilled": ranker.distilled,
-        "factorization_share": native.share,
     }
 
 

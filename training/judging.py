@@ -1,4 +1,4 @@
-"""NDCG@10 of scores on examples, at the two tasks, and which settings are better by it."""
+"""NDCG@10 of scores on examples, at the two tasks."""
 
 from __future__ import annotations
 
@@ -21,31 +21,18 @@ class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mixed: float
     novel: float
 
-    @classmethod
-    def of(cls, parts: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Quality:
-        """The means of what `judged` found, 0 where there was nothing to judge."""
-        tasks = zip((np.empty(0), np.empty(0)), *parts, strict=True)
-        means = (np.concatenate(values) for values in tasks)
-        return cls(*(float(values.mean()) if len(values) else 0.0 for values in means))
-
-    def against(self, other: Quality) -> float:
-        """How much better than another, relatively, both tasks summed."""
-        tasks = ((self.mixed, other.mixed), (self.novel, other.novel))
-        return sum(mine / max(theirs, 1e-9) for mine, theirs in tasks)
-
 
 Scored = tuple[NDArray[np.floating], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
 
 
 def quality(batches: Iterable[Scored]) -> Quality:
     """Judge scores [B, M] with what was bought next, what had been bought, and what may be listed, bool [B, M] each."""
-    return Quality.of(judged(scored) for scored in batches)
-
-
-def judged(scored: Scored) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """NDCG@10 of each list, mixed and novel, of those who bought something that could have been listed."""
-    scores, relevant, bought, candidates = scored
-    return _judged(scores, relevant, candidates), _judged(scores, relevant & ~bought, candidates & ~bought)
+    mixed, novel = [np.empty(0)], [np.empty(0)]
+    for scores, relevant, bought, candidates in batches:
+        mixed.append(_judged(scores, relevant, candidates))
+        novel.append(_judged(scores, relevant & ~bought, candidates & ~bought))
+    means = (np.concatenate(values) for values in (mixed, novel))
+    return Quality(*(float(values.mean()) if len(values) else 0.0 for values in means))
 
 
 def _judged(

@@ -22,8 +22,8 @@ _NEWCOMERS: Final = 2  # of so many examples one is learned from once more
 _KNOWN: Final = 32  # purchase days, fewer than
 
 
-def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort: Effort, *, seed: int) -> list[Rows]:
-    """The rows of each block, the newest last.
+def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort: Effort, *, seed: int) -> Rows | None:
+    """The rows of all blocks; None where hardly anything was bought next.
 
     Args:
         world: What was bought.
@@ -38,13 +38,11 @@ def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort
         some = fewer(block, effort.learned, rng)
         lens = world.lens(settings.factorization.estimator(seed), block.start, settings.factorization.half_life)
         of_block = [drawn(batch, rng) for each in (some, newcomers(some, rng)) for batch in batches(world, each, lens)]
-        parts.append(_thinned(Rows.joined(of_block), effort.rows // len(blocks), rng))
-    return parts
-
-
-def enough(parts: list[Rows]) -> bool:
-    """Whether anything can be learned from them."""
-    return sum(int(part.bought.sum()) for part in parts) >= LEAST
+        if of_block:
+            parts.append(_thinned(Rows.joined(of_block), effort.rows // len(blocks), rng))
+    if sum(int(part.bought.sum()) for part in parts) < LEAST:
+        return None
+    return Rows.joined(parts)
 
 
 def newcomers(examples: Examples, rng: np.random.Generator) -> Examples:

@@ -37,12 +37,10 @@ class Native:
     Args:
         lens: What histories are looked at through.
         ranker: None: the folded-in score is the score.
-        share: How far the ranker was taught to heed the factorization (`training.blend`).
     """
 
     lens: Lens
     ranker: Ranker | None
-    share: float = 0.0
 
     def affinities(self, seen: Seen, candidates: NDArray[np.int64]) -> NDArray[np.float64]:
         """float64 [B, C], with every history solved exactly."""

@@ -12,13 +12,12 @@ import msgspec
 import numpy as np
 
 from recsys.errors import BundleError
-from training.blend import Blend, chosen
-from training.learning import enough, fewer, ranker_rows
+from training.blend import Blend
+from training.learning import fewer, ranker_rows
 from training.membership import BAR, SUBJECTS, attack_auc
 from training.parity import Native
 from training.profiles import Effort
 from training.ranker import TAUGHT
-from training.sampling import Rows, batches
 from training.settings import FactorizationSettings, Settings
 from training.snapshot import World
 from training.tuning import Journal, Trial, judge_on, search
@@ -28,7 +27,6 @@ Tell = Callable[[str], None]
 
 _RAISED: Final = 1.12  # times the regularisation, where members can be told
 _RAISES: Final = 20
-_JUDGES: Final = 2  # networks that say how far the factorization is heard
 
 
 @dataclass(frozen=True)
@@ -122,40 +120,20 @@ def kept_private(work: Work, settings: Settings, tell: Tell = lambda _: None) ->
 
 def learn(work: Work, settings: Settings, tell: Tell = lambda _: None) -> Native:
     """Learn the ranker from all blocks, and the factors from everything before `until`."""
-    factorization = settings.factorization
-    lens = work.world.lens(factorization.estimator(work.seed), work.until, factorization.half_life)
     tell("looking at examples")
-    parts = ranker_rows(work.world, work.blocks, settings, work.effort, seed=work.seed)
-    if not enough(parts):
-        return Native(lens, None)
-    blend = _blended(work, settings, parts, tell) if settings.ranker.distilled else None
-    rows = Rows.joined(parts)
-    del parts  # they are as large as what they were joined to
-    passes = (settings.ranker.seeds + TAUGHT * int(settings.ranker.distilled)) * settings.ranker.epochs
-    ranker = settings.ranker.estimator(work.seed)
-    ranker.fit(rows.features, rows.bought, rows.weight, _counted(passes, tell), blend)
-    return Native(lens, ranker, 0.0 if blend is None else blend.share)
-
-
-def _blended(work: Work, settings: Settings, parts: list[Rows], tell: Tell) -> Blend:
-    """How far the factorization is heard, chosen on the newest block by networks that learned from the earlier ones."""
-    *earlier, _ = parts
-    if not enough(earlier):
-        return Blend.of(Rows.joined(parts))
-    rows = Rows.joined(earlier)
-    tell("how far the factorization is heard")
-    ranker = settings.ranker.estimator(work.seed).set_params(seeds=_JUDGES, distilled=False)
-    ranker.fit(rows.features, rows.bought, rows.weight)
-    factorization, newest = settings.factorization, work.blocks[-1]
-    lens = work.world.lens(factorization.estimator(work.seed), newest.start, factorization.half_life)
-    examples = fewer(newest, work.effort.judged, np.random.default_rng(work.seed))
-    return chosen(Blend.of(rows), ranker, batches(work.world, examples, lens))
-
-
-def _counted(passes: int, tell: Tell) -> Callable[[], None]:
-    """Tells each pass that is done."""
-    done = iter(range(1, passes + 1))
-    return lambda: tell(f"pass {next(done)} of {passes}")
+    rows = ranker_rows(work.world, work.blocks, settings, work.effort, seed=work.seed)
+    ranker = None
+    if rows is not None:
+        passes = (settings.ranker.seeds + TAUGHT * int(settings.ranker.distilled)) * settings.ranker.epochs
+        done = iter(range(1, passes + 1))
+        ranker = settings.ranker.estimator(work.seed)
+        ranker.fit(
+            *(rows.features, rows.bought, rows.weight),
+            progress=lambda: tell(f"pass {next(done)} of {passes}"),
+            blend=Blend.of(rows) if settings.ranker.distilled else None,
+        )
+    factorization = settings.factorization
+    return Native(work.world.lens(factorization.estimator(work.seed), work.until, factorization.half_life), ranker)
 
 
 def _stronger(factorization: FactorizationSettings) -> FactorizationSettings:
