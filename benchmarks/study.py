@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.complete_journey import complete_journey
 from recsys.contracts.manifest import Level
 from recsys.history import day_number, purchase_days
+from training.blend import Blend
 from training.categories import categories_of
 from training.features.assemble import Lens, Seen
 from training.judging import Quality, Scored, quality
@@ -72,6 +73,11 @@ class Study:
         return SETTINGS.ranker.estimator(0).fit(
             _without(self.rows.features, hidden), self.rows.bought, self.rows.weight
         )
+
+    def taught(self) -> Ranker:
+        """One network, as a fit makes it: taught by several and by the factorization."""
+        ranker = SETTINGS.ranker.estimator(0).set_params(distilled=True)
+        return ranker.fit(self.rows.features, self.rows.bought, self.rows.weight, blend=Blend.of(self.rows))
 
     def there(self) -> NDArray[np.bool_]:
         """Bool [M]: what may be listed."""
