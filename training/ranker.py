@@ -80,7 +80,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         *,
         seeds: int = 3,
         epochs: int = 12,
-        resample: int = 500_000,
+        resample: int = 300_000,
         distilled: bool = False,
         random_state: int = 0,
     ) -> None:
