@@ -76,7 +76,7 @@ class Study:
 
     def taught(self) -> Ranker:
         """One network, as a fit makes it: taught by several and by the factorization."""
-        ranker = SETTINGS.ranker.estimator(0).set_params(distilled=True)
+        ranker: Ranker = SETTINGS.ranker.estimator(0).set_params(distilled=True)
         return ranker.fit(self.rows.features, self.rows.bought, self.rows.weight, blend=Blend.of(self.rows))
 
     def there(self) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """Learning the ranker: rows from every block, each looked at through the factors of its own time.
 
-Half of the examples are learned from once more, as if hardly anything were known of them: where everyone who is learned
+Every example is learned from once more, as if hardly anything were known of them: where everyone who is learned
 from has a long history, a ranker that never saw a short one ranks newcomers worse than popularity does (docs/adr/0025).
 """
 
@@ -18,7 +18,6 @@ from training.snapshot import World
 from training.windows import Examples
 
 LEAST: Final = 200  # rows that were bought, for a ranker to be worth learning
-_NEWCOMERS: Final = 2  # of so many examples one is learned from once more
 _KNOWN: Final = 32  # purchase days, fewer than
 
 
@@ -46,9 +45,9 @@ def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort
 
 
 def newcomers(examples: Examples, rng: np.random.Generator) -> Examples:
-    """Some of the examples, as they would have looked with 0 to 30 purchase days, small numbers more often."""
-    some = fewer(examples, len(examples) // _NEWCOMERS, rng)
-    return replace(some, known=np.floor(np.exp(rng.uniform(0, np.log(_KNOWN), len(some)))).astype(np.int64) - 1)
+    """The examples, as they would have looked with 0 to 30 purchase days, small numbers more often."""
+    known = np.exp(rng.uniform(0, np.log(_KNOWN), len(examples))).astype(np.int64) - 1
+    return replace(examples, known=known)
 
 
 def fewer(examples: Examples, most: int, rng: np.random.Generator) -> Examples:
