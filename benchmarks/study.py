@@ -76,7 +76,8 @@ class Study:
 
     def taught(self) -> Ranker:
         """One network, as a fit makes it: taught by several and by the factorization."""
-        ranker: Ranker = SETTINGS.ranker.estimator(0).set_params(distilled=True)
+        ranker = SETTINGS.ranker.estimator(0)
+        ranker.distilled = True
         return ranker.fit(self.rows.features, self.rows.bought, self.rows.weight, blend=Blend.of(self.rows))
 
     def there(self) -> NDArray[np.bool_]:
