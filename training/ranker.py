@@ -109,7 +109,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
             blend: What a distilled network is taught instead of the networks' mean alone.
         """
         self.mean_ = X.mean(axis=0, dtype=np.float64)  # over rows as drawn: weighted, habits would be outliers
-        self.scale_ = X.std(axis=0, dtype=np.float64)
+        self.scale_ = _deviation(X, self.mean_)
         self.scale_[self.scale_ < 1e-6] = 1.0  # noqa: PLR2004 - a constant says nothing
         cumulated = np.cumsum(np.where(y, sample_weight, sample_weight / _RARER))
         with threadpool_limits(1), ThreadPoolExecutor(_THREADS) as pool:
@@ -199,6 +199,13 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
     def _inputs(self, features: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         mean, scale = self.mean_.astype(np.float32), self.scale_.astype(np.float32)
         return np.asarray(np.clip((features[rows] - mean) / scale, -CLIP, CLIP), np.float32)
+
+
+def _deviation(features: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard deviations, a few rows at once: NumPy would copy all of them in double precision."""
+    parts = (features[start : start + _AT_ONCE] for start in range(0, len(features), _AT_ONCE))
+    squares = np.sum([np.square(part - mean).sum(axis=0) for part in parts], axis=0)
+    return np.asarray(np.sqrt(squares / len(features)), np.float64)
 
 
 def _cool(network: MLPClassifier | MLPRegressor, done: float) -> None:
