@@ -40,9 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def real(folder: Path) -> Bundle:
     """What the real command makes of it, with its own choice of level, and a quicker ranker than by default."""
-    (folder / "config.toml").write_text(
-        "[ranker]\nseeds = 1\nepochs = 4\nresample = 250000\ndistilled = false\n", encoding="utf-8"
-    )
+    (folder / "config.toml").write_text("[ranker]\nseeds = 1\nepochs = 4\nresample = 250000\n", encoding="utf-8")
     done = run(
         *("training", "fit", "--purchases", folder / "purchases.parquet", "--catalogue", folder / "catalogue.parquet"),
         *("--models", folder / "models", "--name", "grocery", "--signing-key", folder / "key", "--until", AS_OF),
