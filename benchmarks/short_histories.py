@@ -25,7 +25,7 @@ _POPULARITY: Final = ITEM_FEATURES.index("log share, popularity_30d")
 def main() -> None:
     """Print both tables."""
     study = Study.of()
-    report(study, study.ranker())
+    report(study, study.taught())
 
 
 def report(study: Study, ranker: Ranker) -> None:

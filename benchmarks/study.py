@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.complete_journey import complete_journey
 from recsys.contracts.manifest import Level
 from recsys.history import day_number, purchase_days
+from training.blend import Blend
 from training.categories import categories_of
 from training.features.assemble import Lens, Seen
 from training.judging import Quality, Scored, quality
@@ -73,6 +74,12 @@ class Study:
             _without(self.rows.features, hidden), self.rows.bought, self.rows.weight
         )
 
+    def taught(self) -> Ranker:
+        """One network, as a fit makes it: taught by several and by the factorization."""
+        ranker = SETTINGS.ranker.estimator(0)
+        ranker.distilled = True
+        return ranker.fit(self.rows.features, self.rows.bought, self.rows.weight, blend=Blend.of(self.rows))
+
     def there(self) -> NDArray[np.bool_]:
         """Bool [M]: what may be listed."""
         return self.world.there(self.judged.start)
@@ -87,11 +94,8 @@ class Study:
         items = self.world.items(self.judged.start)
         for start in range(0, len(self.judged), TOGETHER):
             some = self.judged.take(np.arange(start, min(start + TOGETHER, len(self.judged))))
-            histories = self.world.record.until(some.subject, some.day)
-            if newest is not None:
-                after = np.repeat(histories.offsets[1:], np.diff(histories.offsets)) - np.arange(len(histories.item))
-                histories = histories.where(after <= newest)
-            yield Seen.of(self.world.folded(histories, some.day), items, self.lens)
+            known = None if newest is None else np.full(len(some), newest)
+            yield Seen.of(self.world.histories(some.subject, some.day, known), items, self.lens)
 
     def scores(self, ranker: Ranker, newest: int | None = None, hidden: slice | None = None) -> NDArray[np.float64]:
         """float64 [E, M]: log odds of all items."""

@@ -141,7 +141,7 @@ def _with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bund
 def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Chosen, native: Native) -> Manifest:
     metrics, record = {}, material.work.world.record
     if chosen.trials:
-        best = max(chosen.trials, key=lambda trial: trial.quality.against(chosen.trials[0].quality)).quality
+        best = max(chosen.trials, key=lambda trial: trial.merit).quality
         metrics = {"factorization_mixed_ndcg": best.mixed, "factorization_novel_ndcg": best.novel}
     return Manifest(
         name=options.name,

@@ -1,4 +1,4 @@
-"""NDCG@10 of scores on examples, at the two tasks, and which settings are better by it."""
+"""NDCG@10 of scores on examples, at the two tasks."""
 
 from __future__ import annotations
 
@@ -20,11 +20,6 @@ class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     mixed: float
     novel: float
-
-    def against(self, other: Quality) -> float:
-        """How much better than another, relatively, both tasks summed."""
-        tasks = ((self.mixed, other.mixed), (self.novel, other.novel))
-        return sum(mine / max(theirs, 1e-9) for mine, theirs in tasks)
 
 
 Scored = tuple[NDArray[np.floating], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]

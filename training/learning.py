@@ -1,7 +1,12 @@
-"""Learning the ranker: rows from every block, each looked at through the factors of its own time."""
+"""Learning the ranker: rows from every block, each looked at through the factors of its own time.
+
+Every example is learned from once more, as if hardly anything were known of them: where everyone who is learned
+from has a long history, a ranker that never saw a short one ranks newcomers worse than popularity does (docs/adr/0025).
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,6 +18,7 @@ from training.snapshot import World
 from training.windows import Examples
 
 LEAST: Final = 200  # rows that were bought, for a ranker to be worth learning
+_KNOWN: Final = 32  # purchase days, fewer than
 
 
 def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort: Effort, *, seed: int) -> Rows | None:
@@ -30,12 +36,18 @@ def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort
     for block in blocks:
         some = fewer(block, effort.learned, rng)
         lens = world.lens(settings.factorization.estimator(seed), block.start, settings.factorization.half_life)
-        of_block = [drawn(batch, rng) for batch in batches(world, some, lens)]
+        of_block = [drawn(batch, rng) for each in (some, newcomers(some, rng)) for batch in batches(world, each, lens)]
         if of_block:
             parts.append(_thinned(Rows.joined(of_block), effort.rows // len(blocks), rng))
     if sum(int(part.bought.sum()) for part in parts) < LEAST:
         return None
     return Rows.joined(parts)
+
+
+def newcomers(examples: Examples, rng: np.random.Generator) -> Examples:
+    """The examples, as they would have looked with 0 to 30 purchase days, small numbers more often."""
+    known = np.exp(rng.uniform(0, np.log(_KNOWN), len(examples))).astype(np.int64) - 1
+    return replace(examples, known=known)
 
 
 def fewer(examples: Examples, most: int, rng: np.random.Generator) -> Examples:

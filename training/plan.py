@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from recsys.errors import BundleError
+from training.blend import Blend
 from training.learning import fewer, ranker_rows
 from training.membership import BAR, SUBJECTS, attack_auc
 from training.parity import Native
@@ -126,7 +127,11 @@ def learn(work: Work, settings: Settings, tell: Tell = lambda _: None) -> Native
         passes = (settings.ranker.seeds + TAUGHT * int(settings.ranker.distilled)) * settings.ranker.epochs
         done = iter(range(1, passes + 1))
         ranker = settings.ranker.estimator(work.seed)
-        ranker.fit(rows.features, rows.bought, rows.weight, progress=lambda: tell(f"pass {next(done)} of {passes}"))
+        ranker.fit(
+            *(rows.features, rows.bought, rows.weight),
+            progress=lambda: tell(f"pass {next(done)} of {passes}"),
+            blend=Blend.of(rows) if settings.ranker.distilled else None,
+        )
     factorization = settings.factorization
     return Native(work.world.lens(factorization.estimator(work.seed), work.until, factorization.half_life), ranker)
 

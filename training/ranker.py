@@ -20,10 +20,13 @@ _LEARNING_RATE: Final = 5e-3  # of the first pass
 _ODDS: Final = 12.0  # log odds that a distilled network is taught at most
 _DECIDED: Final = 0.01  # how often it sees a row that the others are sure of; one that they are not, up to .25
 TAUGHT: Final = 2  # passes of a distilled network for each of another's
+_RARER: Final = 8.0  # times that what was not bought is drawn more rarely than it weighs
 _AT_ONCE: Final = 100_000  # rows
 _DECAY: Final = 1e-3  # how strongly large weights are held down
 _MINIBATCH: Final = 4_096
 _THREADS: Final = 2
+
+Blending = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]  # of log odds, given features
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,11 @@ class Network:
     biases: tuple[NDArray[np.floating], ...]
 
     @classmethod
-    def of(cls, learned: MLPClassifier | MLPRegressor) -> Network:
-        """Take it from scikit-learn, in double precision."""
+    def of(cls, learned: MLPClassifier | MLPRegressor, *, shift: float = 0.0) -> Network:
+        """Take it from scikit-learn, in double precision; `shift` is added to all that comes out."""
         weights = tuple(weight.astype(np.float64) for weight in learned.coefs_)
-        return cls(weights, tuple(bias.astype(np.float64) for bias in learned.intercepts_))
+        *between, last = (bias.astype(np.float64) for bias in learned.intercepts_)
+        return cls(weights, (*between, last + shift))
 
     def single(self) -> Network:
         """The same in single precision, twice as fast."""
@@ -53,7 +57,9 @@ class Network:
 class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
     """The chance that a candidate is bought next, from its features: standardised, clipped, through the networks' mean.
 
-    Each epoch is one pass over a fresh resample of the rows by weight; the learning rate falls as a cosine.
+    Each epoch is one pass over a fresh resample of the rows; the learning rate falls as a cosine. Rows are drawn by
+    weight, those of what was not bought `_RARER` times more rarely: nearly all rows are of them and teach little. It
+    multiplies the odds by as much, which is taken back (King and Zeng, 2001: case-control sampling).
 
     Args:
         hidden: The sizes of the layers between.
@@ -74,7 +80,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         *,
         seeds: int = 3,
         epochs: int = 12,
-        resample: int = 500_000,
+        resample: int = 300_000,
         distilled: bool = False,
         random_state: int = 0,
     ) -> None:
@@ -91,21 +97,29 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         y: NDArray[np.bool_],
         sample_weight: NDArray[np.float64],
         progress: Callable[[], None] = lambda: None,
+        blend: Blending | None = None,
     ) -> Ranker:
-        """Learn from rows, float32 [P, features], bool [P], float64 [P]; `progress` is told of each pass."""
-        chances = sample_weight / sample_weight.sum()
+        """Learn from rows, float32 [P, features], bool [P], float64 [P].
+
+        Args:
+            X: What the rows look like.
+            y: Which were bought.
+            sample_weight: What each stands for.
+            progress: Is told of each pass.
+            blend: What a distilled network is taught instead of the networks' mean alone.
+        """
         self.mean_ = X.mean(axis=0, dtype=np.float64)  # over rows as drawn: weighted, habits would be outliers
-        self.scale_ = X.std(axis=0, dtype=np.float64)
+        self.scale_ = _deviation(X, self.mean_)
         self.scale_[self.scale_ < 1e-6] = 1.0  # noqa: PLR2004 - a constant says nothing
-        cumulated = np.cumsum(chances)
+        cumulated = np.cumsum(np.where(y, sample_weight, sample_weight / _RARER))
         with threadpool_limits(1), ThreadPoolExecutor(_THREADS) as pool:
             learned = [
                 pool.submit(self._network, X, y, cumulated, (self.random_state + seed, progress))
                 for seed in range(self.seeds)
             ]
             self.networks_ = [network.result() for network in learned]
-            if self.distilled and self.seeds > 1:
-                self.networks_ = [self._distilled(X, progress)]
+            if self.distilled:
+                self.networks_ = [self._distilled(X, progress, blend)]
         return self
 
     def decision_function(self, X: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
@@ -139,9 +153,11 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
             network.partial_fit(self._inputs(features, rows), bought[rows], classes=[False, True])
             _cool(network, (epoch + 1) / self.epochs)
             progress()
-        return Network.of(network)
+        return Network.of(network, shift=-math.log(_RARER))
 
-    def _distilled(self, features: NDArray[np.float32], progress: Callable[[], None]) -> Network:
+    def _distilled(
+        self, features: NDArray[np.float32], progress: Callable[[], None], blend: Blending | None
+    ) -> Network:
         """Learn what the networks answer on the mean, the more from a row the less they are sure of it.
 
         Their variance p(1 - p) is what an error in log odds weighs in the divergence from their chance p; rows as they
@@ -150,6 +166,8 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         rng = np.random.default_rng(self.random_state)
         drawn = min(self.resample, 4 * len(features))
         taught = self._taught(features)
+        if blend is not None:
+            taught = blend(taught, features)
         chances = expit(taught)
         cumulated = np.cumsum(chances * (1 - chances) + _DECIDED, dtype=np.float64)
         network = MLPRegressor(hidden_layer_sizes=self.hidden, **self._manner(self.random_state, drawn))
@@ -181,6 +199,13 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
     def _inputs(self, features: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         mean, scale = self.mean_.astype(np.float32), self.scale_.astype(np.float32)
         return np.asarray(np.clip((features[rows] - mean) / scale, -CLIP, CLIP), np.float32)
+
+
+def _deviation(features: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard deviations, a few rows at once: NumPy would copy all of them in double precision."""
+    parts = (features[start : start + _AT_ONCE] for start in range(0, len(features), _AT_ONCE))
+    squares = np.sum([np.square(part - mean).sum(axis=0) for part in parts], axis=0)
+    return np.asarray(np.sqrt(squares / len(features)), np.float64)
 
 
 def _cool(network: MLPClassifier | MLPRegressor, done: float) -> None:

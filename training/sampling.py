@@ -66,7 +66,7 @@ def batches(world: World, examples: Examples, lens: Lens) -> Iterator[Batch]:
         of_day = np.flatnonzero(examples.day == day)
         for start in range(0, len(of_day), BATCH):
             some = examples.take(of_day[start : start + BATCH])
-            seen = Seen.of(world.histories(some.subject, some.day), items, lens)
+            seen = Seen.of(world.histories(some.subject, some.day, some.known), items, lens)
             relevant = np.zeros((len(some), len(there)), np.bool_)
             relevant[some.targets.owners, some.targets.values] = True
             bought = seen.slots[:, :-1] >= 0

@@ -46,7 +46,7 @@ class RankerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     hidden: tuple[int, ...] = (64, 32)
     seeds: Annotated[int, msgspec.Meta(ge=1, le=32)] = 6
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 12
-    resample: Annotated[int, msgspec.Meta(ge=1)] = 500_000
+    resample: Annotated[int, msgspec.Meta(ge=1)] = 300_000
     distilled: bool = True
 
     def estimator(self, seed: int) -> Ranker:

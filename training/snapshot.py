@@ -10,7 +10,6 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from recsys.history import Histories
 from recsys.item_table import item_table
 from recsys.model_histories import ModelHistories, fold_histories
 from recsys.statistics import PurchaseLog
@@ -51,12 +50,15 @@ class World:
         """Bool [M]: which items enough subjects had bought before a day."""
         return self.record.buyers(day) >= self.min_buyers
 
-    def histories(self, subjects: NDArray[np.int64], ends: NDArray[np.int64]) -> ModelHistories:
-        """Histories before a day each, as the graph takes them."""
-        return self.folded(self.record.until(subjects, ends), ends)
-
-    def folded(self, histories: Histories, ends: NDArray[np.int64]) -> ModelHistories:
-        """Histories over the record's items, as of a day each."""
+    def histories(
+        self, subjects: NDArray[np.int64], ends: NDArray[np.int64], known: NDArray[np.int64] | None = None
+    ) -> ModelHistories:
+        """Histories before a day each, as the graph takes them; of at most so many newest purchase days, if given."""
+        histories = self.record.until(subjects, ends)
+        if known is not None:
+            sizes = np.diff(histories.offsets)
+            before_end = np.repeat(histories.offsets[1:], sizes) - np.arange(len(histories.item))
+            histories = histories.where(before_end <= np.repeat(known, sizes))
         return fold_histories(histories, self._identity, items=len(self._identity), as_of=ends)
 
     def lens(self, factorization: Factorization, day: int, decay: float | None) -> Lens:

@@ -1,6 +1,7 @@
 """The search for the factorization's settings: one coordinate after the other, judged on the newest examples.
 
-Objective: NDCG@10 of the folded-in scores, mixed and novel, each relative to that of the defaults.
+Objective: NDCG@10 of the folded-in scores on what is new to a person, since what they bought before is ranked by other
+features (docs/adr/0025); where it is equal, on everything.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     settings: FactorizationSettings
     quality: Quality
+
+    @property
+    def merit(self) -> tuple[float, float]:
+        """What trials are compared by."""
+        return self.quality.novel, self.quality.mixed
 
 
 class Journal:
@@ -98,7 +104,7 @@ def search(
         trials.append(trial)
         return trial
 
-    best = first = tried(start)
+    best = tried(start)
     for name, values in (*_COORDINATES, *((name, ()) for name in _REFINED)):
         for value in values or tuple(getattr(best.settings, name) * factor for factor in _FINER):
             changed = msgspec.structs.replace(best.settings, **{name: value})
@@ -107,8 +113,7 @@ def search(
             if not go_on(len(trials)):
                 return best.settings, trials
             trial = tried(changed)
-            if trial.quality.against(first.quality) > best.quality.against(first.quality):
-                best = trial
+            best = max(best, trial, key=lambda one: one.merit)
     return best.settings, trials
 
 

@@ -61,7 +61,7 @@ def _show(chosen: Chosen) -> None:
     table = Table(title="The best trials, on the newest examples", title_justify="left")
     for column in ("factors", "regularization", "alpha", "transform", "decay", "mixed", "novel"):
         table.add_column(column)
-    best = sorted(chosen.trials, key=lambda trial: -trial.quality.against(chosen.trials[0].quality))
+    best = sorted(chosen.trials, key=lambda trial: trial.merit, reverse=True)
     for trial in best[:_SHOWN]:
         settings, quality = trial.settings, trial.quality
         table.add_row(

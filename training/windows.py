@@ -28,12 +28,14 @@ class Examples:
         subject: int64 [E], rows of the record.
         day: int64 [E], `start` or later; history is strictly before it.
         targets: For each of the E, the model items bought next, ascending.
+        known: int64 [E], of how many purchase days each history consists at most, the newest; None: of all.
     """
 
     start: int
     subject: NDArray[np.int64]
     day: NDArray[np.int64]
     targets: Ragged
+    known: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -41,7 +43,9 @@ class Examples:
     def take(self, rows: NDArray[np.int64]) -> Examples:
         """Some of them."""
         values, owners = self.targets.take(rows)
-        return Examples(self.start, self.subject[rows], self.day[rows], Ragged.of_pairs(owners, values, len(rows)))
+        known = None if self.known is None else self.known[rows]
+        targets = Ragged.of_pairs(owners, values, len(rows))
+        return Examples(self.start, self.subject[rows], self.day[rows], targets, known)
 
 
 def time_scale(record: Record, until: int) -> float:

@@ -47,6 +47,19 @@ def test_what_was_tuned_is_what_is_fitted(shop: Shop, tmp_path: Path, train: Tra
         assert manifest.configuration[name] == getattr(settings.factorization, name)
 
 
+def test_a_ranker_that_heeds_the_factorization_is_the_same_from_the_same_seed(
+    shop: Shop, tmp_path: Path, train: Train
+) -> None:
+    ranker = "[ranker]\nhidden = [8]\nseeds = 1\nepochs = 2\nresample = 20000\n"
+    (tmp_path / "config.toml").write_text(ranker, encoding="utf-8")
+    options = [shop.options(tmp_path / name, config=tmp_path / "config.toml") for name in ("a", "b")]
+    done = [train("fit", *given, "--json") for given in options]
+    assert done[0].returncode == 0, done[0].stderr
+    first, again = (load_bundle(one.bundle, trust=shop.trust) for one in done)
+    assert first.manifest.configuration["distilled"] is True
+    assert first.model == again.model
+
+
 def test_a_file_gives_each_subject_its_last_day(shop: Shop, tmp_path: Path, train: Train) -> None:
     listed = {subject: FIRST_DAY + dt.timedelta(days=60 + number % 20) for number, subject in enumerate(SUBJECTS[:50])}
     ends = tmp_path / "ends.parquet"

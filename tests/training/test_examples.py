@@ -11,6 +11,7 @@ import pytest
 from recsys.history import ItemIndex, day_number
 from training.factorize import Factorization
 from training.features.assemble import FEATURES
+from training.learning import newcomers
 from training.record import Record
 from training.sampling import Rows, batches, drawn
 from training.snapshot import World
@@ -119,3 +120,20 @@ def test_the_time_scale_is_the_median_interval() -> None:
     record = Record.of(frame, ItemIndex.of(ITEMS), np.zeros(len(ITEMS), np.int64))
     assert time_scale(record, UNTIL) == 25  # of 10, 20, 30, 40
     assert time_scale(record, day_number(FIRST) + 1) == 28  # nothing was bought twice by then
+
+
+def test_newcomers_are_known_by_their_newest_purchases_only(world: World) -> None:
+    block = examples_of(world.record, UNTIL)[-1]
+    everyone = block.take(np.tile(np.arange(len(block)), 20))
+    some = newcomers(everyone, np.random.default_rng(0))
+    assert np.array_equal(some.subject, everyone.subject)
+    assert some.known is not None
+    assert (some.known.min(), some.known.max()) == (0, 30)
+    short, whole = (world.histories(some.subject, some.day, known) for known in (some.known, None))
+    assert np.array_equal(short.lengths, np.minimum(some.known, whole.lengths))
+    for row in np.flatnonzero(some.known):
+        left, all_ages = short.ages[row, : short.lengths[row]], whole.ages[row, : whole.lengths[row]]
+        assert sorted(left) == sorted(all_ages)[: len(left)]
+    half = some.take(np.arange(0, len(some), 2))
+    assert half.known is not None
+    assert np.array_equal(half.known, some.known[::2])

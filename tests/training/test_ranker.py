@@ -28,6 +28,19 @@ def test_what_was_bought_has_the_higher_chance(learned: Ranker) -> None:
     assert chances[BOUGHT].mean() > 2 * chances[~BOUGHT].mean()
 
 
+def test_what_is_drawn_more_often_is_not_thought_to_be_likelier() -> None:
+    lucky = np.random.default_rng(1).random(len(ROWS)) < 0.2
+    assert ranker().fit(ROWS, lucky, WEIGHT).predict(ROWS).mean() == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_network_is_taught_what_is_blended_in() -> None:
+    raised = ranker(distilled=True).fit(
+        ROWS, BOUGHT, WEIGHT, blend=lambda log_odds, features: log_odds + features[:, 2]
+    )
+    log_odds = raised.decision_function(ROWS) - ranker(distilled=True).fit(ROWS, BOUGHT, WEIGHT).decision_function(ROWS)
+    assert np.corrcoef(log_odds, ROWS[:, 2])[0, 1] > 0.9
+
+
 def test_one_network_is_taught_to_answer_as_all_do(learned: Ranker) -> None:
     distilled = ranker(distilled=True).fit(ROWS, BOUGHT, WEIGHT)
     assert (len(learned.networks_), len(distilled.networks_)) == (2, 1)
