@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import time
 
 import pytest
 from support.load import resident
-from support.raw import HOST, JSON, answered, bearer, connected, parts, refused, rest
+from support.raw import HOST, JSON, answered, bearer, connected, one_answer, parts, refused, rest
 from support.server import Server, problem
 from support.shop import DRINKER, NOW
 from support.tokens import token
@@ -27,6 +29,11 @@ BODIES = {
     "/v1/subjects/erase": "POST",
     "/v1/policies/simulate": "POST",
 }
+OFFERS = (
+    b"connection: Upgrade\r\nupgrade: h2c\r\n",
+    b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+    b"connection: keep-alive, upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n",
+)
 LENGTH = f"content-length: {len(ASKED)}\r\n".encode()
 
 
@@ -155,6 +162,35 @@ def test_what_comes_behind_a_refused_request_is_not_begun(server: Server) -> Non
     refused(answered(server, b"GET /health/live HTTP/1.1\r\nx: " + b"y" * 20_000 + b"\r\n\r\n" + behind), 431)
     refused(answered(server, b"GET /health/live HTTP/0.9\r\n\r\n" + behind), 400)
     assert server.http.post("/v1/preferences/read", json={"subject": who}).json() == {}
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("pause", [0.0, 0.2])
+def test_a_body_behind_an_offer_of_another_protocol_is_a_body(offer: bytes, pause: float, server: Server) -> None:
+    """A proxy in front counts it to the request; here, too, it is never taken for the next one."""
+    who = token("behind an offer")
+    asked = json.dumps({"subject": who, "interests": ["tea"]}).encode()
+    inner = b"PUT /v1/preferences HTTP/1.1\r\n" + HOST + JSON + bearer(server)
+    inner += f"content-length: {len(asked)}\r\n\r\n".encode() + asked
+    with connected(server) as connection:
+        connection.sendall(HEAD + offer + f"content-length: {len(inner)}\r\n\r\n".encode())
+        time.sleep(pause)
+        connection.sendall(inner + b"GET /health/live HTTP/1.1\r\nconnection: close\r\n" + HOST + b"\r\n")
+        answer = rest(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"401", b"200"]
+    assert server.http.post("/v1/preferences/read", json={"subject": who}).json() == {}
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+def test_whoever_offers_another_protocol_is_answered_in_this_one(offer: bytes, server: Server) -> None:
+    """As Java's client does by itself on every connection."""
+    request = HEAD + bearer(server) + offer + LENGTH + b"\r\n" + ASKED
+    with connected(server) as connection:
+        for _ in range(2):
+            connection.sendall(request)
+            status, headers, body = parts(one_answer(connection))
+            assert (status, json.loads(body)["fill"]) == (200, "personal")
+            assert "upgrade" not in headers
 
 
 @pytest.mark.parametrize("path", BODIES)
