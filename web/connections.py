@@ -3,13 +3,13 @@
 uvicorn waits for ever for a request that does not come to its end, keeps headers of any size, and answers what is no
 HTTP in plain text. Here a request that is not whole after `request_seconds` is answered with 408, a head of more than
 `MAX_HEAD` bytes with 431, one connection too many with 503, and an answer that nobody reads is given up. Whoever offers
-to go on in another protocol is answered in this one.
+to go on in another protocol is answered in this one. Nothing of it is logged, since strangers do it; it is counted.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ MAX_HEAD: Final = 16 << 10  # bytes of the request line and all headers
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _TUNNEL: Final = b"CONNECT"
 _LINGER: Final = 1.0  # seconds between a refusal and the end, so that it is read before the connection breaks
+_LINGERING: Final = 64  # connections for which there is such a time; a flood would hold every descriptor by it
 
 
 class Config(uvicorn.Config):
@@ -32,6 +33,7 @@ class Config(uvicorn.Config):
         connections: How many are held at once.
         request_seconds: How long a request may take to arrive whole, and an answer to be read.
         refusals: Whole answers to what is refused before it is a request, by status.
+        count: Told of each.
         others: Of `uvicorn.Config`.
     """
 
@@ -42,12 +44,15 @@ class Config(uvicorn.Config):
         connections: int,
         request_seconds: float,
         refusals: Mapping[HTTPStatus, bytes],
+        count: Callable[[HTTPStatus], None],
         **others: Any,  # noqa: ANN401 - as uvicorn has them
     ) -> None:
         super().__init__(app, http=Protocol, ws="none", **others)
         self.connections = connections
         self.request_seconds = request_seconds
         self.refusals = refusals
+        self.count = count
+        self.lingering: set[Protocol] = set()
 
 
 class Protocol(HttpToolsProtocol):
@@ -79,6 +84,7 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._in_time()
+        self._limits.lingering.discard(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -167,16 +173,24 @@ class Protocol(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
+        self._limits.count(status)
         self._in_time()
         self._unset_keepalive_if_required()
         if self._may_answer():
             self.transport.write(self._limits.refusals[status])
-            self.loop.call_later(_LINGER, self.transport.abort)
+            self._linger()
         else:
             self.transport.abort()
         if self._asked and not self.cycle.response_complete:
             self.cycle.disconnected = True  # whoever waits for the rest of the body is told so
             self.cycle.message_event.set()
+
+    def _linger(self) -> None:
+        if len(self._limits.lingering) < _LINGERING:
+            self._limits.lingering.add(self)
+            self.loop.call_later(_LINGER, self.transport.abort)
+        else:
+            self.transport.abort()  # what was written is on its way, unless the caller did not read what came before
 
     def _may_answer(self) -> bool:
         """Whether an answer written now is the answer to the request that is arriving."""

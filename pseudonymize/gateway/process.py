@@ -20,4 +20,5 @@ def answer_requests(deriver: Deriver, host: str, port: int, tell: Callable[[str]
             warn("Other machines can reach this port, and nothing is encrypted: put a proxy with TLS before it.")
         url = url_of(listening)
         log_sparingly()
-        listen(create_app(Gateway(deriver)), listening, Terms(), lambda: tell(url))
+        gateway = Gateway(deriver)
+        listen(create_app(gateway), listening, Terms(), lambda: tell(url), gateway.metrics.count_refusal)
