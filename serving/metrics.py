@@ -31,7 +31,7 @@ class Metrics:
             "recsys_requests", "Requests by route and status", ["route", "method", "status"], registry=own
         )
         self.seconds = Histogram(
-            "recsys_request_seconds", "Time from headers to answer", ["route"], buckets=_SECONDS, registry=own
+            "recsys_request_seconds", "Time from headers to answer, of a 200", ["route"], buckets=_SECONDS, registry=own
         )
         self.stage = Histogram(
             "recsys_stage_seconds", "Time of a decision by stage", ["stage"], buckets=_SECONDS, registry=own

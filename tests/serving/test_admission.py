@@ -96,6 +96,18 @@ def test_more_at_once_than_there_are_places(server: Server) -> None:
 
 
 @pytest.mark.slow
+def test_the_time_of_answers_is_of_those_that_were_given(server: Server) -> None:
+    """Refusals come at once: counted in, they would make a service fast that turns everybody away."""
+    problem(httpx.post(f"{server.url}/v1/decisions", json=ASKED), 401)
+    lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+    asked = [line for line in lines if line.startswith('recsys_requests_total{method="POST",route="/v1/decisions"')]
+    answers = {line.split('"')[5]: float(line.split()[-1]) for line in asked}
+    assert answers.keys() == {"200", "401", "503"}
+    (timed,) = (line for line in lines if line.startswith('recsys_request_seconds_count{route="/v1/decisions"}'))
+    assert float(timed.split()[-1]) == answers["200"]
+
+
+@pytest.mark.slow
 def test_a_key_that_asks_too_often(server: Server) -> None:
     headers = {"authorization": f"Bearer {key_for(server.state, ['decide'])}"}
     with httpx.Client(base_url=server.url, headers=headers, timeout=30) as greedy:
