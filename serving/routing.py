@@ -110,10 +110,11 @@ async def _answered(
             return await operation.handler(request, ANYBODY)
         caller = callers.identify(request.headers.get("authorization"), operation.scope)
         admission.count(caller.key_id)
-        if operation.body is not None:
-            await read_body(request)  # before a place is taken: who sends slowly holds none
-        with admission.place():
-            return await operation.handler(request, caller)
+        with admission.body() as growing:
+            if operation.body is not None:
+                await read_body(request, growing)  # before a place is taken: who sends slowly holds none
+            with admission.place():
+                return await operation.handler(request, caller)
     except TurnedAwayError:
         raise
     except EXPECTED as error:

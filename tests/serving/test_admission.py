@@ -14,7 +14,7 @@ import pytest
 from support.server import Server, key_for, problem
 from support.shop import DRINKER, Shop
 
-from serving.admission import Admission, TurnedAwayError
+from serving.admission import MAX_HELD, SMALL_BODY, Admission, TurnedAwayError
 from serving.metrics import Metrics
 
 ASKED = {"subject": DRINKER, "channel": "email"}
@@ -45,6 +45,21 @@ def test_without_a_rate_there_is_none() -> None:
     admission = Admission(1, None, Metrics())
     for _ in range(1000):
         admission.count("a")
+
+
+def test_large_bodies_share_what_room_there_is() -> None:
+    admission, whole = Admission(1, None, Metrics()), (1 << 20) + SMALL_BODY
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_HELD >> 20):
+            growing = stack.enter_context(admission.body())
+            for size in (100, whole // 2, whole):
+                growing(size)
+        with pytest.raises(TurnedAwayError) as caught, admission.body() as growing:
+            growing(SMALL_BODY)  # always has room
+            growing(SMALL_BODY + 1)
+        assert caught.value.problem.status == 503
+    with admission.body() as growing:
+        growing(whole)  # all of it is free again
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import select
 import socket
 import time
 
@@ -248,6 +250,28 @@ def test_a_body_of_100_megabytes(chunked: bool, server: Server) -> None:  # noqa
         assert parts(answer)[0] == 413
     assert most - before < 24
     assert server.ask(DRINKER)["items"]
+
+
+def test_many_bodies_that_are_half_sent(server: Server) -> None:
+    """With a key that holds. What is held of all has a bound, beyond which they are told so; small ones get through."""
+    assert server.ask(DRINKER)["items"]
+    before, many = resident([server.process.pid]), 200
+    with contextlib.ExitStack() as stack:
+        sending = [stack.enter_context(connected(server)) for _ in range(many)]
+        for connection in sending:
+            connection.sendall(HEAD + bearer(server) + b"content-length: 1048576\r\n\r\n")
+        for connection in sending:
+            connection.sendall(b" " * 1_000_000)
+        told: list[socket.socket] = []
+        deadline = time.monotonic() + 8
+        while len(told) < many - 34 and time.monotonic() < deadline:  # 34 fit
+            told = select.select(sending, [], [], 0.1)[0]
+        answers = [one_answer(connection) for connection in told]
+        assert many - 34 <= len(answers) < many
+        assert {parts(answer)[0] for answer in answers} == {503}
+        assert parts(answers[0])[1]["retry-after"] == "1"
+        assert resident([server.process.pid]) - before < 128  # what was let go is not all given back to the system
+        assert server.ask(DRINKER)["items"]
 
 
 def test_every_answer_says_how_it_is_to_be_handled(server: Server) -> None:
