@@ -61,7 +61,15 @@ def arrived(pieces: Sequence[bytes]) -> tuple[list[tuple[str, str, str, bytes]],
 
     async def read() -> tuple[list[tuple[str, str, str, bytes]], bytes]:
         seen: list[tuple[str, str, str, bytes]] = []
-        config = Config(echo, connections=9, request_seconds=9, refusals=REFUSED, lifespan="off", log_config=None)
+        config = Config(
+            echo,
+            connections=9,
+            request_seconds=9,
+            refusals=REFUSED,
+            count=lambda _: None,
+            lifespan="off",
+            log_config=None,
+        )
         ours, theirs = socket.socketpair()
         loop = asyncio.get_running_loop()
         protocol = Protocol(config, ServerState(), {SEEN: seen})
