@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from limits import parse_many
 from limits.storage import MemoryStorage
@@ -17,6 +18,9 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from serving.metrics import Metrics
 from web.problems import OVERLOADED, RATE_LIMITED, ProblemError
+
+SMALL_BODY: Final = 16 << 10  # bytes: of each body, what needs no room
+MAX_HELD: Final = 32 << 20  # bytes of all bodies that one worker holds, beyond that
 
 
 class TurnedAwayError(ProblemError):
@@ -33,7 +37,7 @@ class Admission:
     """
 
     def __init__(self, places: int, rate: str | None, metrics: Metrics) -> None:
-        self._places, self._taken, self._metrics = places, 0, metrics
+        self._places, self._taken, self._held, self._metrics = places, 0, 0, metrics
         self._rates = tuple(parse_many(rate)) if rate else ()
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
@@ -51,6 +55,28 @@ class Admission:
                 raise TurnedAwayError(told, {"Retry-After": str(max(1, math.ceil(reset - time.time())))})
 
     @contextlib.contextmanager
+    def body(self) -> Iterator[Callable[[int], None]]:
+        """Hold a body until its request is answered; tell the function how large it is so far.
+
+        The function raises `TurnedAwayError` (503) where there is no room for more. Small bodies always have room: one
+        caller with many large ones, half sent, does not keep the others out.
+        """
+        held = 0
+
+        def growing(size: int) -> None:
+            nonlocal held
+            more = max(0, size - SMALL_BODY) - held
+            if self._held + more > MAX_HELD:
+                raise self._too_much()
+            held += more
+            self._held += more
+
+        try:
+            yield growing
+        finally:
+            self._held -= held
+
+    @contextlib.contextmanager
     def place(self) -> Iterator[None]:
         """Hold a place while a request is answered.
 
@@ -58,10 +84,7 @@ class Admission:
             TurnedAwayError: There is none (503).
         """
         if self._taken >= self._places:
-            self._metrics.turned_away.labels("overload").inc()
-            raise TurnedAwayError(
-                OVERLOADED.problem("Nothing was done; ask again a little later"), {"Retry-After": "1"}
-            )
+            raise self._too_much()
         self._taken += 1
         self._metrics.in_flight.inc()
         try:
@@ -69,3 +92,7 @@ class Admission:
         finally:
             self._taken -= 1
             self._metrics.in_flight.dec()
+
+    def _too_much(self) -> TurnedAwayError:
+        self._metrics.turned_away.labels("overload").inc()
+        return TurnedAwayError(OVERLOADED.problem("Nothing was done; ask again a little later"), {"Retry-After": "1"})

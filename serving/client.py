@@ -1,8 +1,9 @@
 """A client of the service, typed by the contracts. It carries nothing of the server.
 
-A request is sent again when it did not arrive, or the server was busy or its store away, with a growing pause; and only
-where a repetition does no harm: reading; events, which count once by their `event_id`; and whatever carries an
-Idempotency-Key, which the client adds by itself to everything that changes something.
+A request is sent again when it did not arrive, or the server was busy or its store away, with a growing pause and not
+before the server's `Retry-After`; and only where a repetition does no harm: reading; events, which count once by
+their `event_id`; and whatever carries an Idempotency-Key, which the client adds by itself to everything that changes
+something.
 """
 
 from __future__ import annotations
@@ -52,10 +53,11 @@ class Client(Asker):
         key: `rk1.…`; never logged, never part of a URL.
         tries: How often a request is sent at most.
         timeout: Seconds for one try.
+        patience: Seconds that all pauses between the tries of one request may take.
     """
 
-    def __init__(self, url: str, key: str, *, tries: int = 4, timeout: float = 5.0) -> None:
-        super().__init__(url, key, server="recsys-serve", tries=tries, timeout=timeout)
+    def __init__(self, url: str, key: str, *, tries: int = 4, timeout: float = 5.0, patience: float = 10.0) -> None:
+        super().__init__(url, key, server="recsys-serve", tries=tries, timeout=timeout, patience=patience)
 
     def decide(  # noqa: PLR0913 - the fields of a request
         self,

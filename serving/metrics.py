@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from recsys.contracts.decision import Decision
+from web.listening import REFUSED
 
+_CONNECTIONS: Final = "connections"
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"  # where several workers keep their figures; the library's name
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -28,7 +31,7 @@ class Metrics:
             "recsys_requests", "Requests by route and status", ["route", "method", "status"], registry=own
         )
         self.seconds = Histogram(
-            "recsys_request_seconds", "Time from headers to answer", ["route"], buckets=_SECONDS, registry=own
+            "recsys_request_seconds", "Time from headers to answer, of a 200", ["route"], buckets=_SECONDS, registry=own
         )
         self.stage = Histogram(
             "recsys_stage_seconds", "Time of a decision by stage", ["stage"], buckets=_SECONDS, registry=own
@@ -43,7 +46,16 @@ class Metrics:
         )
         self.store_errors = Counter("recsys_store_errors", "Requests that the store did not answer", registry=own)
         self.turned_away = Counter(
-            "recsys_turned_away", "Asked for too often by a key, or too much at once", ["why"], registry=own
+            "recsys_turned_away",
+            "Asked for too often by a key, or too much at once: rate, overload, connections",
+            ["why"],
+            registry=own,
+        )
+        self.connection_refusals = Counter(
+            "recsys_connection_refusals",
+            "What was refused before it was a request, by status: 400, 408, 431, 503",
+            ["status"],
+            registry=own,
         )
         self.in_flight = Gauge(
             "recsys_in_flight", "Requests that are being answered", registry=own, multiprocess_mode="livesum"
@@ -59,6 +71,16 @@ class Metrics:
         self.shadow = Histogram(
             "recsys_shadow_overlap", "Share of a list that the shadow lists too", buckets=_SHARES, registry=own
         )
+        for why in ("rate", "overload", _CONNECTIONS):  # a series that begins at 1 does not increase
+            self.turned_away.labels(why)
+        for status in REFUSED:
+            self.connection_refusals.labels(str(int(status)))
+
+    def count_refusal(self, status: HTTPStatus) -> None:
+        """Count what was refused before it was a request; for too many connections, as turned away too."""
+        self.connection_refusals.labels(str(int(status))).inc()
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.turned_away.labels(_CONNECTIONS).inc()
 
     def count_decisions(self, decisions: Iterable[Decision]) -> None:
         """Count lists and what was withheld from them."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -15,8 +14,6 @@ from recsys.contracts.token import MEND
 from recsys.errors import ContractError
 from serving.stores import ErasedError, StoreError
 from web.problems import FieldError, Kind, Problem, ProblemError, problem_response, told
-
-_log: Final = structlog.stdlib.get_logger(__name__)
 
 NOT_A_TOKEN: Final = Kind("token", "Not a token that is accepted here", HTTPStatus.UNPROCESSABLE_ENTITY)
 REUSED_KEY: Final = Kind(
@@ -44,8 +41,6 @@ def answer_to(error: Exception) -> Response:
     What is unexpected the framework raises again, so that it is logged (by its type: `serving.logs`) and the connection
     closed; the caller is told, and does not use it again.
     """
-    if isinstance(error, StoreError):
-        _log.warning("store_unavailable", what=str(error))
     problem, headers = _told(error)
     return problem_response(problem, headers)
 

@@ -40,6 +40,8 @@ _log: Final = structlog.stdlib.get_logger(__name__)
 _OF_KEYS: Final = (UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, OVERLOADED)
 _OF_BODIES: Final = (TOO_LARGE, NOT_JSON, BROKEN_CONTRACT, NOT_A_TOKEN, UNAVAILABLE)  # every body names people
 
+_QUIET: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 
 
@@ -92,7 +94,8 @@ def route_of(operation: Operation, callers: Callers, admission: Admission, metri
         finally:
             taken = time.perf_counter() - began
             metrics.requests.labels(operation.path, operation.method, str(status)).inc()
-            metrics.seconds.labels(operation.path).observe(taken)
+            if status == HTTPStatus.OK:  # refusals come at once, and would make an overloaded service look fast
+                metrics.seconds.labels(operation.path).observe(taken)
             if worth_a_line:
                 _noted(operation, status, taken)
 
@@ -107,21 +110,29 @@ async def _answered(
             return await operation.handler(request, ANYBODY)
         caller = callers.identify(request.headers.get("authorization"), operation.scope)
         admission.count(caller.key_id)
-        if operation.body is not None:
-            await read_body(request)  # before a place is taken: who sends slowly holds none
-        with admission.place():
-            return await operation.handler(request, caller)
+        with admission.body() as growing:
+            if operation.body is not None:
+                await read_body(request, growing)  # before a place is taken: who sends slowly holds none
+            with admission.place():
+                return await operation.handler(request, caller)
     except TurnedAwayError:
         raise
     except EXPECTED as error:
         if isinstance(error, StoreError):
             metrics.store_errors.inc()
+            note = _log.debug if operation.scope is None else _log.warning
+            note("store_unavailable", what=str(error))
         return answer_to(error)
 
 
 def _noted(operation: Operation, status: int, taken: float) -> None:
-    """A line a request: those that went well at DEBUG. The path's parameters are not in it."""
+    """A line a request: at DEBUG those that went well, and those that a stranger can make as many of as they like.
+
+    All are counted. The path's parameters are not in it.
+    """
     note = _log.debug
-    if status >= HTTPStatus.BAD_REQUEST:
-        note = _log.warning if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _log.info
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        note = _log.warning
+    elif status >= HTTPStatus.BAD_REQUEST and operation.scope is not None and status not in _QUIET:
+        note = _log.warning if status > HTTPStatus.INTERNAL_SERVER_ERROR else _log.info
     note("request", route=operation.path, method=operation.method, status=status, ms=round(taken * 1000, 2))

@@ -88,7 +88,7 @@ def _serve_alone(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> 
         _say_what_serves(service.standing.active, clockwork)
         _say_who_may_come(listening, settings)
         app = application(service, settings)
-        listen(app, listening, settings.terms, lambda: _tell(url, as_json=as_json))
+        listen(app, listening, settings.terms, lambda: _tell(url, as_json=as_json), service.metrics.count_refusal)
 
 
 def _serve_together(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> None:

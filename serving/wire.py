@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
@@ -20,10 +21,10 @@ _A_KEY: Final = re.compile(KEY_PATTERN.encode())
 T = TypeVar("T")
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, growing: Callable[[int], None] = lambda _: None) -> bytes:
     """The body of a request that says it is JSON, up to `MAX_BODY` bytes. It is read once and kept with the request."""
     if _KEPT not in request.scope:
-        request.scope[_KEPT] = await _received(request)
+        request.scope[_KEPT] = await _received(request, growing)
     body: bytes = request.scope[_KEPT]
     return body
 
@@ -33,8 +34,8 @@ def decode(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
     return bodies.decode(raw, decoder, refused=_refused)
 
 
-async def _received(request: Request) -> bytes:
-    body = await bodies.read_body(request)
+async def _received(request: Request, growing: Callable[[int], None]) -> bytes:
+    body = await bodies.read_body(request, growing)
     if _A_KEY.search(body):  # it would pass for a name, and be kept
         raise misfit("holds an API key; it belongs into the header only, and should be revoked now", "$")
     return body

@@ -159,7 +159,7 @@ def _work(settings: Settings, listening: socket.socket, clockwork: Clockwork, re
     try:
         with opened(settings, clockwork) as service:
             app = application(service, settings)
-            listen(app, listening, settings.terms, lambda: ready.send(True))  # noqa: FBT003
+            listen(app, listening, settings.terms, lambda: ready.send(True), service.metrics.count_refusal)  # noqa: FBT003
     except RecsysError as error:
         fail(str(error), error.exit_status)
 

@@ -19,8 +19,13 @@ _READ_ON: Final = 8 * MAX_BODY  # read on that far before answering: a client th
 T = TypeVar("T")
 
 
-async def read_body(request: Request) -> bytes:
-    """The body of a request that says it is JSON, up to `MAX_BODY` bytes."""
+async def read_body(request: Request, growing: Callable[[int], None] = lambda _: None) -> bytes:
+    """The body of a request that says it is JSON, up to `MAX_BODY` bytes.
+
+    Args:
+        request: Whose body has not been read.
+        growing: Told how large the body is so far, before it is kept; may raise.
+    """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise ProblemError(NOT_JSON.problem("Send JSON with the header Content-Type: application/json"))
@@ -28,6 +33,7 @@ async def read_body(request: Request) -> bytes:
     async for chunk in request.stream():
         size += len(chunk)
         if size <= MAX_BODY:
+            growing(size)
             body += chunk
         elif size > _READ_ON:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ from web.connections import MAX_HEAD, Config
 from web.problems import OVERLOADED, Problem, of_status, problem_response
 
 _BACKLOG: Final = 2048
+_OTHER_FILES: Final = 512  # which a process has open beside its connections
 # Seconds for which a busy event loop keeps the interpreter from the thread that writes decisions down. With Python's
 # own 5 ms each of its statements waits as long, and everybody for them (docs/adr/0024-refused-at-once.md).
 _TURN: Final = 0.0005
@@ -37,6 +39,7 @@ _REFUSALS: Final = {
         {"Retry-After": "1"},
     ),
 }
+REFUSED: Final = frozenset(_REFUSALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,13 @@ def url_of(listening: socket.socket, *, encrypted: bool = False) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def listen(app: Starlette, listening: socket.socket, terms: Terms, ready: Callable[[], None]) -> None:
+def listen(
+    app: Starlette,
+    listening: socket.socket,
+    terms: Terms,
+    ready: Callable[[], None],
+    count: Callable[[HTTPStatus], None] = lambda _: None,
+) -> None:
     """Serve until a signal comes, then finish what is under way and exit with status 0.
 
     Args:
@@ -96,6 +105,7 @@ def listen(app: Starlette, listening: socket.socket, terms: Terms, ready: Callab
         listening: From `bind`.
         terms: For whoever connects.
         ready: Called once requests are answered.
+        count: Told of what was refused before it was a request: one of `REFUSED`.
     """
     always = _STRICT if terms.certificate is not None else {}
     config = Config(
@@ -103,6 +113,7 @@ def listen(app: Starlette, listening: socket.socket, terms: Terms, ready: Callab
         connections=terms.connections,
         request_seconds=terms.request_seconds,
         refusals={status: _refusal(problem, {**always, **more}) for status, (problem, more) in _REFUSALS.items()},
+        count=count,
         headers=list(always.items()),
         lifespan="on",
         log_config=None,
@@ -112,6 +123,7 @@ def listen(app: Starlette, listening: socket.socket, terms: Terms, ready: Callab
         ssl_certfile=terms.certificate,
         ssl_keyfile=terms.key,
     )
+    _make_room(terms.connections)
     sys.setswitchinterval(_TURN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
@@ -126,6 +138,18 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+
+def _make_room(connections: int) -> None:
+    """Let this process open as many files as it may need: for connections that it holds, and that wait to be refused.
+
+    Where there is no room, asyncio accepts nobody for a second.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _BACKLOG + _OTHER_FILES
+    if resource.RLIM_INFINITY != soft < wanted:
+        room = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
 
 
 def _refusal(problem: Problem, headers: Mapping[str, str]) -> bytes:

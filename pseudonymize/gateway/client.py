@@ -20,10 +20,11 @@ class TokenClient(Asker):
         key: `rk1.…`; never logged, never part of a URL.
         tries: How often a request is sent at most.
         timeout: Seconds for one try.
+        patience: Seconds that all pauses between the tries of one request may take.
     """
 
-    def __init__(self, url: str, key: str, *, tries: int = 4, timeout: float = 5.0) -> None:
-        super().__init__(url, key, server="recsys-pseudonymize serve", tries=tries, timeout=timeout)
+    def __init__(self, url: str, key: str, *, tries: int = 4, timeout: float = 5.0, patience: float = 10.0) -> None:
+        super().__init__(url, key, server="recsys-pseudonymize serve", tries=tries, timeout=timeout, patience=patience)
 
     def tokens(self, field: str, values: Sequence[str], *, epoch: str | None = None) -> Answer:
         """The tokens of up to `MAX_VALUES` identifiers of one kind.

@@ -24,4 +24,5 @@ def answer_requests(deriver: Deriver, host: str, port: int, terms: Terms, tell: 
             )
         url = url_of(listening, encrypted=encrypted)
         log_sparingly()
-        listen(create_app(Gateway(deriver)), listening, terms, lambda: tell(url))
+        gateway = Gateway(deriver)
+        listen(create_app(gateway), listening, terms, lambda: tell(url), gateway.metrics.count_refusal)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import secrets
 from typing import Annotated, Final, Literal
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from serving.callers import Caller
 from serving.metrics import CONTENT_TYPE
 from serving.openapi import reply
+from serving.probing import Probe
 from serving.problems import UNAVAILABLE
 from serving.routing import Operation
 from serving.service import Service
@@ -79,13 +79,14 @@ def liveness() -> Operation:
 
 def readiness(service: Service) -> Operation:
     """Whether it can decide."""
+    probe = Probe(lambda: _tried(service))
 
     async def ready(_: Request, __: Caller) -> Response:
         """Say whether decisions can be made now: the store answers, people can be read, and something can be written.
 
-        The bundle was verified when it was put in place.
+        The store was asked less than a second ago. The bundle was verified when it was put in place.
         """
-        tokens = await asyncio.to_thread(_tried, service)
+        tokens = await probe.outcome()
         active, refusal = service.standing.active, service.standing.refusal
         return answer(
             Readiness(

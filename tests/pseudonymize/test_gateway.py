@@ -220,6 +220,7 @@ def test_nothing_that_was_sent_is_kept_said_or_counted_by_name(asked: Asked, mon
     asked.ask(CANARY + "\0")
     asked.ask(CANARY, key="rk1.nobody")
     figures = asked.send("GET", "/metrics").text
+    assert 'recsys_gateway_connection_refusals_total{status="408"} 0.0' in figures
     assert 'recsys_gateway_values_total{outcome="token"} 1.0' in figures
     assert 'recsys_gateway_requests_total{route="/v1/tokens",status="401"} 1.0' in figures
     logging.getLogger("uvicorn.error").error("request of %s failed", CANARY, exc_info=ValueError(CANARY))

@@ -14,7 +14,7 @@ import pytest
 from support.server import Server, key_for, problem
 from support.shop import DRINKER, Shop
 
-from serving.admission import Admission, TurnedAwayError
+from serving.admission import MAX_HELD, SMALL_BODY, Admission, TurnedAwayError
 from serving.metrics import Metrics
 
 ASKED = {"subject": DRINKER, "channel": "email"}
@@ -45,6 +45,21 @@ def test_without_a_rate_there_is_none() -> None:
     admission = Admission(1, None, Metrics())
     for _ in range(1000):
         admission.count("a")
+
+
+def test_large_bodies_share_what_room_there_is() -> None:
+    admission, whole = Admission(1, None, Metrics()), (1 << 20) + SMALL_BODY
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_HELD >> 20):
+            growing = stack.enter_context(admission.body())
+            for size in (100, whole // 2, whole):
+                growing(size)
+        with pytest.raises(TurnedAwayError) as caught, admission.body() as growing:
+            growing(SMALL_BODY)  # always has room
+            growing(SMALL_BODY + 1)
+        assert caught.value.problem.status == 503
+    with admission.body() as growing:
+        growing(whole)  # all of it is free again
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +108,18 @@ def test_more_at_once_than_there_are_places(server: Server) -> None:
     assert len(done) == 2
     assert server.ask(DRINKER)["items"]
     assert figure(server, "overload") == 1
+
+
+@pytest.mark.slow
+def test_the_time_of_answers_is_of_those_that_were_given(server: Server) -> None:
+    """Refusals come at once: counted in, they would make a service fast that turns everybody away."""
+    problem(httpx.post(f"{server.url}/v1/decisions", json=ASKED), 401)
+    lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+    asked = [line for line in lines if line.startswith('recsys_requests_total{method="POST",route="/v1/decisions"')]
+    answers = {line.split('"')[5]: float(line.split()[-1]) for line in asked}
+    assert answers.keys() == {"200", "401", "503"}
+    (timed,) = (line for line in lines if line.startswith('recsys_request_seconds_count{route="/v1/decisions"}'))
+    assert float(timed.split()[-1]) == answers["200"]
 
 
 @pytest.mark.slow

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import select
 import socket
+import time
 
 import pytest
 from support.load import resident
-from support.raw import HOST, JSON, answered, bearer, connected, parts, refused, rest
+from support.raw import HOST, JSON, answered, bearer, connected, one_answer, parts, refused, rest
 from support.server import Server, problem
 from support.shop import DRINKER, NOW
 from support.tokens import token
@@ -27,6 +31,11 @@ BODIES = {
     "/v1/subjects/erase": "POST",
     "/v1/policies/simulate": "POST",
 }
+OFFERS = (
+    b"connection: Upgrade\r\nupgrade: h2c\r\n",
+    b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+    b"connection: keep-alive, upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n",
+)
 LENGTH = f"content-length: {len(ASKED)}\r\n".encode()
 
 
@@ -157,6 +166,35 @@ def test_what_comes_behind_a_refused_request_is_not_begun(server: Server) -> Non
     assert server.http.post("/v1/preferences/read", json={"subject": who}).json() == {}
 
 
+@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("pause", [0.0, 0.2])
+def test_a_body_behind_an_offer_of_another_protocol_is_a_body(offer: bytes, pause: float, server: Server) -> None:
+    """A proxy in front counts it to the request; here, too, it is never taken for the next one."""
+    who = token("behind an offer")
+    asked = json.dumps({"subject": who, "interests": ["tea"]}).encode()
+    inner = b"PUT /v1/preferences HTTP/1.1\r\n" + HOST + JSON + bearer(server)
+    inner += f"content-length: {len(asked)}\r\n\r\n".encode() + asked
+    with connected(server) as connection:
+        connection.sendall(HEAD + offer + f"content-length: {len(inner)}\r\n\r\n".encode())
+        time.sleep(pause)
+        connection.sendall(inner + b"GET /health/live HTTP/1.1\r\nconnection: close\r\n" + HOST + b"\r\n")
+        answer = rest(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"401", b"200"]
+    assert server.http.post("/v1/preferences/read", json={"subject": who}).json() == {}
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+def test_whoever_offers_another_protocol_is_answered_in_this_one(offer: bytes, server: Server) -> None:
+    """As Java's client does by itself on every connection."""
+    request = HEAD + bearer(server) + offer + LENGTH + b"\r\n" + ASKED
+    with connected(server) as connection:
+        for _ in range(2):
+            connection.sendall(request)
+            status, headers, body = parts(one_answer(connection))
+            assert (status, json.loads(body)["fill"]) == (200, "personal")
+            assert "upgrade" not in headers
+
+
 @pytest.mark.parametrize("path", BODIES)
 def test_a_body_that_is_nested_without_end(path: str, server: Server) -> None:
     headers = {"content-type": "application/json"}
@@ -212,6 +250,28 @@ def test_a_body_of_100_megabytes(chunked: bool, server: Server) -> None:  # noqa
         assert parts(answer)[0] == 413
     assert most - before < 24
     assert server.ask(DRINKER)["items"]
+
+
+def test_many_bodies_that_are_half_sent(server: Server) -> None:
+    """With a key that holds. What is held of all has a bound, beyond which they are told so; small ones get through."""
+    assert server.ask(DRINKER)["items"]
+    before, many = resident([server.process.pid]), 200
+    with contextlib.ExitStack() as stack:
+        sending = [stack.enter_context(connected(server)) for _ in range(many)]
+        for connection in sending:
+            connection.sendall(HEAD + bearer(server) + b"content-length: 1048576\r\n\r\n")
+        for connection in sending:
+            connection.sendall(b" " * 1_000_000)
+        told: list[socket.socket] = []
+        deadline = time.monotonic() + 8
+        while len(told) < many - 34 and time.monotonic() < deadline:  # 34 fit
+            told = select.select(sending, [], [], 0.1)[0]
+        answers = [one_answer(connection) for connection in told]
+        assert many - 34 <= len(answers) < many
+        assert {parts(answer)[0] for answer in answers} == {503}
+        assert parts(answers[0])[1]["retry-after"] == "1"
+        assert resident([server.process.pid]) - before < 128  # what was let go is not all given back to the system
+        assert server.ask(DRINKER)["items"]
 
 
 def test_every_answer_says_how_it_is_to_be_handled(server: Server) -> None:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,6 +87,8 @@ class _Flaky(BaseHTTPRequestHandler):
         body = json.dumps({"accepted": 1, "duplicates": 0, "dropped": 0, "detail": "busy"}).encode()
         self.send_response(self.server.status if failing else 200)
         self.send_header("content-length", str(len(body)))
+        if failing and self.server.retry_after is not None:
+            self.send_header("retry-after", self.server.retry_after)
         self.end_headers()
         self.wfile.write(body)
 
@@ -96,7 +99,7 @@ class _Flaky(BaseHTTPRequestHandler):
 @pytest.fixture
 def flaky() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Flaky)
-    server.seen, server.failures, server.status, server.hangs_up = [], 0, 503, False
+    server.seen, server.failures, server.status, server.hangs_up, server.retry_after = [], 0, 503, False, None
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -127,6 +130,47 @@ def test_it_gives_up_and_does_not_repeat_what_was_refused(flaky: ThreadingHTTPSe
     with pytest.raises(ServiceError, match="refused with 403"):
         report(flaky)
     assert len(flaky.seen) == 3
+
+
+def test_it_comes_back_when_the_server_says(flaky: ThreadingHTTPServer) -> None:
+    flaky.failures, flaky.status, flaky.retry_after = 1, 429, "1"
+    began = time.monotonic()
+    assert report(flaky) == 1
+    assert time.monotonic() - began > 1
+    assert len(flaky.seen) == 2
+
+
+@pytest.mark.parametrize("after", ["60", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_it_does_not_knock_where_it_is_told_to_come_back_later_than_it_waits(
+    after: str, flaky: ThreadingHTTPServer
+) -> None:
+    flaky.failures, flaky.status, flaky.retry_after = 9, 429, after
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="refused with 429") as caught:
+        report(flaky)
+    assert time.monotonic() - began < 5
+    assert len(flaky.seen) == 1
+    assert (caught.value.retry_after or 0) >= 60
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["soon", "-1", "1e9", "9" * 5000, "Mon, 01 Jan 2001 00:00:00 GMT", "Mon, 01 Jan 2001 00:00:00 +99999999999999"],
+)
+def test_of_what_says_no_time_to_come_it_makes_nothing(after: str, flaky: ThreadingHTTPServer) -> None:
+    flaky.failures, flaky.retry_after = 1, after
+    assert report(flaky) == 1
+    assert len(flaky.seen) == 2
+
+
+def test_all_pauses_together_are_bounded(flaky: ThreadingHTTPServer) -> None:
+    flaky.failures, flaky.retry_after = 9, "1"
+    with (
+        Client(f"http://127.0.0.1:{flaky.server_port}", "rk1.x", tries=9, patience=1.5) as client,
+        pytest.raises(ServiceError),
+    ):
+        client.access(DRINKER)
+    assert len(flaky.seen) == 2
 
 
 def test_a_repetition_carries_the_same_idempotency_key(flaky: ThreadingHTTPServer) -> None:

@@ -3,13 +3,19 @@ server, and the last one ends it."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
+from support.raw import answered, refused
 from support.server import Server, problem
 from support.shop import DRINKER, MILK, NOW, Shop
 
@@ -37,7 +43,11 @@ def test_a_store_that_is_locked_takes_no_events_and_lets_no_decision_out(server:
         assert document["detail"] == "Nothing was decided or recorded: the state is locked by another process"
         refused = problem(server.http.post("/v1/decisions", json=ASKED), 503)  # it could not be written down
         assert refused["detail"] == document["detail"]
-        problem(server.http.get("/health/ready"), 503)
+        began = time.monotonic()
+        with ThreadPoolExecutor(16) as pool:
+            for response in pool.map(lambda _: server.http.get("/health/ready"), range(16)):
+                problem(response, 503)
+        assert time.monotonic() - began < 6  # one try for all of them
     assert server.ask(DRINKER)["fill"] == "personal"
     assert server.tell(BOUGHT)["accepted"] == 1
     assert server.http.get("/health/ready").status_code == 200
@@ -55,9 +65,21 @@ def test_the_unexpected_is_a_problem_without_details(server: Server, path: Path)
     assert server.tell({**BOUGHT, "event_id": "e2"})["accepted"] == 1
 
 
+def test_what_strangers_are_told(server: Server) -> None:
+    """What the log says of it: see the last test."""
+    made_up = {"Authorization": f"Bearer rk1.{'0' * 12}.{'A' * 43}"}
+    for _ in range(5):
+        problem(httpx.post(f"{server.url}/v1/decisions", json=ASKED), 401)
+        problem(httpx.post(f"{server.url}/v1/decisions", json=ASKED, headers=made_up), 401)
+        problem(server.http.get(f"/v1/decisions/{'0' * 32}"), 404)
+        refused(answered(server, b"no request\r\n\r\n"), 400)
+    problem(server.http.post("/v1/decisions", json={}), 422)
+
+
 def test_without_its_store_it_decides_nothing(server: Server, path: Path) -> None:
     """The file is damaged while the server runs: no consent can be known, and so nothing goes out."""
     assert server.http.get("/health/ready").status_code == 200
+    time.sleep(1.1)  # that holds for a second
     for file in path.parent.glob(f"{path.name}*"):
         file.write_bytes(b"\xff" * file.stat().st_size)
     for response in (
@@ -74,4 +96,13 @@ def test_the_log_names_the_type_and_the_place_only(server: Server) -> None:
     assert "IntegrityError at " in server.output
     assert "the state is locked by another process" in server.output
     assert "Traceback" not in server.output
+    lines = [json.loads(line) for line in server.output.splitlines() if line.startswith("{")]
+    noted = Counter((line["route"], line["status"]) for line in lines if line["event"] == "request")
+    assert noted == {
+        ("/v1/decisions", 422): 1,
+        ("/v1/decisions", 503): 2,
+        ("/v1/events", 500): 1,
+        ("/v1/events", 503): 2,
+    }  # and none that somebody without a key could make as many of as they like
+    assert "HTTP" not in server.output.partition("\n")[2]
     assert LEAK not in server.output

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import select
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -12,13 +14,19 @@ from pathlib import Path
 
 import pytest
 from support.load import resident
-from support.raw import HOST, JSON, bearer, connected, one_answer, parts, refused, rest
+from support.raw import HOST, JSON, answered, bearer, connected, one_answer, parts, refused, rest
 from support.server import Server
 from support.shop import DRINKER, Shop
 
 pytestmark = pytest.mark.slow
 
 SECONDS, MOST = 2.0, 40  # for a request to arrive; connections
+LINGERING = 64  # connections that were refused and wait for the answer to be read
+FEW_FILES = """
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+runpy.run_module("serving", run_name="__main__")
+"""
 ASKED = json.dumps({"subject": DRINKER, "channel": "email"}).encode()
 HEAD = b"POST /v1/decisions HTTP/1.1\r\n" + HOST + JSON
 
@@ -28,8 +36,25 @@ def server(shop: Shop, loaded: Path) -> Iterator[Server]:
     state = shop.folder / "slow-callers.db"
     state.write_bytes(loaded.read_bytes())
     environment = {"RECSYS_SERVE_REQUEST_SECONDS": str(SECONDS), "RECSYS_SERVE_MAX_CONNECTIONS": str(MOST)}
-    with Server(*shop.serve_options(f"sqlite:///{state}"), environment=environment) as running:
+    command = ("-c", FEW_FILES)  # it has to ask for more
+    with Server(*shop.serve_options(f"sqlite:///{state}"), environment=environment, command=command) as running:
         yield running
+
+
+def figures(server: Server) -> dict[str, float]:
+    """What was refused at the connection, by status, and turned away, by reason; through a connection of its own."""
+    with connected(server) as connection:
+        return figures_through(connection)
+
+
+def figures_through(connection: socket.socket) -> dict[str, float]:
+    connection.sendall(b"GET /metrics HTTP/1.1\r\n" + HOST + b"\r\n")
+    lines = one_answer(connection).decode().splitlines()
+    return {
+        line.split('"')[1]: float(line.split()[-1])
+        for line in lines
+        if line.startswith(("recsys_connection_refusals_total{", "recsys_turned_away_total{"))
+    }
 
 
 def dripped(server: Server, beginning: bytes, drop: bytes) -> tuple[bytes, float]:
@@ -137,6 +162,41 @@ def test_more_connections_than_are_held(server: Server) -> None:
         for connection in readable:
             assert refused(rest(connection), 503)["retry-after"] == "1"
     assert server.ask(DRINKER)["items"]
+
+
+def test_a_flood_is_refused_and_holds_no_descriptors(server: Server) -> None:
+    """All of it waits at once when the server comes to it: each connection is accepted, told, counted and let go."""
+    flood = 600
+    with contextlib.ExitStack() as stack:
+        through = stack.enter_context(connected(server))
+        before = figures_through(through)
+        server.send(signal.SIGSTOP)
+        for _ in range(flood):
+            stack.enter_context(connected(server))
+        server.send(signal.SIGCONT)
+        refusals, deadline = 0.0, time.monotonic() + 20
+        while refusals < flood - MOST and time.monotonic() < deadline:
+            after = figures_through(through)
+            held = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+            refusals = after["503"] - before["503"]
+    assert refusals >= flood - MOST
+    assert after["connections"] - before["connections"] >= refusals
+    assert held < MOST + LINGERING + 60
+    assert server.ask(DRINKER)["items"]
+
+
+def test_it_may_have_as_many_files_open_as_connections_may_come_at_once(server: Server) -> None:
+    soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    assert soft >= min(MOST + 2048, hard) > 256
+
+
+def test_what_is_refused_at_the_connection_is_counted(server: Server) -> None:
+    before = figures(server)
+    assert {"400", "408", "431", "503", "rate", "overload", "connections"} == before.keys()
+    refused(answered(server, b"no request\r\n\r\n"), 400)
+    refused(answered(server, b"GET /health/live HTTP/1.1\r\nx: " + b"y" * 20_000 + b"\r\n\r\n"), 431)
+    refused(answered(server, b"GET /health/live HTTP/1.1\r\n"), 408)
+    assert figures(server) == {**before, **{status: before[status] + 1 for status in ("400", "431", "408")}}
 
 
 def test_nobody_waits_for_those_who_are_slow(server: Server) -> None:
