@@ -183,7 +183,7 @@ def _show(batch: _Batch, person: Activity, one: Reported) -> None:
 
 
 def _when(event: Event, batch: _Batch) -> dt.datetime:
-    """From when on it counts: a sender whose clock is ahead says no now, and not only when our clock has come so far."""
+    """From when on it counts: whose clock is ahead says no now, and not only when ours has come so far."""
     return utc(min(event.at, batch.now))
 
 

@@ -7,7 +7,7 @@ whoever has an event loop calls those that write from a thread.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -84,8 +84,21 @@ class Store(Protocol):
     def changes(self) -> Changes:
         """How often what workers keep in memory was changed: some 10 to 100 microseconds."""
 
-    def announce_reload(self) -> None:
-        """Tell every worker, by `changes`, that bundle, policy, offers and catalogue are to be read again."""
+    def announce_reload(self, versions: Mapping[str, str], *, now: dt.datetime) -> int:
+        """Tell every worker, by `changes`, that bundle, policy, offers and catalogue are to be read again.
+
+        It stands in the audit log then, in the same transaction, and is on the disk also if the power fails.
+
+        Args:
+            versions: What was read; see `announced`.
+            now: When.
+
+        Returns:
+            The number of this announcement, as `changes` has it.
+        """
+
+    def announced(self) -> dict[str, str]:
+        """The versions that were announced last; nothing where none ever were."""
 
     def record(self, events: Sequence[Reported], *, now: dt.datetime, caps: Sequence[Cap] = ()) -> Recorded:
         """Take what happened: all of it or, with an error, nothing. The order of arrival does not matter.

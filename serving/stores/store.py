@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 
 from recsys.contracts.access import SubjectAccess
-from recsys.contracts.audit import DecisionRecord
+from recsys.contracts.audit import AuditKind, DecisionRecord
 from recsys.contracts.erasure import ErasedTokens, ErasureReceipt
 from recsys.contracts.preferences import Preferences, PreferencesChange
 from recsys.contracts.rekey import RekeyMap, RekeyReceipt
@@ -19,6 +20,7 @@ from recsys.contracts.relink import RelinkOrder, RelinkReceipt
 from recsys.contracts.token import Lineage
 from recsys.history import ItemIndex
 from recsys.policy.document import Cap
+from serving.audit.records import Entry
 from serving.stores import accessing, erasing, feedback, rekeying, relinking, restoring, saying, schema, settling
 from serving.stores.answers import SqlIdempotency
 from serving.stores.audit_log import SqlAuditLog
@@ -30,7 +32,9 @@ from serving.stores.loading import Loader
 from serving.stores.people import PeopleReader
 from serving.stores.records import Changes, Known, People, Recorded, Reported, Settled, Settling
 from serving.stores.times import micros
-from serving.stores.writing import count_up, erased_among
+from serving.stores.writing import count_up, erased_among, remember, remembered
+
+_ANNOUNCED: Final = "announced"  # in `meta`: what was reloaded last
 
 
 class SqlStore:
@@ -64,9 +68,23 @@ class SqlStore:
         counted = self._database.counters()
         return Changes(counted["lineages"], counted["keys"], counted["reloads"])
 
-    def announce_reload(self) -> None:
+    def announce_reload(self, versions: Mapping[str, str], *, now: dt.datetime) -> int:
         """Tell every worker."""
-        self._database.write(lambda connection: count_up(connection, "reloads"), durable=False)
+
+        def work(connection: Connection) -> int:
+            self._database.lock(connection, [_ANNOUNCED])
+            number = count_up(connection, "reloads")
+            remember(connection, _ANNOUNCED, msgspec.json.encode(versions).decode())
+            self.audit.write(connection, [Entry(AuditKind.RELOAD, versions)], now)
+            return number
+
+        return self._database.write(work, durable=True)
+
+    def announced(self) -> dict[str, str]:
+        """What they were told last."""
+        with self._decoding():
+            found = self._database.read(lambda connection: remembered(connection, _ANNOUNCED))
+            return {} if found is None else msgspec.json.decode(found, type=dict[str, str])
 
     def record(self, events: Sequence[Reported], *, now: dt.datetime, caps: Sequence[Cap] = ()) -> Recorded:
         """Take what happened."""
