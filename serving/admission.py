@@ -33,7 +33,7 @@ class Admission:
     """
 
     def __init__(self, places: int, rate: str | None, metrics: Metrics) -> None:
-        self._places, self._taken, self._metrics = places, 0, metrics
+        self.places, self._taken, self._metrics = places, 0, metrics
         self._rates = tuple(parse_many(rate)) if rate else ()
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
@@ -57,7 +57,7 @@ class Admission:
         Raises:
             TurnedAwayError: There is none (503).
         """
-        if self._taken >= self._places:
+        if self._taken >= self.places:
             self._metrics.turned_away.labels("overload").inc()
             raise TurnedAwayError(
                 OVERLOADED.problem("Nothing was done; ask again a little later"), {"Retry-After": "1"}

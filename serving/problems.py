@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from recsys.contracts.token import MEND
 from recsys.errors import ContractError
-from serving.stores import ErasedError, StoreError
+from serving.stores import ErasedError, StoreError, UnclearError
 from web.problems import FieldError, Kind, Problem, ProblemError, problem_response, told
 
 _log: Final = structlog.stdlib.get_logger(__name__)
@@ -30,6 +30,7 @@ REFUSED_RELOAD: Final = Kind("reload-refused", "What is new cannot be used", HTT
 ERASED: Final = Kind("erased", "The person was erased", HTTPStatus.GONE)
 UNAVAILABLE: Final = Kind("store-unavailable", "The store does not answer", HTTPStatus.SERVICE_UNAVAILABLE)
 
+REPEAT: Final = "send it again with the same Idempotency-Key and event_id"
 EXPECTED: Final = (ProblemError, StoreError, ErasedError, ContractError, HTTPException, ClientDisconnect)
 
 
@@ -52,6 +53,9 @@ def answer_to(error: Exception) -> Response:
 
 def _told(error: Exception) -> tuple[Problem, Mapping[str, str] | None]:
     match error:
+        case UnclearError():
+            what = f"It may or may not have been recorded: {error.what}; {REPEAT}"
+            return UNAVAILABLE.problem(what), {"Retry-After": "1"}
         case StoreError():
             return UNAVAILABLE.problem(f"Nothing was decided or recorded: {error.what}"), {"Retry-After": "1"}
         case ErasedError():

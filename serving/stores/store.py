@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ from serving.stores import accessing, erasing, feedback, rekeying, relinking, re
 from serving.stores.answers import SqlIdempotency
 from serving.stores.audit_log import SqlAuditLog
 from serving.stores.callers import SqlApiKeys
-from serving.stores.database import Database
+from serving.stores.database import PATIENCE, Database
 from serving.stores.exporting import SqlExports
 from serving.stores.interface import StoreError
 from serving.stores.loading import Loader
@@ -34,6 +35,7 @@ from serving.stores.records import Changes, Known, People, Recorded, Reported, S
 from serving.stores.times import micros
 from serving.stores.writing import count_up, erased_among, remember, remembered
 
+_BRIEFLY: Final = 1.0  # seconds that readiness waits for others
 _ANNOUNCED: Final = "announced"  # in `meta`: what was reloaded last
 
 
@@ -95,10 +97,14 @@ class SqlStore:
             durable=feedback.durable(events),
         )
 
-    def settle(self, decisions: Sequence[Settling], *, now: dt.datetime) -> tuple[Settled, ...]:
+    def settle(
+        self, decisions: Sequence[Settling], *, now: dt.datetime, patience: float = PATIENCE
+    ) -> tuple[Settled, ...]:
         """Write decisions down."""
         return self._database.write(
-            lambda connection: settling.settle(self._database, self.audit, connection, decisions, now), durable=False
+            lambda connection: settling.settle(self._database, self.audit, connection, decisions, now),
+            durable=False,
+            patience=patience,
         )
 
     def preferences(self, subject: str) -> Preferences:
@@ -108,11 +114,13 @@ class SqlStore:
 
     def change_preferences(self, subject: str, change: PreferencesChange, *, now: dt.datetime) -> Preferences:
         """Apply a change."""
-        self._database.write(
-            lambda connection: saying.change(self._database, self.audit, connection, (subject, change), now),
-            durable=True,
-        )
-        return self.preferences(subject)
+
+        def work(connection: Connection) -> Preferences:
+            saying.change(self._database, self.audit, connection, (subject, change), now)
+            return accessing.preferences(connection, subject)
+
+        with self._decoding():
+            return self._database.write(work, durable=True)
 
     def access(self, subject: str) -> SubjectAccess:
         """Everything that is held."""
@@ -125,7 +133,8 @@ class SqlStore:
             lambda connection: erasing.erase(self._database, self.audit, connection, (subjects, order_id), now),
             durable=True,
         )
-        self._database.scrub()
+        with contextlib.suppress(StoreError):  # it is done and on the disk; the next erasure or vacuum scrubs
+            self._database.scrub()
         return receipt
 
     def erased(self, subjects: Sequence[str]) -> frozenset[str]:
@@ -134,7 +143,7 @@ class SqlStore:
 
     def tombstones(self) -> ErasedTokens:
         """Who was erased."""
-        return self._database.read(restoring.tombstones_of)
+        return self._database.read(restoring.tombstones_of, patient=True)
 
     def erase_again(self, tombstones: ErasedTokens, *, order_id: str, now: dt.datetime) -> ErasureReceipt:
         """Erase whoever came back with a backup."""
@@ -196,6 +205,13 @@ class SqlStore:
     def check(self) -> None:
         """Return when the store answers."""
         self._database.check()
+
+    def try_out(self, *, now: dt.datetime) -> None:
+        """Write something that is about nobody."""
+        self._database.check()
+        probe = secrets.token_bytes(32)
+        self.idempotency.begin(probe, probe, now=now, patience=_BRIEFLY)
+        self.idempotency.abandon(probe)
 
     def close(self) -> None:
         """Let go of everything."""
