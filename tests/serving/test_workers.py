@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import resource
 import signal
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -99,21 +102,50 @@ def test_the_figures_are_those_of_all_workers(server: Server) -> None:
     assert {counted() for _ in range(6)} == {before + 20}
 
 
+def until_there_are_two(server: Server, *, but: int) -> None:
+    """That have files to count in, which they open when they begin to read everything."""
+    deadline = time.monotonic() + 120
+    while len(workers_of(server) - {but}) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def test_a_worker_that_ends_is_replaced(server: Server) -> None:
     before = workers_of(server)
     assert len(before) == 2
     os.kill(min(before), signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while len(workers_of(server) - {min(before)}) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until_there_are_two(server, but=min(before))
     assert all(afresh(server, token(1)) for _ in range(6))
+
+
+def test_figures_have_room_of_their_own_and_without_any_a_worker_serves_all_the_same(server: Server) -> None:
+    """A hole in a file that is mapped into memory ends whoever writes there, once the disk is full. The limit on files
+    stands for a disk without room for those of another worker."""
+    files = [path for path in Path(tempfile.gettempdir()).glob("recsys-serve-*/*.db") if of_its_workers(path, server)]
+    assert len(files) >= 8
+    assert all(path.stat().st_blocks * 512 >= path.stat().st_size for path in files)
+    before, limits = workers_of(server), resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (300 * 1024, limits[1]))
+    os.kill(min(before), signal.SIGBUS)
+    until_there_are_two(server, but=min(before))
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+    for pid in workers_of(server):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    assert {httpx.get(f"{server.url}/metrics").status_code for _ in range(8)} == {httpx.codes.OK}
+    assert all(afresh(server, token(1)) for _ in range(6))
+
+
+def of_its_workers(path: Path, server: Server) -> bool:
+    return any(path.stem.endswith(f"_{pid}") for pid in workers_of(server))
 
 
 def test_told_to_stop_all_end_with_status_0(server: Server) -> None:
     workers = workers_of(server)
     assert server.stop() == 0
     assert "Traceback" not in server.output
+    ends = [json.loads(line) for line in server.output.splitlines() if '"worker_ended"' in line]
+    assert [(end["how"], end["served"]) for end in ends] == [("SIGKILL", True), ("SIGBUS", True)]
+    assert '"figures_not_shared"' in server.output
     for pid in workers:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
