@@ -198,7 +198,7 @@ def written(server: Server) -> int:
 
 
 def test_a_reload_is_written_down_before_it_decides_and_every_worker_comes_to_it(bench: Bench) -> None:
-    """Nothing can be written: nothing changes. Then the file is bad before the other worker has read it, for a while."""
+    """Nothing can be written: nothing changes. Then the file is bad for a while, before the other worker read it."""
     whole, guards = bench.shop.guards.read_text(), bench.shop.guards
     strict = whole.replace("min_days = 2", "min_days = 50")
     path = bench.shop.folder / "state.db"
