@@ -58,6 +58,7 @@ _MEANINGS: Final = {
     "58": ("cannot be read from its disk, or written to it", "Check the disk and the space on it"),
     "XX": ("is damaged", "Restore it from a backup, or load again into a new database"),
 }
+_LOST: Final = ("08", "57P")  # the connection, or the server: what was under way has an end that nobody tells
 _NO_FAULT_OF_THE_DATABASE: Final = {"22", "23"}  # a value that does not fit, a broken constraint: the fault is ours
 
 
@@ -224,7 +225,8 @@ def _committed(connection: Connection) -> Iterator[None]:
         try:
             transaction.commit()
         except DBAPIError as error:
-            if not error.connection_invalidated:
+            state = getattr(error.orig, "sqlstate", None) or _LOST[0]
+            if not error.connection_invalidated and not state.startswith(_LOST):
                 raise
             lost = f"{PostgresDatabase.where} was lost while it wrote"
             raise UnclearError(lost, mend="Send the same again") from None
