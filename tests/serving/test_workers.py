@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -102,10 +102,9 @@ def test_the_figures_are_those_of_all_workers(server: Server) -> None:
     assert {counted() for _ in range(6)} == {before + 20}
 
 
-def until_there_are_two(server: Server, *, but: int) -> None:
-    """That have files to count in, which they open when they begin to read everything."""
+def until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 120
-    while len(workers_of(server) - {but}) < 2:
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
@@ -114,29 +113,30 @@ def test_a_worker_that_ends_is_replaced(server: Server) -> None:
     before = workers_of(server)
     assert len(before) == 2
     os.kill(min(before), signal.SIGKILL)
-    until_there_are_two(server, but=min(before))
+    until(lambda: len(workers_of(server) - {min(before)}) == 2)
     assert all(afresh(server, token(1)) for _ in range(6))
 
 
 def test_figures_have_room_of_their_own_and_without_any_a_worker_serves_all_the_same(server: Server) -> None:
     """A hole in a file that is mapped into memory ends whoever writes there, once the disk is full. The limit on files
     stands for a disk without room for those of another worker."""
-    files = [path for path in Path(tempfile.gettempdir()).glob("recsys-serve-*/*.db") if of_its_workers(path, server)]
-    assert len(files) >= 8
-    assert all(path.stat().st_blocks * 512 >= path.stat().st_size for path in files)
-    before, limits = workers_of(server), resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    until(lambda: len(figures_of(server)) == 8)
+    assert all(path.stat().st_blocks * 512 >= path.stat().st_size > 0 for path in figures_of(server))
+    victim, limits = min(workers_of(server)), resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (300 * 1024, limits[1]))
-    os.kill(min(before), signal.SIGBUS)
-    until_there_are_two(server, but=min(before))
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
-    for pid in workers_of(server):
+    os.kill(victim, signal.SIGBUS)
+    until(lambda: '"figures_not_shared"' in server.said)
+    for pid in {server.process.pid, *workers_of(server)}:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
     assert {httpx.get(f"{server.url}/metrics").status_code for _ in range(8)} == {httpx.codes.OK}
     assert all(afresh(server, token(1)) for _ in range(6))
 
 
-def of_its_workers(path: Path, server: Server) -> bool:
-    return any(path.stem.endswith(f"_{pid}") for pid in workers_of(server))
+def figures_of(server: Server) -> list[Path]:
+    """The files in which its workers count."""
+    workers = workers_of(server)
+    files = Path(tempfile.gettempdir()).glob("recsys-serve-*/*.db")
+    return [path for path in files if int(path.stem.rpartition("_")[2]) in workers]
 
 
 def test_told_to_stop_all_end_with_status_0(server: Server) -> None:
