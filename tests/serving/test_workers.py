@@ -144,11 +144,22 @@ def test_told_to_stop_all_end_with_status_0(server: Server) -> None:
     assert server.stop() == 0
     assert "Traceback" not in server.output
     ends = [json.loads(line) for line in server.output.splitlines() if '"worker_ended"' in line]
-    assert [(end["how"], end["served"]) for end in ends] == [("SIGKILL", True), ("SIGBUS", True)]
+    assert [end["how"] for end in ends] == ["SIGKILL", "SIGBUS"]
+    assert ends[0]["served"]
     assert '"figures_not_shared"' in server.output
     for pid in workers:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_workers_that_hang_are_waited_for_together(shop: Shop, state: str) -> None:
+    """Six seconds for both (`grace_seconds` and five), and not for each."""
+    with Server(*shop.serve_options(state), "--workers", 2, environment={"RECSYS_SERVE_GRACE_SECONDS": "1"}) as server:
+        for pid in workers_of(server):
+            os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert 5 < time.monotonic() - began < 11
 
 
 def test_without_the_process_that_started_them_they_end(shop: Shop, state: str) -> None:
