@@ -29,6 +29,7 @@ from support.told import told
 CAP: Final = 2
 CAPPED: Final = f'{POLICY}\n[[cap]]\nper = "offer"\nmax = {CAP}\nhours = 24\n'
 WRITERS: Final = 4
+ENOUGH: Final = 30  # writes that were acknowledged, before the first signal
 START_SECONDS: Final = 180  # on a machine that does much else
 OFFERS: Final = [f"offer-{kind}-1" for kind in TYPES if kind not in {"beer", "wine", "test"}]
 
@@ -242,7 +243,7 @@ class Rounds:
         for _ in range(rounds):
             anchor = self._checkpoint()
             with Server(*self._options) as server, self._writing(server) as ledgers:
-                self._wait()
+                self._wait(ledgers)
                 server.stop(signal.SIGKILL)
             found += self._lost(ledgers, anchor)
         return [*found, *self._lost(self.ledgers)] if rounds else []
@@ -257,7 +258,7 @@ class Rounds:
                 anchor, before = self._checkpoint(), workers_of(server)
                 slain = before if number % 4 == 3 else {self._rng.choice(sorted(before))}
                 with self._writing(server) as ledgers:
-                    self._wait()
+                    self._wait(ledgers)
                     for pid in slain:
                         os.kill(pid, signal.SIGKILL)
                     time.sleep(0.1)  # others write on, if there are any
@@ -266,8 +267,12 @@ class Rounds:
             found += self._lost(self.ledgers)
         return found
 
-    def _wait(self) -> None:
+    def _wait(self, ledgers: Sequence[Ledger]) -> None:
+        """Until some moment, and until enough was written for there to be something to lose."""
         time.sleep(self._rng.uniform(0.1, 0.6))
+        deadline = time.monotonic() + START_SECONDS
+        while sum(ledger.acknowledged for ledger in ledgers) < ENOUGH and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     @contextlib.contextmanager
     def _writing(self, server: Server) -> Iterator[list[Ledger]]:
