@@ -32,6 +32,7 @@ from recsys.two_bundles import TwoBundles
 from serving.settings import Settings
 
 STATISTICS: Final = "statistics"
+ANNOUNCED: Final = frozenset({"policy_sha256", "offers_sha256", "catalogue_sha256"})  # what a reload is for
 MAX_KNOWN_OFFERS: Final = 100_000  # offers of the past whose categories are remembered
 
 
@@ -184,6 +185,25 @@ def with_statistics(active: Active, settings: Settings, now: dt.datetime) -> Act
         digests={**active.digests, STATISTICS: digests[STATISTICS]},
         loaded_at=now,
     )
+
+
+def versions_of(active: Active) -> dict[str, str]:
+    """What it is, by name and hash."""
+    beside = {Role.CHALLENGER: active.challenger, Role.SHADOW: active.shadow}
+    return {
+        "model_version": active.model_version,
+        **{f"{role}_version": one.scorer.bundle.model_version for role, one in beside.items() if one is not None},
+        "policy_version": active.policy.policy_version,
+        "policy_sha256": active.policy.sha256,
+        "statistics_as_of": active.statistics_as_of.isoformat(),
+        **{f"{name}_sha256": digest for name, digest in active.digests.items()},
+    }
+
+
+def file_digests(settings: Settings) -> dict[str, str]:
+    """Of `versions_of`, what can be told without reading further: the hashes of the files that lie there."""
+    policy = {"policy": sha256_of(settings.guards)} if settings.guards.is_file() else {}
+    return {f"{name}_sha256": digest for name, digest in {**policy, **_digests(settings)}.items()}
 
 
 def statistics_mark(settings: Settings) -> tuple[int, ...] | None:

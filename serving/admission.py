@@ -37,7 +37,7 @@ class Admission:
     """
 
     def __init__(self, places: int, rate: str | None, metrics: Metrics) -> None:
-        self._places, self._taken, self._held, self._metrics = places, 0, 0, metrics
+        self.places, self._taken, self._held, self._metrics = places, 0, 0, metrics
         self._rates = tuple(parse_many(rate)) if rate else ()
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
@@ -83,7 +83,7 @@ class Admission:
         Raises:
             TurnedAwayError: There is none (503).
         """
-        if self._taken >= self._places:
+        if self._taken >= self.places:
             raise self._too_much()
         self._taken += 1
         self._metrics.in_flight.inc()

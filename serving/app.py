@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import msgspec
@@ -41,6 +42,7 @@ from web.bodies import sent
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 
+_OTHER_THREADS: Final = 4  # beside those of requests that hold a place: following, readiness
 TITLE: Final = "recsys-serve"
 SUMMARY: Final = "Guarded offers for people whom the service knows by token only."
 _TYPES: Final = (
@@ -64,6 +66,8 @@ def create_app(service: Service, *, follow_seconds: float) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def following(_: Starlette) -> AsyncIterator[None]:
+        threads = ThreadPoolExecutor(service.admission.places + _OTHER_THREADS, thread_name_prefix="beside")
+        asyncio.get_running_loop().set_default_executor(threads)  # one for each request: none waits for another's
         task = asyncio.create_task(_follow(service, follow_seconds))
         yield
         task.cancel()

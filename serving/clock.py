@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
+from typing import Final
 
-from recsys.errors import UsageError
+from recsys.errors import RecsysError, UsageError
 
+MOST_BEHIND: Final = dt.timedelta(minutes=5)  # by which the clocks of machines may differ
 Clock = Callable[[], dt.datetime]
 
 
@@ -24,10 +26,36 @@ class ForwardClock:
     then put right, is therefore followed until the process ends.
     """
 
-    def __init__(self, wall: Clock = utc_clock, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Take over two clocks, the machine's own."""
+    def __init__(
+        self,
+        wall: Clock = utc_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        lead: dt.datetime | None = None,
+    ) -> None:
+        """Take over two clocks, the machine's own, and the lead that another process of the machine saw."""
         self._wall, self._monotonic = wall, monotonic
-        self._lead = self._seen()
+        self._lead = self._seen() if lead is None else max(lead, self._seen())
+
+    @property
+    def lead(self) -> dt.datetime:
+        """What the wall clock showed when the monotonic one began, by the greatest lead so far."""
+        return self._lead
+
+    def catch_up(self, written: dt.datetime) -> None:
+        """Never be behind what was written last: it would lie ahead, and withhold nothing until then.
+
+        Raises:
+            RecsysError: It is behind by so much that one of the two clocks was wrong.
+        """
+        behind = written - self()
+        if behind > MOST_BEHIND:
+            raise RecsysError(
+                f"is {behind.total_seconds():,.0f} seconds behind the newest record of the audit log",
+                where="the machine's clock",
+                mend="Put it right; if it was ahead by mistake when that was written, begin with --now",
+            )
+        self._lead = max(self._lead, written - dt.timedelta(seconds=self._monotonic()))
 
     def __call__(self) -> dt.datetime:
         """Now."""

@@ -7,6 +7,7 @@ Only what went well is kept: after an error the same key may be tried again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,15 +15,18 @@ from http import HTTPStatus
 from typing import Final
 
 import msgspec
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.callers import Caller
 from serving.clock import Clock
 from serving.problems import BAD_KEY, IN_FLIGHT, REUSED_KEY
-from serving.stores import Claim, Replay, Store
+from serving.stores import Claim, Replay, Store, StoreError, UnclearError
 from web.bodies import sent
 from web.problems import ProblemError
+
+_log: Final = structlog.stdlib.get_logger(__name__)
 
 HEADER: Final = "idempotency-key"
 REPLAYED: Final = {"Idempotency-Replayed": "true"}
@@ -69,13 +73,23 @@ class Idempotency:
         done = False
         try:
             document, subjects = await work()
-            body = msgspec.json.encode(document)
-            answer = Replay(HTTPStatus.OK, body)
-            await asyncio.to_thread(self._store.finish, key, answer, subjects, now=self._clock())
             done = True
+        except UnclearError:
+            done = True  # it may have been recorded: the claim stands for a minute, in which nobody does it twice
+            raise
         finally:
             if not done:
-                await asyncio.to_thread(self._store.abandon, key)
+                with contextlib.suppress(
+                    StoreError
+                ):  # then the claim ends by itself; the first error is the one to tell
+                    await asyncio.to_thread(self._store.abandon, key)
+        body = msgspec.json.encode(document)
+        try:
+            await asyncio.to_thread(self._store.finish, key, Replay(HTTPStatus.OK, body), subjects, now=self._clock())
+        except (
+            StoreError
+        ) as error:  # it was carried out, and whoever asked has to know; only a repetition is not answered
+            _log.warning("answer_not_kept", what=str(error))
         return sent(body)
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from recsys.contracts.token import MEND
 from recsys.errors import ContractError
-from serving.stores import ErasedError, StoreError
+from serving.stores import ErasedError, StoreError, UnclearError
 from web.problems import FieldError, Kind, Problem, ProblemError, problem_response, told
 
 NOT_A_TOKEN: Final = Kind("token", "Not a token that is accepted here", HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -27,6 +27,7 @@ REFUSED_RELOAD: Final = Kind("reload-refused", "What is new cannot be used", HTT
 ERASED: Final = Kind("erased", "The person was erased", HTTPStatus.GONE)
 UNAVAILABLE: Final = Kind("store-unavailable", "The store does not answer", HTTPStatus.SERVICE_UNAVAILABLE)
 
+REPEAT: Final = "send it again with the same Idempotency-Key and event_id"
 EXPECTED: Final = (ProblemError, StoreError, ErasedError, ContractError, HTTPException, ClientDisconnect)
 
 
@@ -47,6 +48,9 @@ def answer_to(error: Exception) -> Response:
 
 def _told(error: Exception) -> tuple[Problem, Mapping[str, str] | None]:
     match error:
+        case UnclearError():
+            what = f"It may or may not have been recorded: {error.what}; {REPEAT}"
+            return UNAVAILABLE.problem(what), {"Retry-After": "1"}
         case StoreError():
             return UNAVAILABLE.problem(f"Nothing was decided or recorded: {error.what}"), {"Retry-After": "1"}
         case ErasedError():

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 from serving.clock import Clock
-from serving.stores import Settled, Settling, Store
+from serving.stores import PATIENCE, Settled, Settling, Store
 
+_LEAST: Final = 0.1  # seconds for the store, however long somebody waited before
 _MOST: Final = 200  # decisions in one transaction, unless one request has more
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A request's decisions, who is to hear of them, and since when (monotonic) they wait."""
+
+    decisions: Sequence[Settling]
+    done: asyncio.Future[Sequence[Settled]]
+    since: float
 
 
 class Settler:
@@ -20,7 +32,7 @@ class Settler:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="settle")
-        self._waiting: list[tuple[Sequence[Settling], asyncio.Future[Sequence[Settled]]]] = []
+        self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def settle(self, decisions: Sequence[Settling]) -> Sequence[Settled]:
@@ -30,7 +42,7 @@ class Settler:
             StoreError: Nothing was written.
         """
         done: asyncio.Future[Sequence[Settled]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((decisions, done))
+        self._waiting.append(_Waiting(decisions, done, time.monotonic()))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
         return await done
@@ -42,17 +54,18 @@ class Settler:
     async def _write(self) -> None:
         while self._waiting:
             taken = self._take()
-            together = [decision for decisions, _ in taken for decision in decisions]
-            job = functools.partial(self._store.settle, together, now=self._clock())
+            together = [decision for one in taken for decision in one.decisions]
+            left = max(_LEAST, taken[0].since + PATIENCE - time.monotonic())  # of whoever waits for the longest
+            job = functools.partial(self._store.settle, together, now=self._clock(), patience=left)
             work = asyncio.get_running_loop().run_in_executor(self._thread, job)
             await asyncio.wait([work])
             _hand_out(taken, work)
         self._writing = None
 
-    def _take(self) -> list[tuple[Sequence[Settling], asyncio.Future[Sequence[Settled]]]]:
+    def _take(self) -> list[_Waiting]:
         size, count = 0, 0
-        for decisions, _ in self._waiting:
-            size += len(decisions)
+        for one in self._waiting:
+            size += len(one.decisions)
             if count and size > _MOST:
                 break
             count += 1
@@ -60,13 +73,11 @@ class Settler:
         return taken
 
 
-def _hand_out(
-    taken: Sequence[tuple[Sequence[Settling], asyncio.Future[Sequence[Settled]]]],
-    work: asyncio.Future[tuple[Settled, ...]],
-) -> None:
+def _hand_out(taken: Sequence[_Waiting], work: asyncio.Future[tuple[Settled, ...]]) -> None:
     error = work.exception()
     start = 0
-    for decisions, done in taken:
+    for one in taken:
+        decisions, done = one.decisions, one.done
         if done.cancelled():
             pass  # whoever waited has gone
         elif error is not None:

@@ -9,22 +9,25 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from recsys.contracts.audit import AuditKind
-from recsys.errors import RecsysError
+from recsys.errors import ContractError, RecsysError
 from serving.active import (
+    ANNOUNCED,
     STATISTICS,
     Active,
     Role,
+    file_digests,
     followed,
     named_version,
     read_active,
     statistics_mark,
+    versions_of,
     with_bundle,
     with_statistics,
 )
@@ -43,6 +46,15 @@ class Refusal:
 
     what: str
     at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """Everything as it lies there now, and the marks by which the next change will be noticed."""
+
+    active: Active
+    versions: dict[Role, str]
+    counted: tuple[int, ...] | None
 
 
 class Standing:
@@ -71,51 +83,55 @@ class Standing:
         return next(iter(self._refused.values()), None)
 
     def reload(self) -> Active:
-        """Read everything anew and put it in place.
+        """Read everything anew, write it down and tell the other workers, and put it in place.
 
         Raises:
             RecsysError: Something cannot be used; what stands stands.
+            StoreError: It cannot be written down; what stands stands, unless it was written after all.
         """
         with self._changing:
-            versions = {role: named_version(path) for role, path in followed(self._settings).items()}
-            counted = statistics_mark(self._settings)
-            active = read_active(self._settings, self._clock(), before=self.active)
-            self._store.prepare(active.book.index)
-            self._versions, self._counted = versions, counted
-            self._refused.clear()
-            self._put(active)
-        return active
-
-    def announce(self) -> None:
-        """Tell the other workers to reload, after this one did, and write it down."""
-        with self._changing:
-            self._store.audit.append(AuditKind.RELOAD, self.versions(), now=self._clock())
-            self._store.announce_reload()
-            if self._store.changes().reloads == self._announced + 1:
-                self._announced += 1  # else somebody else announced one as well, and `follow` will see to it
+            fresh = self._fresh()
+            number = self._store.announce_reload(versions_of(fresh.active), now=self._clock())
+            if number == self._announced + 1:
+                self._announced = number  # else somebody else announced one as well, and `follow` will see to it
+            self._take(fresh)
+        return fresh.active
 
     def follow(self) -> None:
-        """Take up another version under `current`, other item statistics, or a reload elsewhere; refuse what is bad."""
+        """Take up another version under `current`, other item statistics, or a reload elsewhere; refuse what is bad.
+
+        A reload that could not be followed is tried again the next time.
+        """
         announced = self._store.changes().reloads
         if announced != self._announced:
-            self._announced = announced
-            self._attempt(RELOAD, self.reload)
-            return
+            self._attempt(RELOAD, functools.partial(self._follow_reload, announced))
         for role in self._versions:
             self._attempt(role.value, functools.partial(self._follow_current, role))
         self._attempt(STATISTICS, self._follow_statistics)
 
-    def versions(self) -> dict[str, str]:
-        """What stands, by name and hash."""
-        active = self.active
-        beside = {Role.CHALLENGER: active.challenger, Role.SHADOW: active.shadow}
-        return {
-            "model_version": active.model_version,
-            **{f"{role}_version": one.scorer.bundle.model_version for role, one in beside.items() if one is not None},
-            "policy_version": active.policy.policy_version,
-            "statistics_as_of": active.statistics_as_of.isoformat(),
-            **{f"{name}_sha256": digest for name, digest in active.digests.items()},
-        }
+    def _fresh(self) -> _Fresh:
+        versions = {role: named_version(path) for role, path in followed(self._settings).items()}
+        counted = statistics_mark(self._settings)
+        active = read_active(self._settings, self._clock(), before=self.active)
+        self._store.prepare(active.book.index)
+        return _Fresh(active, versions, counted)
+
+    def _take(self, fresh: _Fresh) -> None:
+        self._versions, self._counted = fresh.versions, fresh.counted
+        self._refused.clear()
+        self._put(fresh.active)
+
+    def _follow_reload(self, announced: int) -> None:
+        with self._changing:
+            told = self._store.announced()
+            _check_same(
+                told, file_digests(self._settings)
+            )  # before all is read: until it fits, this comes every second
+            fresh = self._fresh()
+            _check_same(told, versions_of(fresh.active))
+            self._write_down(fresh.active)
+            self._announced = announced
+            self._take(fresh)
 
     def _follow_current(self, role: Role) -> None:
         with self._changing:
@@ -125,22 +141,34 @@ class Standing:
             if version == before:
                 return
             active = with_bundle(self.active, role, self._settings, self._clock())
+            try:
+                self._write_down(active)
+            except StoreError:
+                self._versions[role] = before  # tried again: nothing was refused
+                raise
             self._refused.pop(role.value, None)
             if role is Role.BUNDLE:
                 self._counted = None  # whether the statistics that lie there are this bundle's is found out next
             self._put(active)
-        self._store.audit.append(AuditKind.RELOAD, self.versions(), now=self._clock())
 
     def _follow_statistics(self) -> None:
         counted = statistics_mark(self._settings)
         if counted == self._counted:
             return
         with self._changing:
-            self._counted = counted
+            before, self._counted = self._counted, counted
             active = with_statistics(self.active, self._settings, self._clock())
+            try:
+                self._write_down(active)
+            except StoreError:
+                self._counted = before
+                raise
             self._refused.pop(STATISTICS, None)
             self._put(active)
-        self._store.audit.append(AuditKind.RELOAD, self.versions(), now=self._clock())
+
+    def _write_down(self, active: Active) -> None:
+        """Before it decides: what decided stands in the audit log."""
+        self._store.audit.append(AuditKind.RELOAD, versions_of(active), now=self._clock())
 
     def _attempt(self, what: str, change: Callable[[], object]) -> None:
         try:
@@ -156,12 +184,12 @@ class Standing:
         self._refused[what] = Refusal(error.what, self._clock())
         self._metrics.reloads.labels("refused").inc()
         event = f"{what if what in {RELOAD, STATISTICS} else 'activation'}_refused"
-        _log.warning(event, role=what, what=str(error), serving=self.versions())
+        _log.warning(event, role=what, what=str(error), serving=versions_of(self.active))
 
     def _put(self, active: Active) -> None:
         self.active = active
         self._metrics.reloads.labels("activated").inc()
-        _log.info("activated", **self.versions())
+        _log.info("activated", **versions_of(active))
         self._show()
 
     def _show(self) -> None:
@@ -175,3 +203,13 @@ class Standing:
                 self._shown.append((role, beside.scorer.bundle.model_version, policy))
         for labels in self._shown:
             self._metrics.versions.labels(*labels).set(1)
+
+
+def _check_same(told: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Return when what lies here is what the worker that was asked to reload put in place."""
+    if any(told.get(name, digest) != digest for name, digest in found.items() if name in ANNOUNCED):
+        raise ContractError(
+            "are not those that another worker was told to load",
+            where="policy, offers or catalogue",
+            mend="Put those back, or send POST /v1/reload again",
+        )

@@ -15,8 +15,9 @@ import typer
 from recsys.console import print_json, say, step, warn
 from serving.active import Active
 from serving.clock import parse_instant
+from serving.crew import supervise
 from serving.settings import Settings, read_settings
-from serving.workers import Clockwork, application, opened, supervise
+from serving.workers import Clockwork, application, opened
 from web.listening import bind, listen, url_of
 from web.tls import check_pair
 

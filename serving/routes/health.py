@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -134,8 +133,5 @@ def _tried(service: Service) -> tuple[str, ...]:
     Raises:
         StoreError: The store does not answer.
     """
-    store, probe = service.store, secrets.token_bytes(32)
-    store.check()
-    store.idempotency.begin(probe, probe, now=service.clock())
-    store.idempotency.abandon(probe)
-    return tuple(sorted(map(str, store.lineages())))
+    service.store.try_out(now=service.clock())
+    return tuple(sorted(map(str, service.store.lineages())))

@@ -124,7 +124,6 @@ def _reloaded(service: Service) -> None:
     except RecsysError as error:
         service.standing.refuse(RELOAD, error)
         raise ProblemError(REFUSED_RELOAD.problem(f"What stands serves on: {error.what}")) from None
-    service.standing.announce()
 
 
 def _told(service: Service) -> Models:

@@ -1,6 +1,17 @@
 """Where serving remembers people: one interface, and the databases that implement it."""
 
-from serving.stores.interface import ApiKeys, AuditLog, Claim, ErasedError, Exports, Idempotency, Store, StoreError
+from serving.stores.database import PATIENCE
+from serving.stores.interface import (
+    ApiKeys,
+    AuditLog,
+    Claim,
+    ErasedError,
+    Exports,
+    Idempotency,
+    Store,
+    StoreError,
+    UnclearError,
+)
 from serving.stores.opening import create_store, discard_unused, open_store
 from serving.stores.records import (
     ApiKey,
@@ -16,6 +27,7 @@ from serving.stores.records import (
 )
 
 __all__ = [
+    "PATIENCE",
     "ApiKey",
     "ApiKeys",
     "AuditLog",
@@ -33,6 +45,7 @@ __all__ = [
     "Settling",
     "Store",
     "StoreError",
+    "UnclearError",
     "Wanted",
     "create_store",
     "discard_unused",

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, delete
 
 from serving.stores import schema
-from serving.stores.database import Database
+from serving.stores.database import PATIENCE, Database
 from serving.stores.interface import Claim
 from serving.stores.records import Replay
 from serving.stores.straight import fetch, write_rows
@@ -18,6 +18,7 @@ from serving.stores.writing import erased_among
 
 _KEPT: Final = dt.timedelta(hours=24)
 _PATIENCE: Final = dt.timedelta(minutes=1)  # with a claim that was never finished: its worker has died
+_BRIEFLY: Final = 0.2  # seconds that giving a claim back waits for others: it ends by itself
 _OLD: Final = "SELECT key FROM answers WHERE claimed <= ? LIMIT 100"  # deleted along with a new claim
 _HELD: Final = "SELECT fingerprint, claimed, status, body FROM answers WHERE key = ?"
 _CLAIM: Final = "INSERT INTO answers (key, fingerprint, claimed) VALUES (?, ?, ?)"
@@ -31,9 +32,11 @@ class SqlIdempotency:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, key: bytes, fingerprint: bytes, *, now: dt.datetime) -> Claim | Replay:
+    def begin(self, key: bytes, fingerprint: bytes, *, now: dt.datetime, patience: float = PATIENCE) -> Claim | Replay:
         """Claim a request."""
-        return self._database.write(lambda connection: self._begin(connection, key, fingerprint, now), durable=False)
+        return self._database.write(
+            lambda connection: self._begin(connection, key, fingerprint, now), durable=False, patience=patience
+        )
 
     def finish(self, key: bytes, answer: Replay, subjects: Sequence[str], *, now: dt.datetime) -> None:
         """Keep the answer, unless somebody whom it is about was erased meanwhile."""
@@ -53,7 +56,7 @@ class SqlIdempotency:
 
     def abandon(self, key: bytes) -> None:
         """Take the claim back."""
-        self._database.write(lambda connection: _delete(connection, [key]), durable=False)
+        self._database.write(lambda connection: _delete(connection, [key]), durable=False, patience=_BRIEFLY)
 
     def _begin(self, connection: Connection, key: bytes, fingerprint: bytes, now: dt.datetime) -> Claim | Replay:
         self._database.lock(connection, [key.hex()])

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import polars as pl
 from sqlalchemy import Connection, Select, delete, insert, select
 
@@ -18,6 +19,7 @@ from serving.audit.records import Entry, Erased, Payload, Pruned, decode_payload
 from serving.stores import schema
 from serving.stores.audit_verification import verify
 from serving.stores.database import Database
+from serving.stores.interface import StoreError
 from serving.stores.straight import fetch, fetch_among, write_rows
 from serving.stores.times import instant, micros
 from serving.stores.writing import remember, remembered
@@ -78,9 +80,20 @@ class SqlAuditLog:
         self.write(connection, [Entry(AuditKind.ERASURE, erased)], now)
         return len(gone)
 
+    def newest(self) -> dt.datetime | None:
+        """When the newest record was written."""
+        payload = schema.audit_payloads.c
+        query = select(payload.payload).order_by(payload.sequence.desc()).limit(1)
+        found = self._database.read(lambda connection: connection.execute(query).scalar())
+        try:
+            return None if found is None else decode_payload(found).at
+        except msgspec.DecodeError:
+            mend = "Restore it from a backup, or load again into a new one"
+            raise StoreError("the state is damaged", where=self._database.where, mend=mend) from None
+
     def verify(self, anchor: Checkpoint | None = None) -> AuditReport:
         """Recompute the chain."""
-        return self._database.read(lambda connection: verify(connection, _base(connection), anchor))
+        return self._database.read(lambda connection: verify(connection, _base(connection), anchor), patient=True)
 
     def checkpoint(self, *, now: dt.datetime) -> Checkpoint:
         """Remember the head."""
@@ -145,7 +158,7 @@ class SqlAuditLog:
             last = rows[-1].sequence
 
     def _all(self, query: Select[Any]) -> Sequence[Any]:
-        return self._database.read(lambda connection: connection.execute(query).all())
+        return self._database.read(lambda connection: connection.execute(query).all(), patient=True)
 
     def _prune_to(self, connection: Connection, checkpoint: Any, now: dt.datetime) -> int:  # noqa: ANN401 - a row
         chain, payload, person = schema.audit_chain.c, schema.audit_payloads.c, schema.audit_persons.c

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 T = TypeVar("T")
+
+PATIENCE: Final = 2.0  # seconds that whoever asks waits for others, and is then told that the store does not answer
 
 Row = tuple[Any, ...]  # subject, consents, adult, interests, store, region, history, arm, said, shown
 
@@ -20,15 +22,21 @@ class Database(Protocol):
     def where(self) -> str:
         """What errors call it: never anything secret."""
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on one consistent view; nothing can be written, and no writer waits."""
+    def read(self, work: Callable[[Connection], T], *, patient: bool = False) -> T:
+        """Run `work` on one consistent view; nothing can be written, and no writer waits.
 
-    def write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
+        Args:
+            work: Reads.
+            patient: Whether it may take long, as no request does.
+        """
+
+    def write(self, work: Callable[[Connection], T], *, durable: bool, patience: float = PATIENCE) -> T:
         """Run `work` in one transaction, all of it or nothing.
 
         Args:
             work: May be run again, if the transaction that it shared with others failed.
             durable: Whether it has to survive a power failure once this returns, or only the end of the process.
+            patience: Seconds to wait for others, in all.
         """
 
     def write_alone(self, work: Callable[[Connection], T]) -> T:

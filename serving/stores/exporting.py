@@ -58,7 +58,7 @@ class SqlExports:
             if not len(rows):
                 continue
             if rows["item"].max() >= len(names):
-                names = self._database.read(_item_names)
+                names = self._database.read(_item_names, patient=True)
             frame = pl.DataFrame(
                 {
                     "subject": pl.Series([row[0] for row in people]).gather(owners),
@@ -82,10 +82,10 @@ class SqlExports:
             last = rows[-1]["event_id"]
 
     def _all(self, query: Select[Any]) -> Sequence[Any]:
-        return self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return self._database.read(lambda connection: connection.execute(query).mappings().all(), patient=True)
 
     def _next(self, after: str) -> list[str]:
-        return self._database.read(lambda connection: _next_subjects(connection, after))
+        return self._database.read(lambda connection: _next_subjects(connection, after), patient=True)
 
     def _people(self) -> Iterator[Sequence[Any]]:
         """Rows as of `Database.rows`, of everybody."""

@@ -137,7 +137,7 @@ def _not_recorded(connection: Connection, events: Sequence[Reported]) -> list[Re
 def _tell(batch: _Batch, one: Reported) -> None:
     """Put down in the person's activity what happened."""
     event, person = one.event, batch.people[one.event.subject]
-    offer_id, at = event.offer_id or "", utc(event.at)
+    offer_id, at = event.offer_id or "", _when(event, batch)
     if event.type is EventType.EXPOSURE:
         _show(batch, person, one)
     elif event.type is EventType.DISMISSAL:
@@ -169,7 +169,7 @@ def dismiss(person: Activity, said: StandingDismissal) -> bool:
 
 
 def _show(batch: _Batch, person: Activity, one: Reported) -> None:
-    event, at, offer_id = one.event, utc(one.event.at), one.event.offer_id or ""
+    event, at, offer_id = one.event, _when(one.event, batch), one.event.offer_id or ""
     shown = ShownOffer(at, offer_id, event.channel or "", one.categories, event.decision_id)
     reserved = person.take_reservation(event.decision_id, offer_id)
     remarks = []
@@ -180,6 +180,11 @@ def _show(batch: _Batch, person: Activity, one: Reported) -> None:
     if remarks:
         batch.remarks[event.event_id] = tuple(remarks)
     person.show(shown)
+
+
+def _when(event: Event, batch: _Batch) -> dt.datetime:
+    """From when on it counts: whose clock is ahead says no now, and not only when ours has come so far."""
+    return utc(min(event.at, batch.now))
 
 
 def _row(one: Reported, batch: _Batch) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ whoever has an event loop calls those that write from a thread.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -25,11 +25,16 @@ from recsys.contracts.token import Lineage
 from recsys.errors import RecsysError
 from recsys.history import ItemIndex
 from recsys.policy.document import Cap
+from serving.stores.database import PATIENCE
 from serving.stores.records import ApiKey, Changes, Known, People, Recorded, Replay, Reported, Settled, Settling
 
 
 class StoreError(RecsysError):
     """The store does not answer, or holds what it should not. Whoever asked decides nothing about a person then."""
+
+
+class UnclearError(StoreError):
+    """The store was lost while a write was being concluded: it may have been recorded, or not."""
 
 
 class ErasedError(RecsysError):
@@ -84,16 +89,30 @@ class Store(Protocol):
     def changes(self) -> Changes:
         """How often what workers keep in memory was changed: some 10 to 100 microseconds."""
 
-    def announce_reload(self) -> None:
-        """Tell every worker, by `changes`, that bundle, policy, offers and catalogue are to be read again."""
+    def announce_reload(self, versions: Mapping[str, str], *, now: dt.datetime) -> int:
+        """Tell every worker, by `changes`, that bundle, policy, offers and catalogue are to be read again.
+
+        It stands in the audit log then, in the same transaction, and is on the disk also if the power fails.
+
+        Args:
+            versions: What was read; see `announced`.
+            now: When.
+
+        Returns:
+            The number of this announcement, as `changes` has it.
+        """
+
+    def announced(self) -> dict[str, str]:
+        """The versions that were announced last; nothing where none ever were."""
 
     def record(self, events: Sequence[Reported], *, now: dt.datetime, caps: Sequence[Cap] = ()) -> Recorded:
         """Take what happened: all of it or, with an error, nothing. The order of arrival does not matter.
 
         An event whose `event_id` was recorded before changes nothing. Purchases and returns go into the history. An
         exposure counts for caps and fatigue, in place of the reservation of the same decision and offer. Clicks,
-        redemptions and `ignored` are responses. A dismissal stands at once. A subject who was not there comes into
-        being without any consent. Of somebody who was erased nothing is kept.
+        redemptions and `ignored` are responses. A dismissal stands at once. What is dated after `now` is kept as it
+        came, and counts from `now` on. A subject who was not there comes into being without any consent. Of somebody
+        who was erased nothing is kept.
 
         The write survives the end of the process; batches with a dismissal survive a power failure as well.
 
@@ -103,13 +122,20 @@ class Store(Protocol):
             caps: Against which exposures are held, to remark on those that went over.
         """
 
-    def settle(self, decisions: Sequence[Settling], *, now: dt.datetime) -> tuple[Settled, ...]:
+    def settle(
+        self, decisions: Sequence[Settling], *, now: dt.datetime, patience: float = PATIENCE
+    ) -> tuple[Settled, ...]:
         """Write decisions into the audit log, take their reservations, remember their arms: one transaction.
 
         Each decision is written whole or not at all: where a cap leaves no room for one of its reservations, nothing of
         it is kept, and the answer names all offers that have none. Caps count as `recsys.constraints` does: exposures
         in the rolling window, reservations until they expire, and the list itself. They hold exactly, whatever other
         processes do at the same time.
+
+        Args:
+            decisions: Any number.
+            now: When.
+            patience: Seconds to wait for others.
         """
 
     def preferences(self, subject: str) -> Preferences:
@@ -228,6 +254,9 @@ class Store(Protocol):
     def check(self) -> None:
         """Return when the store answers, and is of this program's version."""
 
+    def try_out(self, *, now: dt.datetime) -> None:
+        """Return when the store answers, and takes what is written; it waits for others for no more than a second."""
+
     def close(self) -> None:
         """Let go of files and connections."""
 
@@ -237,6 +266,9 @@ class AuditLog(Protocol):
 
     def append(self, kind: AuditKind, body: object, *, now: dt.datetime) -> None:
         """Write down what concerns no person: a reload, an activation. `body` is anything that is JSON."""
+
+    def newest(self) -> dt.datetime | None:
+        """When the newest record was written whose text is still there; None where there is none."""
 
     def verify(self, anchor: Checkpoint | None = None) -> AuditReport:
         """Recompute the chain from its beginning, or from the last pruned checkpoint.
@@ -262,13 +294,14 @@ class AuditLog(Protocol):
 class Idempotency(Protocol):
     """Answers to requests that may be sent again. They are kept for 24 hours."""
 
-    def begin(self, key: bytes, fingerprint: bytes, *, now: dt.datetime) -> Claim | Replay:
+    def begin(self, key: bytes, fingerprint: bytes, *, now: dt.datetime, patience: float = PATIENCE) -> Claim | Replay:
         """Claim a request.
 
         Args:
             key: 32 bytes that name the request: a hash of who sends it, where to, and the header.
             fingerprint: 32 bytes that name its content.
             now: A claim lasts for 24 hours; one that was never finished, for a minute.
+            patience: Seconds to wait for others.
 
         Returns:
             `NEW`: carry it out, then `finish` or `abandon`. `IN_FLIGHT`: somebody does. `MISMATCH`: the key was used
@@ -279,7 +312,7 @@ class Idempotency(Protocol):
         """Keep the answer; erasing one of `subjects` deletes it. Of a claim that is gone, nothing is kept."""
 
     def abandon(self, key: bytes) -> None:
-        """Take the claim back: the request was not carried out."""
+        """Take the claim back: the request was not carried out. It waits for others for a moment only."""
 
 
 class ApiKeys(Protocol):

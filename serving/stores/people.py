@@ -68,7 +68,7 @@ class PeopleReader:
     def _names(self, known: int) -> Iterable[str]:
         item = schema.items.c
         query = select(item.name).where(item.code >= known).order_by(item.code)
-        return self._database.read(lambda connection: connection.execute(query).scalars().all())
+        return self._database.read(lambda connection: connection.execute(query).scalars().all(), patient=True)
 
 
 @dataclass(frozen=True, slots=True)

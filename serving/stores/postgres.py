@@ -10,6 +10,7 @@ which are taken in their order, so that nobody waits in a circle and the lock ta
 from __future__ import annotations
 
 import contextlib
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,14 +22,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from recsys.errors import UsageError
-from serving.stores.database import Row
-from serving.stores.interface import StoreError
+from serving.stores.database import PATIENCE, Row
+from serving.stores.interface import StoreError, UnclearError
 from serving.stores.migrating import HEAD, migrate, version_of, wrong_version
 from serving.stores.straight import fetch
 
 T = TypeVar("T")
 
-_PATIENCE: Final = 2_000  # milliseconds that a statement may take, and that it waits for a lock
+_LEAST: Final = 0.1  # seconds that a statement has, however long somebody waited before
 _LONG: Final = 30_000  # to wait for a lock, for what takes long
 _CONNECTIONS: Final = 10  # of one worker
 _STRIPES: Final = 512
@@ -43,6 +44,7 @@ LEFT JOIN subjects s ON s.subject = wanted.value AND s.generation IN (SELECT gen
 """
 _SHARE: Final = "SELECT pg_advisory_xact_lock_shared(?, ?)"
 _TAKE: Final = "SELECT pg_advisory_xact_lock(?, ?)"
+_LIMIT: Final = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
 _TAKE_MANY: Final = "SELECT pg_advisory_xact_lock(?, n) FROM unnest(CAST(? AS int[])) n"
 _MEANINGS: Final = {
     "08": ("does not answer", "Is PostgreSQL running, and may this host reach it?"),
@@ -56,6 +58,7 @@ _MEANINGS: Final = {
     "58": ("cannot be read from its disk, or written to it", "Check the disk and the space on it"),
     "XX": ("is damaged", "Restore it from a backup, or load again into a new database"),
 }
+_LOST: Final = ("08", "57P")  # the connection, or the server: what was under way has an end that nobody tells
 _NO_FAULT_OF_THE_DATABASE: Final = {"22", "23"}  # a value that does not fit, a broken constraint: the fault is ours
 
 
@@ -66,20 +69,25 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._reading = _engine_of(url, patience=_PATIENCE, connections=_CONNECTIONS, ask_first=False)
-        self._writing = _engine_of(url, patience=_PATIENCE, connections=_CONNECTIONS, ask_first=True)
+        self._reading = _engine_of(url, patience=PATIENCE, connections=_CONNECTIONS, ask_first=False)
+        self._writing = _engine_of(url, patience=PATIENCE, connections=_CONNECTIONS, ask_first=True)
         self._alone = _engine_of(url, patience=None, connections=2, ask_first=True)
-        self._plain = self._reading.execution_options(isolation_level="AUTOCOMMIT")
-        self._snapshots = self._alone.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._snapshots = _snapshots_of(self._writing)
+        self._long_snapshots = _snapshots_of(self._alone)
 
-    def read(self, work: Callable[[Connection], T]) -> T:
+    def read(self, work: Callable[[Connection], T], *, patient: bool = False) -> T:
         """Run `work` on one snapshot."""
-        with answering(), self._snapshots.begin() as connection:
+        until = time.monotonic() + PATIENCE
+        with answering(), (self._long_snapshots if patient else self._snapshots).begin() as connection:
+            if not patient:
+                _limit(connection, until)
             return work(connection)
 
-    def write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
+    def write(self, work: Callable[[Connection], T], *, durable: bool, patience: float = PATIENCE) -> T:
         """Run `work` in a transaction."""
-        with answering(), self._writing.begin() as connection:
+        until = time.monotonic() + patience
+        with answering(), self._writing.connect() as connection, _committed(connection):
+            _limit(connection, until)
             if not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             return work(connection)
@@ -143,7 +151,7 @@ class PostgresDatabase:
 
     def check(self) -> None:
         """Return when the database answers over a new connection."""
-        engine = _engine_of(self._url, patience=_PATIENCE, connections=1, ask_first=False)
+        engine = _engine_of(self._url, patience=PATIENCE, connections=1, ask_first=False)
         with contextlib.ExitStack() as stack:
             stack.callback(engine.dispose)
             if self._version(engine) != HEAD:
@@ -156,15 +164,25 @@ class PostgresDatabase:
 
     def _asked(self, query: str, parameters: tuple[Any, ...] = ()) -> Sequence[Any]:
         """The rows of a query; asked again where the connection turns out to have been cut meanwhile."""
+        until = time.monotonic() + PATIENCE
         with answering():
             try:
-                with self._plain.connect() as connection:
+                with self._plain(until) as connection:
                     return connection.exec_driver_sql(query, parameters).all()
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-            with self._plain.connect() as connection:
+            with self._plain(until) as connection:
                 return connection.exec_driver_sql(query, parameters).all()
+
+    @contextlib.contextmanager
+    def _plain(self, until: float) -> Iterator[Connection]:
+        """A connection for one statement: outside of any transaction, unless it was long in coming."""
+        with self._reading.connect() as connection:
+            if _whole(until):
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            _limit(connection, until)
+            yield connection
 
     def _version(self, engine: Engine) -> str | None:
         with answering(), engine.connect() as connection:
@@ -193,12 +211,45 @@ def _meaning(said: BaseException | None, error: Exception | None = None) -> Exce
     return StoreError(f"{PostgresDatabase.where} {what}", mend=mend)
 
 
-def _engine_of(url: str, *, patience: int | None, connections: int, ask_first: bool) -> Engine:
+def _snapshots_of(engine: Engine) -> Engine:
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+@contextlib.contextmanager
+def _committed(connection: Connection) -> Iterator[None]:
+    """A transaction. Cut while it is being concluded, it may be there or not: nobody was told."""
+    with contextlib.ExitStack() as undoing:
+        transaction = connection.begin()
+        undoing.callback(transaction.close)  # rolls back what was not committed
+        yield
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None) or _LOST[0]
+            if not error.connection_invalidated and not state.startswith(_LOST):
+                raise
+            lost = f"{PostgresDatabase.where} was lost while it wrote"
+            raise UnclearError(lost, mend="Send the same again") from None
+
+
+def _limit(connection: Connection, until: float) -> None:
+    """Let the statements of this transaction wait for what is left of the time, where some of it is gone."""
+    if not _whole(until):
+        left = f"{max(until - time.monotonic(), _LEAST) * 1000:.0f}"
+        connection.exec_driver_sql(_LIMIT, (left, left))
+
+
+def _whole(until: float) -> bool:
+    """Whether no time was spent with waiting for a connection: then the connection's own limit is the right one."""
+    return until - time.monotonic() > PATIENCE - _LEAST
+
+
+def _engine_of(url: str, *, patience: float | None, connections: int, ask_first: bool) -> Engine:
     """Connections to the database.
 
     Args:
         url: `postgresql://…`, as libpq understands it.
-        patience: Milliseconds that a statement may take; None: as long as it takes.
+        patience: Seconds that a statement may take; None: as long as it takes.
         connections: How many at most.
         ask_first: Whether a connection is tried before it is used, since what follows cannot simply be done again.
     """
@@ -206,13 +257,13 @@ def _engine_of(url: str, *, patience: int | None, connections: int, ask_first: b
         named = make_url(url).set(drivername="postgresql+psycopg")
     except ArgumentError:
         raise UsageError("is no URL", where="--state", mend="Write postgresql://USER@HOST/DATABASE") from None
-    limits = f"-c statement_timeout={patience} -c lock_timeout={patience}" if patience else ""
+    limits = f"-c statement_timeout={patience * 1000:.0f} -c lock_timeout={patience * 1000:.0f}" if patience else ""
     return create_engine(
         named,
         connect_args={"connect_timeout": 2, "tcp_user_timeout": 5_000, "options": limits},
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=2,
+        pool_timeout=PATIENCE,
         pool_pre_ping=ask_first,
         hide_parameters=True,
     )

@@ -43,7 +43,7 @@ def change(
     if erased_among(connection, [subject]):
         raise ErasedError("the person was erased; nothing may be written about them", mend="Ask for a token anew")
     person = activities(connection, [subject])[subject]
-    consents = later(person.said.consents, wanted.consents)
+    consents = later(person.said.consents, _by(now, wanted.consents))
     person.said.consents |= consents
     if wanted.interests is not None:
         person.said.interests = wanted.interests
@@ -75,6 +75,14 @@ def later(held: Mapping[str, Consent], said: Mapping[str, Consent]) -> dict[str,
         if is_later or (known is not None and consent.at == known.at and not consent.granted):
             later[purpose] = msgspec.structs.replace(consent, at=utc(consent.at))
     return later
+
+
+def _by(now: dt.datetime, said: Mapping[str, Consent]) -> dict[str, Consent]:
+    """No yes from the future: it would hold against every no until then. A no from there withholds, and may stand."""
+    return {
+        purpose: msgspec.structs.replace(consent, at=now) if consent.granted and consent.at > now else consent
+        for purpose, consent in said.items()
+    }
 
 
 def _drop_expired(person: Activity, now: dt.datetime) -> None:

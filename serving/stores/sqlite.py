@@ -16,15 +16,14 @@ import msgspec
 from sqlalchemy import Connection, Engine
 
 from recsys.files import replacing
-from serving.stores.database import Row
+from serving.stores.database import PATIENCE, Row
 from serving.stores.group_commit import GroupCommit, Work
 from serving.stores.migrating import HEAD, migrate, wrong_version
-from serving.stores.sqlite_files import answering, connected, engine_of, recognise
+from serving.stores.sqlite_files import answering, begun, connected, engine_of, recognise
 
 T = TypeVar("T")
 
 _PATIENCE: Final = 0.2  # seconds that a reader waits for a lock, which no writer holds against readers for longer
-_WRITERS: Final = 2.0
 _LONG: Final = 30.0
 _ROWS: Final = """
 SELECT wanted.value, s.consents, s.adult, s.interests, s.store, s.region, s.history, a.arm, a.said, a.shown
@@ -40,8 +39,8 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reading = engine_of(path, synchronous="NORMAL", writes=False, patience=_PATIENCE)
-        self._quick = engine_of(path, synchronous="NORMAL", writes=True, patience=_WRITERS)
-        self._durable = engine_of(path, synchronous="FULL", writes=True, patience=_WRITERS)
+        self._quick = engine_of(path, synchronous="NORMAL", writes=True, patience=PATIENCE)
+        self._durable = engine_of(path, synchronous="FULL", writes=True, patience=PATIENCE)
         self._alone = engine_of(path, synchronous="FULL", writes=True, patience=_LONG)
         self._together = GroupCommit(self._transaction)
 
@@ -50,14 +49,15 @@ class SqliteDatabase:
         """The file's path."""
         return str(self._path)
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on one snapshot."""
+    def read(self, work: Callable[[Connection], T], *, patient: bool = False) -> T:
+        """Run `work` on one snapshot. No reader waits for a writer, and none has to be patient."""
+        del patient
         with answering(self._path), self._reading.begin() as connection:
             return work(connection)
 
-    def write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
+    def write(self, work: Callable[[Connection], T], *, durable: bool, patience: float = PATIENCE) -> T:
         """Run `work` in a transaction, with others of this process that are waiting."""
-        return self._together.write(work, durable=durable)
+        return self._together.write(work, durable=durable, patience=patience)
 
     def write_alone(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction of its own."""
@@ -127,7 +127,7 @@ class SqliteDatabase:
         with answering(self._path), connected(self._reading) as connection:
             yield connection
 
-    def _transaction(self, works: Sequence[Work], durable: bool) -> list[Any]:  # noqa: FBT001 - one of two
+    def _transaction(self, take: Callable[[], Sequence[Work]], *, durable: bool, patience: float) -> list[Any]:
         engine: Engine = self._durable if durable else self._quick
-        with answering(self._path), engine.begin() as connection:
-            return [work(connection) for work in works]
+        with answering(self._path), engine.connect() as connection, begun(connection, patience):
+            return [work(connection) for work in take()]

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from recsys.errors import OutputError
 from serving.stores import schema
@@ -21,6 +22,7 @@ from serving.stores.migrating import HEAD, version_of
 APPLICATION_ID: Final = 0x72656373  # "recs": stands in the file's header and tells our files from others
 LOAD_FIRST: Final = "Load first: recsys-serve load --state … --purchases … --subjects … --catalogue … --guards …"
 
+_PATIENCE: Final = "recsys_patience"  # an option of a connection: seconds for the write lock
 _MEANINGS: Final = {
     "SQLITE_BUSY": ("is locked by another process", "Let it finish, then try again"),
     "SQLITE_LOCKED": ("is locked by another process", "Let it finish, then try again"),
@@ -45,7 +47,7 @@ def engine_of(path: Path, *, synchronous: str, writes: bool, patience: float) ->
     """
     url = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "rw", "uri": "true"})
     options = {"timeout": patience, "isolation_level": None}  # transactions begin where we say so
-    engine = create_engine(url, connect_args=options, hide_parameters=True)
+    engine = create_engine(url, connect_args=options, hide_parameters=True, pool_timeout=patience)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own type
@@ -59,8 +61,21 @@ def engine_of(path: Path, *, synchronous: str, writes: bool, patience: float) ->
         connection.execute("PRAGMA busy_timeout = 5")
 
     if writes:
-        event.listen(engine, "begin", lambda connection: take_the_write_lock(connection, patience))
+        event.listen(engine, "begin", lambda connection: take_the_write_lock(connection, _left(connection, patience)))
     return engine
+
+
+@contextlib.contextmanager
+def begun(connection: Connection, patience: float) -> Iterator[None]:
+    """A transaction that gives up after so many seconds, whatever its engine has."""
+    connection.execution_options(**{_PATIENCE: patience})
+    with connection.begin():
+        yield
+
+
+def _left(connection: Connection, patience: float) -> float:
+    left: float = connection.get_execution_options().get(_PATIENCE, patience)
+    return left
 
 
 def make_file(path: Path) -> None:
@@ -132,6 +147,8 @@ def answering(path: Path) -> Iterator[None]:
     """Turn what the database says into `StoreError`; its own texts may hold values and are never passed on."""
     try:
         yield
+    except PoolTimeout:
+        raise StoreError("the state is too busy", where=str(path), mend="Try again, or start more workers") from None
     except DatabaseError as error:
         if type(error) not in {DatabaseError, OperationalError}:
             raise  # a broken constraint, a wrong statement: no fault of the database but ours

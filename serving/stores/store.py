@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 
 from recsys.contracts.access import SubjectAccess
-from recsys.contracts.audit import DecisionRecord
+from recsys.contracts.audit import AuditKind, DecisionRecord
 from recsys.contracts.erasure import ErasedTokens, ErasureReceipt
 from recsys.contracts.preferences import Preferences, PreferencesChange
 from recsys.contracts.rekey import RekeyMap, RekeyReceipt
@@ -19,18 +21,22 @@ from recsys.contracts.relink import RelinkOrder, RelinkReceipt
 from recsys.contracts.token import Lineage
 from recsys.history import ItemIndex
 from recsys.policy.document import Cap
+from serving.audit.records import Entry
 from serving.stores import accessing, erasing, feedback, rekeying, relinking, restoring, saying, schema, settling
 from serving.stores.answers import SqlIdempotency
 from serving.stores.audit_log import SqlAuditLog
 from serving.stores.callers import SqlApiKeys
-from serving.stores.database import Database
+from serving.stores.database import PATIENCE, Database
 from serving.stores.exporting import SqlExports
 from serving.stores.interface import StoreError
 from serving.stores.loading import Loader
 from serving.stores.people import PeopleReader
 from serving.stores.records import Changes, Known, People, Recorded, Reported, Settled, Settling
 from serving.stores.times import micros
-from serving.stores.writing import count_up, erased_among
+from serving.stores.writing import count_up, erased_among, remember, remembered
+
+_BRIEFLY: Final = 1.0  # seconds that readiness waits for others
+_ANNOUNCED: Final = "announced"  # in `meta`: what was reloaded last
 
 
 class SqlStore:
@@ -64,9 +70,23 @@ class SqlStore:
         counted = self._database.counters()
         return Changes(counted["lineages"], counted["keys"], counted["reloads"])
 
-    def announce_reload(self) -> None:
+    def announce_reload(self, versions: Mapping[str, str], *, now: dt.datetime) -> int:
         """Tell every worker."""
-        self._database.write(lambda connection: count_up(connection, "reloads"), durable=False)
+
+        def work(connection: Connection) -> int:
+            self._database.lock(connection, [_ANNOUNCED])
+            number = count_up(connection, "reloads")
+            remember(connection, _ANNOUNCED, msgspec.json.encode(versions).decode())
+            self.audit.write(connection, [Entry(AuditKind.RELOAD, versions)], now)
+            return number
+
+        return self._database.write(work, durable=True)
+
+    def announced(self) -> dict[str, str]:
+        """What they were told last."""
+        with self._decoding():
+            found = self._database.read(lambda connection: remembered(connection, _ANNOUNCED))
+            return {} if found is None else msgspec.json.decode(found, type=dict[str, str])
 
     def record(self, events: Sequence[Reported], *, now: dt.datetime, caps: Sequence[Cap] = ()) -> Recorded:
         """Take what happened."""
@@ -77,10 +97,14 @@ class SqlStore:
             durable=feedback.durable(events),
         )
 
-    def settle(self, decisions: Sequence[Settling], *, now: dt.datetime) -> tuple[Settled, ...]:
+    def settle(
+        self, decisions: Sequence[Settling], *, now: dt.datetime, patience: float = PATIENCE
+    ) -> tuple[Settled, ...]:
         """Write decisions down."""
         return self._database.write(
-            lambda connection: settling.settle(self._database, self.audit, connection, decisions, now), durable=False
+            lambda connection: settling.settle(self._database, self.audit, connection, decisions, now),
+            durable=False,
+            patience=patience,
         )
 
     def preferences(self, subject: str) -> Preferences:
@@ -90,11 +114,13 @@ class SqlStore:
 
     def change_preferences(self, subject: str, change: PreferencesChange, *, now: dt.datetime) -> Preferences:
         """Apply a change."""
-        self._database.write(
-            lambda connection: saying.change(self._database, self.audit, connection, (subject, change), now),
-            durable=True,
-        )
-        return self.preferences(subject)
+
+        def work(connection: Connection) -> Preferences:
+            saying.change(self._database, self.audit, connection, (subject, change), now)
+            return accessing.preferences(connection, subject)
+
+        with self._decoding():
+            return self._database.write(work, durable=True)
 
     def access(self, subject: str) -> SubjectAccess:
         """Everything that is held."""
@@ -107,7 +133,8 @@ class SqlStore:
             lambda connection: erasing.erase(self._database, self.audit, connection, (subjects, order_id), now),
             durable=True,
         )
-        self._database.scrub()
+        with contextlib.suppress(StoreError):  # it is done and on the disk; the next erasure or vacuum scrubs
+            self._database.scrub()
         return receipt
 
     def erased(self, subjects: Sequence[str]) -> frozenset[str]:
@@ -116,7 +143,7 @@ class SqlStore:
 
     def tombstones(self) -> ErasedTokens:
         """Who was erased."""
-        return self._database.read(restoring.tombstones_of)
+        return self._database.read(restoring.tombstones_of, patient=True)
 
     def erase_again(self, tombstones: ErasedTokens, *, order_id: str, now: dt.datetime) -> ErasureReceipt:
         """Erase whoever came back with a backup."""
@@ -178,6 +205,13 @@ class SqlStore:
     def check(self) -> None:
         """Return when the store answers."""
         self._database.check()
+
+    def try_out(self, *, now: dt.datetime) -> None:
+        """Write something that is about nobody."""
+        self._database.check()
+        probe = secrets.token_bytes(32)
+        self.idempotency.begin(probe, probe, now=now, patience=_BRIEFLY)
+        self.idempotency.abandon(probe)
 
     def close(self) -> None:
         """Let go of everything."""

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from support.commands import assert_clear_failure, run
 from support.server import Server, problem
 from support.shop import ABSTAINER, DRINKER, Shop
 from support.tokens import token
+
+from serving.stores import open_store
 
 pytestmark = pytest.mark.slow
 
@@ -180,6 +183,41 @@ def test_a_reload_reaches_every_worker(bench: Bench) -> None:
             return {answer["policy_version"] for answer in answers} == {version}
 
         until(all_follow)
+
+
+def versions(server: Server) -> set[str]:
+    """The policies that the workers decide by: asked on new connections, which any of them may take."""
+    headers = server.http.headers
+    answers = [httpx.get(f"{server.url}/v1/models", headers=headers, timeout=30) for _ in range(16)]
+    return {answer.json()["policy_version"] for answer in answers}
+
+
+def written(server: Server) -> int:
+    with contextlib.closing(open_store(server.state)) as store:
+        return store.audit.verify().records
+
+
+def test_a_reload_is_written_down_before_it_decides_and_every_worker_comes_to_it(bench: Bench) -> None:
+    """Nothing can be written: nothing changes. Then the file is bad for a while, before the other worker read it."""
+    whole, guards = bench.shop.guards.read_text(), bench.shop.guards
+    strict = whole.replace("min_days = 2", "min_days = 50")
+    path = bench.shop.folder / "state.db"
+    with Server(*bench.options, "--workers", 2) as server:
+        (before,), records = versions(server), written(server)
+        guards.write_text(strict)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            problem(server.http.post("/v1/reload"), 503)
+        time.sleep(1.5)
+        assert versions(server) == {before}
+        assert written(server) == records
+        after = server.http.post("/v1/reload").json()["policy_version"]
+        guards.write_text(strict[: len(strict) // 2])
+        time.sleep(2.5)
+        guards.write_text(strict)
+        until(lambda: versions(server) == {after})
+        assert after != before
+        until(lambda: written(server) == records + 2)  # one for each worker
 
 
 def test_a_pinned_policy_is_the_only_one(bench: Bench, tmp_path: Path) -> None:

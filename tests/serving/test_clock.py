@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.lines import NOW
 
+from recsys.errors import RecsysError
 from serving.clock import ForwardClock
 
 SECOND = dt.timedelta(seconds=1)
@@ -42,6 +44,27 @@ def test_it_goes_on_as_time_passes_and_is_never_behind_the_machine(steps: list[t
         assert now >= machine.wall()
         assert now == NOW + (machine.passed + furthest) * SECOND
         before = now
+
+
+def test_a_process_that_is_started_later_is_not_behind_its_siblings() -> None:
+    machine = Machine()
+    first = ForwardClock(machine.wall, machine.monotonic)
+    machine.passed, machine.put = 60, -3 * 3600
+    assert ForwardClock(machine.wall, machine.monotonic, lead=first.lead)() == first() > machine.wall()
+    machine.put = 3600
+    assert ForwardClock(machine.wall, machine.monotonic, lead=first.lead)() == first() == machine.wall()
+
+
+def test_a_clock_that_is_behind_what_was_written_catches_up_or_is_refused() -> None:
+    machine = Machine()
+    clock = ForwardClock(machine.wall, machine.monotonic)
+    clock.catch_up(NOW - SECOND)
+    assert clock() == NOW
+    clock.catch_up(NOW + 300 * SECOND)
+    machine.passed = 10
+    assert clock() == NOW + 310 * SECOND
+    with pytest.raises(RecsysError, match="3,600 seconds behind the newest record"):
+        clock.catch_up(clock() + 3600 * SECOND)
 
 
 def test_what_was_said_before_it_was_put_back_still_holds() -> None:

@@ -6,7 +6,6 @@ Five rounds on each store; `make soak` runs a hundred.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
 
 import pytest
 from support.commands import run
@@ -16,7 +15,6 @@ from support.postgres import Postgres
 from support.shop import ABSTAINER, DRINKER, Shop
 
 from recsys.contracts.audit import Checkpoint
-from serving.stores import open_store
 
 pytestmark = pytest.mark.slow
 
@@ -48,15 +46,15 @@ def test_two_workers_on_postgresql(shop: Shop, postgres: Postgres) -> None:
 def test_what_is_lost_would_be_noticed(state: str) -> None:
     """The control: a ledger of what was never acknowledged."""
     ledger = Ledger(
-        erased={ABSTAINER}, decisions={"0" * 32}, consents={DRINKER: NOW}, places=Counter({(DRINKER, "o"): 1})
+        erased={ABSTAINER: "f" * 32}, decisions={"0" * 32}, consents={DRINKER: NOW}, places=Counter({(DRINKER, "o"): 1})
     )
     ledger.exposures[DRINKER].add("e1")
     ledger.dismissed[DRINKER].add("offer-milk-1")
     ledger.changes[DRINKER] = 1
     anchor = Checkpoint(sequence=99, hash="0" * 64, at=NOW)
-    with closing(open_store(state)) as store:
-        found = "; ".join(lost(store, [ledger], anchor, NOW))
+    found = "; ".join(lost(state, [ledger], anchor, NOW))
     for kind in ("the chain", "exposure e1", "dismissal of offer-milk-1", "a consent", "1 records of changes"):
         assert kind in found, found
+    assert f"the record of erasure {'f' * 32}" in found
     for kind in (f"decision {'0' * 32}", "an erasure of 1", "who was erased is back", "1 reservations"):
         assert kind in found, found

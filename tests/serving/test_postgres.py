@@ -17,11 +17,17 @@ from support.told import settle, settling, told, yes
 
 from recsys.contracts.preferences import PreferencesChange
 from recsys.history import ItemIndex
-from serving.stores import Recorded, Reported, Store, StoreError, create_store, open_store
+from serving.stores import Recorded, Reported, Store, StoreError, UnclearError, create_store, open_store
 
 pytestmark = pytest.mark.slow  # a real server
 
 INDEX = ItemIndex.of(["beer", "milk"])
+CUT_WHILE_CONCLUDED = """
+CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION cut();
+"""
 
 
 @pytest.fixture
@@ -109,6 +115,30 @@ def test_a_transaction_that_is_cut_leaves_nothing(store: Store, url: str, postgr
     assert len(failed) == 1
     assert store.access(ANNA).events == ()
     assert record(store, event(1, (ANNA, "something new", 1, 1))) == Recorded(1, 0)
+
+
+def test_of_a_write_that_is_cut_while_it_is_concluded_nobody_claims_to_know(store: Store, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute(CUT_WHILE_CONCLUDED)
+        with pytest.raises(UnclearError, match="was lost while it wrote"):
+            store.record([told(1, "dismissal")], now=NOW)
+        other.execute("DROP TRIGGER cut ON events")
+    assert store.record([told(1, "dismissal")], now=NOW).accepted == 1
+
+
+def test_no_reader_waits_for_longer_than_two_seconds(store: Store, url: str) -> None:
+    """More of them than there are connections: nobody waits for the patience of those before."""
+
+    def timed(number: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(StoreError):
+            (store.preferences if number % 2 else store.access)(ANNA)
+        return time.monotonic() - began
+
+    with psycopg.connect(url) as other, ThreadPoolExecutor(24) as pool:
+        other.execute("LOCK TABLE activity")
+        assert max(pool.map(timed, range(24))) < 3.5
+    assert store.access(ANNA).held
 
 
 def test_writers_about_different_people_never_wait_in_a_circle(store: Store) -> None:

@@ -94,7 +94,7 @@ def test_a_no_said_under_either_token_is_a_no_however_old(
     late = PreferencesChange(consents={"profiling": yes(yes().at - HOUR / 2)})
     assert not filled.change_preferences(ANNA, late, now=NOW).consents["profiling"].granted
     anew = PreferencesChange(consents={"profiling": yes(NOW + HOUR)})
-    assert filled.change_preferences(ANNA, anew, now=NOW).consents["profiling"].granted
+    assert filled.change_preferences(ANNA, anew, now=NOW + HOUR).consents["profiling"].granted
 
 
 def test_exposures_dismissals_and_the_log_go_with_the_person_and_caps_add(filled: Store, tmp_path: Path) -> None:

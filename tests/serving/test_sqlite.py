@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -208,21 +208,51 @@ def test_writers_that_wait_for_each_other_share_a_transaction() -> None:
     groups: list[int] = []
     started = threading.Event()
 
-    def transaction(works: Sequence[Work], durable: bool) -> list[object]:  # noqa: FBT001 - as the class has it
+    def transaction(take: Callable[[], Sequence[Work]], *, durable: bool, patience: float) -> list[object]:
+        works = take()
         groups.append(len(works))
         if len(groups) == 1:
             started.set()
             time.sleep(0.3)
+        assert patience > 0
         return [durable for _ in works]
 
     together = GroupCommit(transaction)
     with ThreadPoolExecutor(12) as pool:
-        first = pool.submit(together.write, noop, durable=False)
+        first = pool.submit(together.write, noop, durable=False, patience=5)
         started.wait(5)
-        rest = [pool.submit(together.write, noop, durable=number == 5) for number in range(11)]
+        rest = [pool.submit(together.write, noop, durable=number == 5, patience=5) for number in range(11)]
     assert groups == [1, 11]
     assert first.result() is False
     assert [one.result() for one in rest] == [True] * 11  # one that has to wait for the disk makes all of them wait
+
+
+def test_a_database_that_does_not_begin_is_waited_for_once_and_not_by_each_in_turn() -> None:
+    def transaction(_: Callable[[], Sequence[Work]], *, durable: bool, patience: float) -> list[object]:
+        time.sleep(patience)
+        raise StoreError("is locked", mend=f"{durable}")
+
+    together = GroupCommit(transaction)
+    began = time.monotonic()
+    with ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(together.write, noop, durable=number % 2 == 0, patience=0.25) for number in range(12)]
+    assert {type(one.exception()) for one in waiting} == {StoreError}
+    assert time.monotonic() - began < 1.5
+
+
+def test_when_the_database_fails_all_who_share_it_are_told_and_none_tries_again() -> None:
+    groups: list[int] = []
+
+    def transaction(take: Callable[[], Sequence[Work]], *, durable: bool, patience: float) -> list[object]:
+        time.sleep(0.2)
+        groups.append(len(take()))
+        raise StoreError("has no space left on its disk", mend=f"{durable} {patience}")
+
+    together = GroupCommit(transaction)
+    with ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(together.write, noop, durable=False, patience=5) for _ in range(12)]
+    assert {type(one.exception()) for one in waiting} == {StoreError}
+    assert sum(groups) == 12
 
 
 def noop(_: Connection) -> None:

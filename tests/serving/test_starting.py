@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import shutil
 import signal
@@ -17,8 +18,10 @@ from support.server import Server
 from support.shop import DRINKER, Shop
 from typer.testing import CliRunner
 
+from recsys.contracts.audit import AuditKind
 from recsys.errors import RecsysError
 from serving.cli import app
+from serving.stores import open_store
 from web.listening import bind
 
 pytestmark = pytest.mark.slow  # processes
@@ -51,6 +54,13 @@ def test_an_interrupt_ends_it_with_status_0(shop: Shop, state: str) -> None:
         assert server.stop(signal.SIGINT) == 0
     assert "Traceback" not in server.output
     assert server.output.count("\n") == 4  # the line of JSON, a withheld offer, the versions, the clock: nothing else
+
+
+def test_a_clock_that_is_behind_the_state_is_refused(shop: Shop, state: str) -> None:
+    """What was said would lie ahead, and withhold nothing until then."""
+    with contextlib.closing(open_store(state)) as store:
+        store.audit.append(AuditKind.RELOAD, {}, now=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))
+    refused(replaced(shop.serve_options(state), now=None), "machine's clock", "behind the newest record")
 
 
 def test_told_to_stop_it_finishes_what_is_under_way(shop: Shop, state: str) -> None:

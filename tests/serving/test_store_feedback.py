@@ -64,6 +64,18 @@ def test_a_dismissal_stands_at_once_and_for_everyone(store: Store, url: str) -> 
     other.close()
 
 
+def test_what_is_dated_ahead_counts_from_now_on_and_is_kept_as_it_came(store: Store) -> None:
+    """A sender's clock may be ahead; the door lets five minutes pass."""
+    ahead = NOW + dt.timedelta(minutes=5)
+    kinds = ("exposure", "ignored", "dismissal")
+    store.record([told(kind, kind, at=ahead) for kind in kinds], now=NOW)
+    held = state(store)
+    assert [one.at for one in (*held.exposures, *held.responses, *held.dismissals)] == [NOW] * 3
+    assert {one.event.at for one in store.access(ANNA).events} == {ahead}
+    (settled,) = settle(store, settling(1, "o1", caps=(per_offer(1),)))
+    assert settled.refused == ("o1",)
+
+
 def test_an_older_dismissal_does_not_replace_a_newer_one(store: Store) -> None:
     store.record([told(1, "dismissal", at=NOW)], now=NOW)
     store.record([told(2, "dismissal", at=NOW - HOUR, expires=NOW)], now=NOW)

@@ -92,6 +92,12 @@ def test_workers_hear_of_a_load(store: Store) -> None:
     before = store.changes().lineages
     load(store, people([(ANNA, "beer", 0, 1)]))
     assert store.changes().lineages == before + 1
-    store.announce_reload()
-    assert store.changes().reloads == 1
     assert bought(store, CARA) == [0]
+
+
+def test_workers_hear_of_a_reload_and_what_of_and_it_stands_in_the_log(store: Store) -> None:
+    assert store.announced() == {}
+    for number, policy in enumerate(("a" * 64, "b" * 64), 1):
+        assert store.announce_reload({"policy_sha256": policy}, now=NOW) == number == store.changes().reloads
+        assert store.announced() == {"policy_sha256": policy}
+    assert store.audit.verify().records == 2

@@ -46,6 +46,13 @@ def test_a_change_is_known_to_everyone_at_once(store: Store, url: str) -> None:
     other.close()
 
 
+def test_a_yes_dated_ahead_does_not_hold_against_the_next_no(store: Store) -> None:
+    say(store, consents={"profiling": yes(NOW + HOUR), "channel:email": no(NOW + HOUR)})
+    assert store.preferences(ANNA).consents["profiling"] == yes()
+    say(store, consents={"profiling": no(), "channel:email": yes()})
+    assert consents(store) == set()  # a no from the future withholds, and stands
+
+
 def test_the_later_word_holds_in_whatever_order_it_arrives(store: Store) -> None:
     number = iter(range(1000))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import resource
 import signal
 import statistics
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -99,24 +102,64 @@ def test_the_figures_are_those_of_all_workers(server: Server) -> None:
     assert {counted() for _ in range(6)} == {before + 20}
 
 
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def test_a_worker_that_ends_is_replaced(server: Server) -> None:
     before = workers_of(server)
     assert len(before) == 2
     os.kill(min(before), signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while len(workers_of(server) - {min(before)}) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: len(workers_of(server) - {min(before)}) == 2)
     assert all(afresh(server, token(1)) for _ in range(6))
+
+
+def test_figures_have_room_of_their_own_and_without_any_a_worker_serves_all_the_same(server: Server) -> None:
+    """A hole in a file that is mapped into memory ends whoever writes there, once the disk is full. The limit on files
+    stands for a disk without room for those of another worker."""
+    until(lambda: len(figures_of(server)) == 8)
+    assert all(path.stat().st_blocks * 512 >= path.stat().st_size > 0 for path in figures_of(server))
+    victim, limits = min(workers_of(server)), resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (300 * 1024, limits[1]))
+    os.kill(victim, signal.SIGBUS)
+    until(lambda: '"figures_not_shared"' in server.said)
+    for pid in {server.process.pid, *workers_of(server)}:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    assert {httpx.get(f"{server.url}/metrics").status_code for _ in range(8)} == {httpx.codes.OK}
+    assert all(afresh(server, token(1)) for _ in range(6))
+
+
+def figures_of(server: Server) -> list[Path]:
+    """The files in which its workers count."""
+    workers = workers_of(server)
+    files = Path(tempfile.gettempdir()).glob("recsys-serve-*/*.db")
+    return [path for path in files if int(path.stem.rpartition("_")[2]) in workers]
 
 
 def test_told_to_stop_all_end_with_status_0(server: Server) -> None:
     workers = workers_of(server)
     assert server.stop() == 0
     assert "Traceback" not in server.output
+    ends = [json.loads(line) for line in server.output.splitlines() if '"worker_ended"' in line]
+    assert [end["how"] for end in ends] == ["SIGKILL", "SIGBUS"]
+    assert ends[0]["served"]
+    assert '"figures_not_shared"' in server.output
     for pid in workers:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_workers_that_hang_are_waited_for_together(shop: Shop, state: str) -> None:
+    """Six seconds for both (`grace_seconds` and five), and not for each."""
+    with Server(*shop.serve_options(state), "--workers", 2, environment={"RECSYS_SERVE_GRACE_SECONDS": "1"}) as server:
+        for pid in workers_of(server):
+            os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert 5 < time.monotonic() - began < 11
 
 
 def test_without_the_process_that_started_them_they_end(shop: Shop, state: str) -> None:

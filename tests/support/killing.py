@@ -15,9 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
+from msgspec import json
+from sqlalchemy import create_engine, make_url, select
 
-from recsys.contracts.audit import Checkpoint
-from serving.stores import Store, open_store
+from recsys.contracts.audit import AuditKind, Checkpoint
+from serving.audit.records import Erased, decode_payload
+from serving.stores import Store, open_store, schema
 from support.server import Server, workers_of
 from support.shop import POLICY, TYPES, Shop
 from support.tokens import token
@@ -26,6 +29,8 @@ from support.told import told
 CAP: Final = 2
 CAPPED: Final = f'{POLICY}\n[[cap]]\nper = "offer"\nmax = {CAP}\nhours = 24\n'
 WRITERS: Final = 4
+ENOUGH: Final = 30  # writes that were acknowledged, before the first signal
+START_SECONDS: Final = 180  # on a machine that does much else
 OFFERS: Final = [f"offer-{kind}-1" for kind in TYPES if kind not in {"beer", "wine", "test"}]
 
 
@@ -39,7 +44,7 @@ class Ledger:
     changes: Counter[str] = field(default_factory=Counter)
     decisions: set[str] = field(default_factory=set)
     places: Counter[tuple[str, str]] = field(default_factory=Counter)
-    erased: set[str] = field(default_factory=set)
+    erased: dict[str, str] = field(default_factory=dict)  # the order by which each was
     statuses: Counter[int] = field(default_factory=Counter)
     cut: int = 0
 
@@ -137,18 +142,36 @@ class Writer:
         self._consent(leaver)
         for kept in (self.ledger.exposures, self.ledger.consents, self.ledger.changes):
             kept.pop(leaver, None)  # whether it stays depends on an erasure that may be cut
-        if self._sent("POST", "/v1/subjects/erase", {"subjects": [leaver]}):
-            self.ledger.erased.add(leaver)
+        if receipt := self._sent("POST", "/v1/subjects/erase", {"subjects": [leaver]}):
+            self.ledger.erased[leaver] = receipt["order_id"]
 
 
-def lost(store: Store, ledgers: Sequence[Ledger], anchor: Checkpoint | None, now: dt.datetime) -> list[str]:
+def lost(state: str, ledgers: Sequence[Ledger], anchor: Checkpoint | None, now: dt.datetime) -> list[str]:
     """What was acknowledged and is not there; what came back; what went over a cap; what the chain says."""
+    with contextlib.closing(open_store(state)) as store:
+        return _lost(store, ledgers, anchor, now) + _unwritten_erasures(state, ledgers)
+
+
+def _unwritten_erasures(state: str, ledgers: Sequence[Ledger]) -> list[str]:
+    """Erasures without a record of their own in the log, by their orders' numbers. The table is read as it is."""
+    url = make_url(state)
+    engine = create_engine(url if url.drivername == "sqlite" else url.set(drivername="postgresql+psycopg"))
+    anonymous = select(schema.audit_payloads.c.payload).where(schema.audit_payloads.c.person.is_(None))
+    with contextlib.closing(engine.connect()) as connection:
+        written = [decode_payload(text) for text in connection.execute(anonymous).scalars()]
+    engine.dispose()
+    orders = {json.decode(one.body, type=Erased).order_id for one in written if one.kind is AuditKind.ERASURE}
+    asked = {order for ledger in ledgers for order in ledger.erased.values()}
+    return [f"the record of erasure {order}" for order in asked - orders]
+
+
+def _lost(store: Store, ledgers: Sequence[Ledger], anchor: Checkpoint | None, now: dt.datetime) -> list[str]:
     found = [f"the chain: {fault}" for fault in store.audit.verify(anchor).faults]
     for ledger in ledgers:
         found += _missing_of_people(store, ledger)
         found += [f"decision {name}" for name in ledger.decisions if store.decision(name) is None]
         found += [f"{count} answers {status}" for status, count in ledger.statuses.items() if status not in (200, 503)]
-        found += [f"an erasure of {len(ledger.erased)}"] * (store.erased(sorted(ledger.erased)) != ledger.erased)
+        found += [f"an erasure of {len(ledger.erased)}"] * (store.erased(sorted(ledger.erased)) != ledger.erased.keys())
         for subject in ledger.erased:
             held = store.access(subject).held
             late = store.record([told(f"late {subject}", "exposure", subject=subject)], now=now)
@@ -220,7 +243,7 @@ class Rounds:
         for _ in range(rounds):
             anchor = self._checkpoint()
             with Server(*self._options) as server, self._writing(server) as ledgers:
-                self._wait()
+                self._wait(ledgers)
                 server.stop(signal.SIGKILL)
             found += self._lost(ledgers, anchor)
         return [*found, *self._lost(self.ledgers)] if rounds else []
@@ -235,7 +258,7 @@ class Rounds:
                 anchor, before = self._checkpoint(), workers_of(server)
                 slain = before if number % 4 == 3 else {self._rng.choice(sorted(before))}
                 with self._writing(server) as ledgers:
-                    self._wait()
+                    self._wait(ledgers)
                     for pid in slain:
                         os.kill(pid, signal.SIGKILL)
                     time.sleep(0.1)  # others write on, if there are any
@@ -244,8 +267,12 @@ class Rounds:
             found += self._lost(self.ledgers)
         return found
 
-    def _wait(self) -> None:
+    def _wait(self, ledgers: Sequence[Ledger]) -> None:
+        """Until some moment, and until enough was written for there to be something to lose."""
         time.sleep(self._rng.uniform(0.1, 0.6))
+        deadline = time.monotonic() + START_SECONDS
+        while sum(ledger.acknowledged for ledger in ledgers) < ENOUGH and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     @contextlib.contextmanager
     def _writing(self, server: Server) -> Iterator[list[Ledger]]:
@@ -259,14 +286,18 @@ class Rounds:
             return store.audit.checkpoint(now=self._now)
 
     def _lost(self, ledgers: Sequence[Ledger], anchor: Checkpoint | None = None) -> list[str]:
-        with contextlib.closing(open_store(self._state)) as store:
-            return lost(store, ledgers, anchor, self._now)
+        return lost(self._state, ledgers, anchor, self._now)
 
 
 def _wait_for_two(server: Server, slain: Collection[int]) -> None:
-    """Until two workers have started that are none of these; the last may not answer yet."""
-    deadline = time.monotonic() + 60
+    """Until two workers have started that are none of these; the last may not answer yet.
+
+    Each takes some seconds of the processor before it is up, and whoever was killed before it was up is waited out.
+    """
+    deadline = time.monotonic() + START_SECONDS
     while len(workers_of(server).difference(slain)) < 2:
+        if server.process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {server.process.returncode}")
         if time.monotonic() > deadline:
-            raise TimeoutError("no new worker within a minute")
+            raise TimeoutError(f"no new worker within {START_SECONDS} seconds")
         time.sleep(0.1)

@@ -80,6 +80,11 @@ class Server:
         """The process."""
         return self._process
 
+    @property
+    def said(self) -> str:
+        """What it has printed on standard error so far."""
+        return Path(f"/proc/self/fd/{self._said.fileno()}").read_text()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
