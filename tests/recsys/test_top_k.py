@@ -24,8 +24,11 @@ def test_top_k_is_a_sort_of_what_is_allowed(rows: list[tuple[float, bool, int]],
     assert top_k(scores, allowed, k, priority).tolist() == expected
 
 
+LARGEST = float(np.finfo(np.float32).max)
 ROW = st.lists(
-    st.tuples(st.sampled_from([0.0, -0.0, 1.0, 1e-45, -1e-45, 3.4e38, -3.4e38]), st.booleans()), min_size=7, max_size=7
+    st.tuples(st.sampled_from([0.0, -0.0, 1.0, 1e-45, -1e-45, LARGEST, -LARGEST]), st.booleans()),
+    min_size=7,
+    max_size=7,
 )
 
 
