@@ -45,7 +45,7 @@ app = new_app("Change the guards in one place at a time, and see whether the tes
 
 MODULES: Final = {
     "decide": ("test_recommender",),
-    "rank": ("test_guard_edges", "test_guard_invariants"),
+    "rank": ("test_guard_edges", "test_exploration"),
     "top_k": ("test_top_k",),
     "explain": ("test_explain", "test_recommender"),
     "pooling": ("test_recommender",),

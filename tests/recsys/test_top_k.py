@@ -12,9 +12,14 @@ from recsys.ragged import Ragged, in_order
 from recsys.top_k import Ties, best_of, rows_at_once, top_k
 
 SCORE = st.sampled_from([0.0, 1.0, 2.0, -1.0, math.inf, -math.inf, math.nan])
+ALLOWED = st.sampled_from([True, True, True, False])
 
 
-@given(st.lists(st.tuples(SCORE, st.booleans(), st.integers(0, 1)), max_size=12), st.integers(1, 14))
+@given(
+    st.lists(st.tuples(SCORE, ALLOWED, st.integers(0, 1)), max_size=6)
+    | st.lists(st.tuples(SCORE, ALLOWED, st.integers(0, 1)), min_size=12, max_size=20),  # more than k are able
+    st.integers(1, 3) | st.integers(1, 14),
+)
 def test_top_k_is_a_sort_of_what_is_allowed(rows: list[tuple[float, bool, int]], k: int) -> None:
     scores = np.array([score for score, *_ in rows], np.float32)
     allowed = np.array([able for _, able, _ in rows], np.bool_)
