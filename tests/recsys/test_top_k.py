@@ -85,6 +85,12 @@ def test_rows_are_put_in_order_however_wide_their_columns(rows: list[tuple[int, 
     assert sorted(order.tolist()) == list(range(len(rows)))
 
 
+@pytest.mark.parametrize("k", [1, 2])
+def test_the_lowest_score_of_all_is_one(k: int) -> None:
+    scores, able = np.array([[-LARGEST, -LARGEST]], np.float32), np.array([[False, True]])
+    assert best_of(scores, able, k, Ties.of(np.zeros(2, np.int64))).of(0).tolist() == [1]
+
+
 def test_forbidden_items_do_not_fill_up_a_short_list() -> None:
     scores = np.array([3.0, 2.0, 1.0], np.float32)
     assert top_k(scores, np.array([False, True, False]), 3).tolist() == [1]
