@@ -59,7 +59,7 @@ MODULES: Final = {
     "guards/past_purchase_trap": ("test_guard_edges",),
     "guards/cool_down": ("test_guard_edges",),
     "guards/purchase_runs": ("test_guard_edges", "test_awkward"),
-    "guards/situation": ("test_guard_edges", "test_recommender"),
+    "guards/situation": ("test_arms", "test_guard_edges", "test_recommender"),
     "guards/fatigue": ("test_guard_edges",),
     "guards/dismissal": ("test_guard_edges", "test_awkward"),
     "guards/eligibility": ("test_guard_edges", "test_awkward"),
