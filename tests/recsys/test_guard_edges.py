@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 from support.agreement import judged, rankings, situation
+from support.counter import goods, policy_of, shop
 from support.tokens import token
 from support.worlds import Person, World
 
@@ -328,3 +329,10 @@ def test_a_further_never_opens_nothing_that_has_to_be_bought() -> None:
         only_if_purchased=(rule,),
         never=("old",),
     )
+
+
+def test_a_book_too_large_for_two_subjects_at_a_time_is_ranked_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = shop(policy_of(), goods(a="A"), [["a"], ["a"]], AGREED, AGREED)
+    assert now.parts() == [slice(0, 2)]
+    monkeypatch.setattr("recsys.guards.situation._CELLS", 1)
+    assert now.parts() == [slice(0, 1), slice(1, 2)]
