@@ -23,6 +23,8 @@ EPOCH: Final = dt.date(1970, 1, 1)
 DUST: Final = 1e-6  # of a unit: what floating point may leave of a purchase that was returned whole
 DAYS: Final = 1 << 20  # more days than there will be: `code * DAYS + day` is one number for a pair
 
+_EPOCH_UTC: Final = dt.datetime.combine(EPOCH, dt.time(0), dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
 _ROW: Final = ("subject", "item", "day")
 
 
@@ -133,7 +135,7 @@ def day_number(day: dt.date) -> int:
 
 def microseconds(at: dt.datetime) -> int:
     """Microseconds since 1970 UTC of an instant with a time zone."""
-    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+    return (at - _EPOCH_UTC) // _MICROSECOND
 
 
 def purchase_days(purchases: pl.DataFrame, *, until: dt.date | pl.DataFrame | None = None) -> pl.DataFrame:

@@ -59,9 +59,8 @@ class Ragged:
         """The values of many rows, end to end, and for each the position in `rows` that it came from."""
         lengths = self.lengths[rows]
         owners = np.arange(len(rows)).repeat(lengths)
-        shift = self.offsets[rows]
+        shift = self.offsets[1:][rows]
         shift -= lengths.cumsum()
-        shift += lengths
         position = shift[owners]
         position += np.arange(len(owners))
         return self.values[position], owners
@@ -111,9 +110,17 @@ def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def changes(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Where a sorted array begins a new value."""
-    changed = np.ones(len(ordered), np.bool_)
+    changed = np.empty(len(ordered), np.bool_)
+    changed[:1] = True
     np.not_equal(ordered[1:], ordered[:-1], out=changed[1:])
     return changed
+
+
+def bounds(ordered: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64 [V + 1]: where each of a sorted array's V values begins, and where the last one ends."""
+    changed = np.ones(len(ordered) + 1, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=changed[1:-1])
+    return changed.nonzero()[0]
 
 
 def offsets_of(lengths: NDArray[np.integer]) -> NDArray[np.int64]:

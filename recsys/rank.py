@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import sub
 from typing import Final
 
 import numpy as np
@@ -105,16 +106,17 @@ def rank(situation: Situation, scores: Scores, seeds: Sequence[bytes] = ()) -> l
 
 def judge(situation: Situation) -> Verdicts:
     """Ask every guard, and count what each was the first to withhold."""
-    left = np.ones(situation.shape, np.bool_)
-    rules, remaining = [], [_count(left)]
+    withheld = np.zeros(situation.shape, np.bool_)
+    first: dict[str, list[int]] = {}
+    before = [0] * len(withheld)
     for rule, guard in GUARDS.items():
         verdict = guard(situation)
         if verdict is not situation.nothing:
-            np.greater(left, verdict, out=left)
-            rules.append(rule)
-            remaining.append(_count(left))
-    counts = np.array(remaining)
-    return Verdicts(left, dict(zip(rules, (counts[:-1] - counts[1:]).tolist(), strict=True)))
+            withheld |= verdict
+            now = _count(withheld)
+            first[rule] = [*map(sub, now, before)]
+            before = now
+    return Verdicts(~withheld, first)
 
 
 def scores_used(
@@ -126,10 +128,9 @@ def scores_used(
     personal = scores.known & situation.profiled & asked
     sources = [Fill.PERSONAL if own else Fill.POPULAR for own in personal.tolist()]
     used = scores.personal if personal.all() else np.where(personal[:, None], scores.personal, scores.popular)
-    scored = np.isfinite(scores.popular)
-    for row in np.flatnonzero(asked & ~personal).tolist():
+    for row in (asked & ~personal).nonzero()[0].tolist():
         matched = matches(book, situation.states[row])
-        if (matched & scored & allowed[row]).any():
+        if (matched & np.isfinite(scores.popular) & allowed[row]).any():
             used[row] = segment_scores(scores.popular, matched)
             sources[row] = Fill.SEGMENT
     if book.boost.any():
@@ -142,7 +143,7 @@ def _rank(situation: Situation, scores: Scores, seeds: Sequence[bytes]) -> list[
     verdicts = judge(situation)
     own, sources = scores_used(situation, scores, verdicts.allowed)
     able = verdicts.allowed & np.isfinite(own)
-    unscored = (_count(verdicts.allowed) - _count(able)).tolist()
+    unscored = _count(verdicts.allowed ^ able)
     counts = {rule: number for rule, number in {**verdicts.withheld, UNSCORED: unscored}.items() if any(number)}
     draft = _Draft(situation, own, able, _best(situation, own, able))
     rankings = []
@@ -233,8 +234,9 @@ def _fill(found: int, wanted: int, source: Fill) -> Fill:
     return Fill.SHORT if found < wanted else source
 
 
-def _count(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """int64 [B]: how many are set in each row."""
+def _count(flags: NDArray[np.bool_]) -> list[int]:
+    """How many are set in each of B rows."""
     if len(flags) == 1:
-        return np.array([np.count_nonzero(flags)])
-    return np.asarray(np.bitwise_count(np.packbits(flags, axis=1)).sum(axis=1), np.int64)
+        return [int(np.count_nonzero(flags))]
+    counts: list[int] = np.bitwise_count(np.packbits(flags, axis=1)).sum(axis=1, dtype=np.int64).tolist()
+    return counts

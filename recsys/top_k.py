@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 _SCORE_BITS: Final = 32
 _KEY_BITS: Final = 63
+_INFINITY: Final = 0x7F800000  # the bits of a float that is above all that are finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +111,14 @@ def _best_of(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many of each row, and those of all rows end to end."""
     rows, size = scores.shape
-    chosen = able
-    if k < size:
-        masked = np.where(able, scores, np.float32(-np.inf))
-        masked.partition(size - k, axis=1)
-        chosen = able & (scores >= masked[:, size - k, None])
-    cells = chosen.reshape(-1).nonzero()[0]
-    row = cells // size
+    heights = _heights(scores, able)
+    lowest = np.maximum(np.partition(heights, size - k, axis=1)[:, size - k, None], 1) if k < size else 1
+    cells = (heights >= lowest).reshape(-1).nonzero()[0]
+    row, candidate = np.divmod(cells, size)
     bits = _tie_bits(size)
-    keys = (row << _SCORE_BITS) | _descending(scores.reshape(-1)[cells])
+    keys = (row << _SCORE_BITS) - heights.reshape(-1)[cells]
     keys <<= bits
-    keys |= ties.place[cells - row * size]
+    keys |= ties.place[candidate]
     keys.sort()
     keys &= (1 << bits) - 1
     return np.bincount(row, minlength=rows), ties.order[keys]
@@ -130,8 +128,15 @@ def _tie_bits(size: int) -> int:
     return max(size - 1, 1).bit_length()
 
 
-def _descending(scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """int64: the larger the smaller the score: a float's bits as a whole number, with -0 made 0."""
-    bits = (scores + np.float32(0)).view(np.int32).astype(np.int64)
-    ascending = np.where(bits < 0, ~bits & 0xFFFFFFFF, bits | 0x80000000)
-    return 0xFFFFFFFF - ascending
+def _heights(scores: NDArray[np.float32], able: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """uint32 [B, C]: the larger the larger the score, from 1 on; 0 where not able.
+
+    Of whole numbers, since a product masks them without a branch, which would be guessed wrong at every other offer.
+    """
+    bits = scores.view(np.int32)
+    sign = bits >> 31
+    number = bits & 0x7FFFFFFF
+    number ^= sign
+    number -= sign  # from sign and magnitude to two's complement, in which -0 is 0
+    number += _INFINITY  # wraps above 2^31, and is read without a sign
+    return number.view(np.uint32) * able

@@ -11,9 +11,7 @@ from recsys.guards.situation import Situation
 def age(situation: Situation) -> NDArray[np.bool_]:
     """Withhold an offer with any item of an `adults_only` group unless `adult` is true: not verified means no."""
     adults_only = situation.book.adults_only
-    if not adults_only.any():
-        return situation.nothing
     unverified = [state.adult is not True for state in situation.states]
-    if not any(unverified):
+    if not any(unverified) or not adults_only.any():
         return situation.nothing
     return adults_only & np.array(unverified, np.bool_)[:, None]

@@ -15,7 +15,7 @@ def cool_down(situation: Situation) -> NDArray[np.bool_]:
     today has not happened. Consent to profiling is not asked: a history may always withhold.
     """
     keys, runs = situation.book.keys, situation.runs
-    warm = np.flatnonzero(situation.today - runs.last < keys.cooling_days[runs.key])
+    warm = (runs.newest < keys.cooling_days[runs.key]).nonzero()[0]
     if not len(warm):
         return situation.nothing
     offer, which = keys.offers.take(runs.key[warm])

@@ -28,7 +28,7 @@ def eligibility(situation: Situation) -> NDArray[np.bool_]:
 
 
 def _unusable(situation: Situation, channel: str, placement: str | None) -> NDArray[np.bool_]:
-    book = situation.book
-    valid = (book.valid_from <= situation.instant) & (situation.instant < book.valid_until) & book.in_stock
+    book, now = situation.book, situation.instant
+    valid = (book.valid_from <= now) & (now < book.valid_until) & book.in_stock
     usable: NDArray[np.bool_] = valid & book.channels.admit(channel) & book.placements.admit(placement)
     return ~usable

@@ -33,15 +33,16 @@ def fatigue(situation: Situation) -> NDArray[np.bool_]:
     rule = situation.book.policy.fatigue
     if rule is None or not any(len(state.exposures) >= rule.after for state in situation.states):
         return situation.nothing
-    withheld = np.zeros(situation.shape, np.bool_)
-    for row, state in enumerate(situation.states):
-        last = _last_purchase(situation, row) if state.may_profile else None
-        for offer, shown in _often_ignored(state, rule, situation):
-            resets = _responses(state, situation.book.ids[offer], situation.utc)
-            if last is not None and last >= min(shown).date():  # an earlier purchase resets nothing
-                resets += _bought(situation, row, offer)
-            withheld[row, offer] = rests(shown, resets, rule, situation.utc)
-    return withheld
+    resting = [
+        (row, offer)
+        for row, state in enumerate(situation.states)
+        for offer, shown in _often_ignored(state, rule, situation)
+        if rests(shown, _resets(situation, row, offer, min(shown).date()), rule, situation.utc)
+    ]
+    if not resting:
+        return situation.nothing
+    row, offer = np.array(resting, np.int64).T
+    return situation.cells(row, offer)
 
 
 def rests(shown: Iterable[dt.datetime], resets: Iterable[dt.datetime], rule: Fatigue, now: dt.datetime) -> bool:
@@ -84,6 +85,16 @@ def _reported(state: State, exposure: Exposure, situation: Situation) -> bool:
         and exposure.at <= response.at <= situation.utc
         for response in state.responses
     )
+
+
+def _resets(situation: Situation, row: int, offer: int, since: dt.date) -> list[dt.datetime]:
+    """What ends a rest of the offer: responses; and purchases, unless the newest of all is dated before `since`."""
+    state = situation.states[row]
+    resets = _responses(state, situation.book.ids[offer], situation.utc)
+    last = _last_purchase(situation, row) if state.may_profile else None
+    if last is not None and last >= since:  # an earlier purchase resets nothing
+        resets += _bought(situation, row, offer)
+    return resets
 
 
 def _responses(state: State, offer_id: str, now: dt.datetime) -> list[dt.datetime]:

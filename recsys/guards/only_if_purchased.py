@@ -19,9 +19,8 @@ def only_if_purchased(situation: Situation) -> NDArray[np.bool_]:
     if not len(gates.min_days):
         return situation.nothing
     gate, run = gates.of_key.take(runs.key)
-    since = situation.today - gates.within_days[gate]
-    enough = (runs.last_days(run, gates.min_days[gate]) >= since) & situation.profiled[runs.subject[run]]
-    opened = enough.nonzero()[0]
+    enough = runs.reached(run, gates.min_days[gate], gates.within_days[gate])
+    opened = (enough & situation.profiled[runs.subject[run]]).nonzero()[0]
     if not len(opened):
         return situation.from_everyone(gates.of_offer > 0)
     offer, which = gates.offers.take(gate[opened])

@@ -45,7 +45,9 @@ def without_trapped(situation: Situation) -> Histories:
 def _closed(situation: Situation) -> NDArray[np.int64]:
     """The runs of purchases that shut a trap."""
     keys, runs = situation.book.keys, situation.runs
-    run = np.flatnonzero(keys.trap_min_days[runs.key])
-    key, days, last = runs.key[run], runs.days[run], runs.last[run]
-    late = (situation.today - last) * (days - 1) > keys.overdue[key] * (last - runs.first[run])
-    return run[(days < keys.trap_min_days[key]) | ((days > 1) & late)]
+    run = keys.trap_min_days[runs.key].nonzero()[0]
+    if not len(run):
+        return run
+    key, days, age = runs.key[run], runs.days[run], runs.newest[run]
+    late = age * (days - 1) > keys.overdue[key] * (runs.oldest[run] - age)  # with one day, both sides are 0
+    return run[(days < keys.trap_min_days[key]) | late]

@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from recsys.contracts.state import State
 from recsys.history import Histories, ItemIndex, day_number
-from recsys.ragged import Ragged, changes, distinct
+from recsys.ragged import Ragged, bounds, changes
 
-_SPAN_BITS: Final = 22
-_SPAN: Final = 1 << _SPAN_BITS  # more days than Python's calendar has: `cell * _SPAN + day` is one number for a pair
-_BIAS: Final = 719_163  # makes the first day of that calendar 0 or more
-
-_NEVER: Final = -_SPAN
+_AGE_BITS: Final = 22  # more days than Python's calendar has: `cell << _AGE_BITS | age` is one number for a pair
+_AGES: Final = (1 << _AGE_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,69 +28,70 @@ class Purchases:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseRuns:
-    """R runs, one for each subject and key with a purchase, by subject and key.
+    """R runs, one for each subject and key with a purchase, by subject and key. An age is in days, 0 for today.
 
     Args:
         subject: int64 [R].
         key: int64 [R].
-        first: int64 [R], the first purchase day, since 1970.
-        last: int64 [R], the last.
+        newest: int64 [R], the age of the last purchase day.
+        oldest: int64 [R], that of the first one.
         days: int64 [R], how many distinct ones.
     """
 
     subject: NDArray[np.int64]
     key: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
+    newest: NDArray[np.int64]
+    oldest: NDArray[np.int64]
     days: NDArray[np.int64]
-    _codes: NDArray[np.int64]
-    _ends: NDArray[np.int64]
+    _starts: NDArray[np.int64]
+    _ages: NDArray[np.int64]  # of all days of all runs, end to end
 
-    def last_days(self, run: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
-        """int64: the first of each run's last `number` days; before all time where it has fewer."""
-        day: NDArray[np.int64] = (self._codes[np.maximum(self._ends[run] - number, 0)] & (_SPAN - 1)) - _BIAS
-        day[self.days[run] < number] = _NEVER
-        return day
+    def reached(
+        self, run: NDArray[np.int64], number: NDArray[np.int64], within: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Which runs have `number` days that are at most `within` days old: one look at the `number`-th newest."""
+        age = self._ages.take(self._starts[run] + number - 1, mode="clip")
+        return (self.days[run] >= number) & (age <= within)
 
 
 def purchases_of(
     histories: Histories, states: Sequence[State], index: ItemIndex, wanted: NDArray[np.bool_], today: int
 ) -> Purchases:
     """Every purchase of the `wanted` items up to `today`: rows of the histories, and the states' dated counters."""
-    rows = np.flatnonzero(wanted[histories.item])
-    sizes = np.diff(np.searchsorted(rows, histories.offsets))
-    subject, item = np.arange(len(histories)).repeat(sizes), histories.item[rows].astype(np.int64)
-    day = histories.day[rows].astype(np.int64)
+    rows = (wanted.take(histories.item) & (histories.day <= today)).nonzero()[0]
+    ends = rows.searchsorted(histories.offsets)
+    subject = np.arange(len(histories)).repeat(ends[1:] - ends[:-1])
+    item, day = histories.item[rows].astype(np.int64), histories.day[rows].astype(np.int64)
     counters = [
-        (row, code, day_number(purchase.day))
+        (row, code, day_of)
         for row, state in enumerate(states)
         for purchase in state.sensitive_purchases
-        if purchase.quantity > 0 and (code := index.codes.get(purchase.item, -1)) >= 0 and wanted[code]
+        if purchase.quantity > 0
+        and (code := index.codes.get(purchase.item, -1)) >= 0
+        and wanted[code]
+        and (day_of := day_number(purchase.day)) <= today
     ]
-    if counters:
-        extra = np.array(counters, np.int64)
-        subject, item, day = (
-            np.concatenate([known, more]) for known, more in zip((subject, item, day), extra.T, strict=True)
-        )
-    past = day <= today
-    return Purchases(subject, item, day) if past.all() else Purchases(subject[past], item[past], day[past])
+    if not counters:
+        return Purchases(subject, item, day)
+    more = np.array(counters, np.int64).T
+    return Purchases(*(np.concatenate(both) for both in zip((subject, item, day), more, strict=True)))
 
 
-def runs_of(purchases: Purchases, of_item: Ragged, size: int) -> PurchaseRuns:
-    """Count the distinct days of each subject and key, of which there are `size`."""
+def runs_of(purchases: Purchases, today: int, of_item: Ragged, size: int) -> PurchaseRuns:
+    """Count the distinct days, up to today, of each subject and key, of which there are `size`."""
     key, row = of_item.take(purchases.item)
+    key_bits = size.bit_length()
     codes = purchases.subject[row]
-    codes *= size
-    codes += key
-    codes <<= _SPAN_BITS
-    codes += purchases.day[row] + _BIAS
-    codes = distinct(codes)
-    cells = codes >> _SPAN_BITS
-    starts = changes(cells).nonzero()[0]
-    ends = np.empty_like(starts)
-    ends[:-1] = starts[1:]
-    ends[-1:] = len(codes)
-    subject, run_key = np.divmod(cells[starts], max(size, 1))
-    first = (codes[starts] & (_SPAN - 1)) - _BIAS
-    last = (codes[ends - 1] & (_SPAN - 1)) - _BIAS
-    return PurchaseRuns(subject, run_key, first, last, ends - starts, codes, ends)
+    codes <<= key_bits
+    codes |= key
+    codes <<= _AGE_BITS
+    codes |= (today - purchases.day)[row]
+    codes.sort()
+    codes = codes[changes(codes)]
+    cells = codes >> _AGE_BITS
+    codes &= _AGES
+    edges = bounds(cells)
+    starts, ends = edges[:-1], edges[1:]
+    cells = cells[starts]
+    subject, run_key = cells >> key_bits, cells & ((1 << key_bits) - 1)
+    return PurchaseRuns(subject, run_key, codes[starts], codes[ends - 1], ends - starts, starts, codes)

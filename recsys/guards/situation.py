@@ -44,17 +44,17 @@ class Situation:
         """(B, O)."""
         return len(self.requests), len(self.book)
 
-    @cached_property
+    @property
     def today(self) -> int:
         """The decision's day in UTC, in days since 1970."""
         return day_number(self.utc.date())
 
-    @cached_property
+    @property
     def utc(self) -> dt.datetime:
         """The decision's time in UTC. Windows are counted from it: in another zone, a day may have 23 hours."""
         return self.at.astimezone(dt.UTC)
 
-    @cached_property
+    @property
     def instant(self) -> int:
         """The decision's time in microseconds since 1970."""
         return microseconds(self.utc)
@@ -84,7 +84,7 @@ class Situation:
     def runs(self) -> PurchaseRuns:
         """The days on which each subject bought something of each key of the policy's rules."""
         keys = self.book.keys
-        return runs_of(self.purchases(keys.counted), keys.of_item, keys.size)
+        return runs_of(self.purchases(keys.counted), self.today, keys.of_item, keys.size)
 
     def purchases(self, wanted: NDArray[np.bool_]) -> Purchases:
         """Every purchase of the `wanted` items [items] that has happened: of the histories and the states' counters."""
@@ -108,8 +108,8 @@ class Situation:
 
     @cached_property
     def nothing(self) -> NDArray[np.bool_]:
-        """The verdict that withholds nothing, bool [B, O]."""
-        return np.broadcast_to(np.False_, self.shape)
+        """The verdict that withholds nothing, bool [B, O]: one byte that nobody can write to."""
+        return np.ndarray(self.shape, np.bool_, b"\0", strides=(0, 0))
 
     def from_everyone(self, offers: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The verdict that withholds some offers [O] from everyone."""

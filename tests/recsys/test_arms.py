@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 
 import pytest
+from support.counter import AGREED, goods, policy_of, shop
 from support.tokens import token
 
 from recsys.arms import Arm, arm_of, remembered, share_of, to_remember
@@ -97,3 +98,10 @@ def test_what_is_remembered_changes_only_when_another_trial_begins() -> None:
     assert remembered("challenger@aaaaaaaa", "personal@bbbbbbbb") == "personal@bbbbbbbb"
     assert remembered("challenger@aaaaaaaa", "personal") == "challenger@aaaaaaaa"
     assert remembered("challenger@aaaaaaaa", None) == "challenger@aaaaaaaa"
+
+
+@pytest.mark.parametrize("arm", ["personal", "popular", "empty"])
+@pytest.mark.parametrize("consents", [(), ("profiling",), ("channel:email",), ("profiling", "channel:email")])
+def test_nobody_is_scored_who_may_not_see_a_list_of_their_own(consents: tuple[str, ...], arm: str) -> None:
+    now = shop(policy_of(), goods(a="A"), [["a"]], State(consents=frozenset(consents), arm=arm))
+    assert now.ranked.tolist() == [len(consents) == len(AGREED.consents) and arm == "personal"]

@@ -18,7 +18,7 @@ from support.worlds import World, seeded_world, worlds
 from recsys.contracts.state import Dismissal, DismissalScope, Exposure, SensitivePurchase, State
 from recsys.guards import GUARDS
 from recsys.history import Histories, day_number
-from recsys.policy.document import Cap, CapScope, CoolDown, Diversity, Group, OnlyIfPurchased
+from recsys.policy.document import Cap, CapScope, CoolDown, Diversity, Group, OnlyIfPurchased, PastPurchaseTrap
 from recsys.rank import Scores, rank
 
 RULES, PEOPLE = 10_000, 16
@@ -79,6 +79,23 @@ def test_a_count_that_is_not_above_zero_opens_nothing(quantity: float) -> None:
     for row, withheld in ((bought, False), (SensitivePurchase(item="a", day=NOW.date(), quantity=quantity), True)):
         state = State(consents=AGREED.consents, sensitive_purchases=(row,))
         assert GUARDS["only_if_purchased"](shop(policy, goods(a="A"), [["a"]], state)).item() is withheld
+
+
+def test_a_count_of_an_item_that_nobody_knows_opens_nothing() -> None:
+    rule = OnlyIfPurchased(groups=("g",), min_days=1, within_days=9)
+    policy = policy_of(groups={"g": Group(items=("b",))}, only_if_purchased=(rule,))
+    for item, withheld in (("b", False), ("gone", True)):
+        row = SensitivePurchase(item=item, day=NOW.date(), quantity=1.0)
+        state = State(consents=AGREED.consents, sensitive_purchases=(row,))
+        assert GUARDS["only_if_purchased"](shop(policy, goods(a="A", b="B"), [["b"]], state)).item() is withheld
+
+
+def test_what_was_bought_on_the_first_day_of_the_calendar_counts_on_the_last() -> None:
+    rule = PastPurchaseTrap(groups=("g",), min_days=2)
+    policy = policy_of(groups={"g": Group(items=("a",))}, past_purchase_trap=(rule,))
+    row = SensitivePurchase(item="a", day=dt.date.min, quantity=1.0)
+    now = shop(policy, goods(a="A"), [["a"]], State(sensitive_purchases=(row,)))
+    assert GUARDS["past_purchase_trap"](replace(now, at=dt.datetime.max.replace(tzinfo=dt.UTC))).item() is True
 
 
 def test_a_state_from_before_the_policy_counts_as_far_as_anybody_can_say() -> None:

@@ -9,12 +9,21 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 from support.agreement import judged, rankings, situation
+from support.counter import goods, policy_of, shop
 from support.tokens import token
 from support.worlds import Person, World
 
 from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.offers import OFFERS
-from recsys.contracts.state import Dismissal, DismissalScope, Exposure, Response, ResponseKind, State
+from recsys.contracts.state import (
+    Dismissal,
+    DismissalScope,
+    Exposure,
+    Response,
+    ResponseKind,
+    SensitivePurchase,
+    State,
+)
 from recsys.guards import GUARDS
 from recsys.policy.document import (
     Cap,
@@ -236,6 +245,7 @@ def test_dismissal(case: Case) -> None:
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
+MIDNIGHT = dt.datetime.combine(TODAY, dt.time(0), dt.UTC)
 AFTER_THE_CHANGE = dt.datetime(2017, 3, 26, 12, tzinfo=BERLIN)  # this day has 23 hours
 
 
@@ -250,6 +260,16 @@ def test_a_day_is_24_hours_where_the_clock_was_changed(ago: dt.timedelta, rests:
     check("fatigue", case, fatigue=Fatigue(after=1, rest_days=1))
     listed = rankings(world(case, cap=(Cap(per=CapScope.OVERALL, max=1, hours=24),)))[0].offers
     assert len(listed) == (not rests)
+
+
+@pytest.mark.parametrize(("at", "rests"), [(MIDNIGHT - STEP, False), (MIDNIGHT, True)])
+def test_a_purchase_forgives_what_was_shown_until_the_last_microsecond_of_its_day(at: dt.datetime, rests: bool) -> None:  # noqa: FBT001 - a table
+    shown = tuple(Exposure(offer_id="o", at=when, channel="email", categories=()) for when in (at - DAY, at))
+    known = State(consents=CONSENTS, exposures=shown)
+    counter = SensitivePurchase(item="drill", day=TODAY - DAY, quantity=1.0)
+    counted = State(consents=CONSENTS, exposures=shown, sensitive_purchases=(counter,))
+    for case in (Case(rests, bought=(("drill", 1),), state=known), Case(rests, state=counted)):
+        check("fatigue", case, fatigue=Fatigue(after=1, rest_days=9))
 
 
 def test_no_name_of_a_group_is_taken_for_a_rule_that_names_its_things_itself() -> None:
@@ -309,3 +329,10 @@ def test_a_further_never_opens_nothing_that_has_to_be_bought() -> None:
         only_if_purchased=(rule,),
         never=("old",),
     )
+
+
+def test_a_book_too_large_for_two_subjects_at_a_time_is_ranked_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = shop(policy_of(), goods(a="A"), [["a"], ["a"]], AGREED, AGREED)
+    assert now.parts() == [slice(0, 2)]
+    monkeypatch.setattr("recsys.guards.situation._CELLS", 1)
+    assert now.parts() == [slice(0, 1), slice(1, 2)]

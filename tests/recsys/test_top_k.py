@@ -12,9 +12,14 @@ from recsys.ragged import Ragged, in_order
 from recsys.top_k import Ties, best_of, rows_at_once, top_k
 
 SCORE = st.sampled_from([0.0, 1.0, 2.0, -1.0, math.inf, -math.inf, math.nan])
+ALLOWED = st.sampled_from([True, True, True, False])
 
 
-@given(st.lists(st.tuples(SCORE, st.booleans(), st.integers(0, 1)), max_size=12), st.integers(1, 14))
+@given(
+    st.lists(st.tuples(SCORE, ALLOWED, st.integers(0, 1)), max_size=6)
+    | st.lists(st.tuples(SCORE, ALLOWED, st.integers(0, 1)), min_size=12, max_size=20),  # more than k are able
+    st.integers(1, 3) | st.integers(1, 14),
+)
 def test_top_k_is_a_sort_of_what_is_allowed(rows: list[tuple[float, bool, int]], k: int) -> None:
     scores = np.array([score for score, *_ in rows], np.float32)
     allowed = np.array([able for _, able, _ in rows], np.bool_)
@@ -24,8 +29,11 @@ def test_top_k_is_a_sort_of_what_is_allowed(rows: list[tuple[float, bool, int]],
     assert top_k(scores, allowed, k, priority).tolist() == expected
 
 
+LARGEST = float(np.finfo(np.float32).max)
 ROW = st.lists(
-    st.tuples(st.sampled_from([0.0, -0.0, 1.0, 1e-45, -1e-45, 3.4e38, -3.4e38]), st.booleans()), min_size=7, max_size=7
+    st.tuples(st.sampled_from([0.0, -0.0, 1.0, 1e-45, -1e-45, LARGEST, -LARGEST]), st.booleans()),
+    min_size=7,
+    max_size=7,
 )
 
 
@@ -75,6 +83,12 @@ def test_rows_are_put_in_order_however_wide_their_columns(rows: list[tuple[int, 
     order = in_order(*np.array(rows, np.int64).reshape(-1, 3).T)
     assert [rows[position] for position in order.tolist()] == sorted(rows)
     assert sorted(order.tolist()) == list(range(len(rows)))
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_the_lowest_score_of_all_is_one(k: int) -> None:
+    scores, able = np.array([[-LARGEST, -LARGEST]], np.float32), np.array([[False, True]])
+    assert best_of(scores, able, k, Ties.of(np.zeros(2, np.int64))).of(0).tolist() == [1]
 
 
 def test_forbidden_items_do_not_fill_up_a_short_list() -> None:
