@@ -9,7 +9,7 @@ import polars as pl
 
 from pseudonymize.canonical import CanonicalForm, form_labelled
 from pseudonymize.canonical.text import text_column
-from pseudonymize.distinct import encoded_unless_few, spread
+from pseudonymize.distinct import Coded, encoded_unless_few, spread
 from pseudonymize.fields import Field, nearest
 from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
@@ -26,8 +26,13 @@ from recsys.errors import UsageError
 class Tokenised:
     """A column of tokens, empty where there is none; `unread` is true where a filled cell could not be read."""
 
-    tokens: pl.Series
+    coded: Coded
     unread: pl.Series
+
+    @property
+    def tokens(self) -> pl.Series:
+        """The token of every row."""
+        return self.coded.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,9 @@ class Tokeniser:
         self._suppressed_tokens: set[str] = set()
         self._ledgers = {name: Ledger(counting=counting) for name in fields}
 
-    def tokens(self, field: str, values: pl.Series) -> Tokenised:
+    def tokens(self, field: str, values: pl.Series | Coded) -> Tokenised:
         """The token of every value of a text column."""
-        distinct, places = encoded_unless_few(values)
+        distinct, places = values if isinstance(values, Coded) else encoded_unless_few(values)
         canonical = self.form(field).column(distinct)
         filled = canonical.drop_nulls()
         roots = root_tokens(self._field_keys[field], filled)
@@ -77,12 +82,12 @@ class Tokeniser:
         tokens = spread(written(domain_tokens(self._domain_key, persons), self.lineage), canonical.is_not_null())
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
-        rows = tokens.gather(places).alias(values.name)
+        rows = Coded(tokens.alias(distinct.name), places)
         unread = canonical.is_null()
         if unread.any():
             unread &= text_column(distinct).is_not_null()
         if not unread.any():
-            return Tokenised(rows, pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True))
+            return Tokenised(rows, pl.repeat(value=False, n=len(places), dtype=pl.Boolean, eager=True))
         return Tokenised(rows, unread.gather(places).fill_null(value=False))
 
     def form(self, field: str) -> CanonicalForm:
