@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,13 +54,21 @@ def columns_of(batches: Sequence[pa.RecordBatch]) -> tuple[pl.DataFrame, dict[st
 
 
 def dictionary(column: Coded) -> pa.DictionaryArray:
-    """For a Parquet writer: no value that stands in no row is in it."""
+    """For a Parquet writer: no value is in it that stands in no row, and none twice, which pyarrow writes wrongly."""
     values, places = column.used()
-    if values.null_count():
-        places = places.set(values.is_null().gather(places), None)
-        values = values.fill_null("")
-    texts = values.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return pa.DictionaryArray.from_arrays(places.cast(pl.Int32).to_arrow(), texts)
+    if values.hash().n_unique() < len(values):
+        values, among = encoded(values)
+        places = among.gather(places)
+    held = values.is_not_null()
+    number = (np.cumsum(held.to_numpy()) - 1).clip(0).astype(np.int32)[places.to_numpy()]
+    texts = values.filter(held).to_arrow(compat_level=pl.CompatLevel.oldest())
+    filled = None
+    if not held.all():  # bit by bit: what polars leaves below an empty cell is any number, and would be written
+        rows = held.gather(places).to_numpy()
+        number[~rows] = 0
+        filled = pa.py_buffer(np.packbits(rows, bitorder="little"))
+    indices = pa.Array.from_buffers(pa.int32(), len(number), [filled, pa.py_buffer(number)])
+    return pa.DictionaryArray.from_arrays(indices, texts)
 
 
 def _joined(arrays: Sequence[pa.DictionaryArray]) -> Coded:

@@ -140,7 +140,7 @@ def read_lines(path: Path) -> Lines:
 def tables(path: Path, columns: Sequence[str] | None = None) -> Iterator[tuple[pl.DataFrame, dict[str, Coded]]]:
     """A Parquet file, some rows at a time: its columns, those of text by their distinct values where it has them so."""
     if not pq.read_metadata(path).num_rows:
-        yield pl.read_parquet(path, columns=columns), {}
+        yield pl.read_parquet(path, columns=list(columns) if columns else None), {}
     waiting: list[pa.RecordBatch] = []
     for batch in record_batches(path, rows=_BATCH, columns=columns):
         waiting.append(batch)

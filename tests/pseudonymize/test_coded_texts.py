@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -123,6 +125,22 @@ def test_no_token_without_a_row_is_in_the_file(tmp_path: Path) -> None:
         table = pq.read_table(tmp_path / "out.parquet", read_dictionary=["item"])
         words = table["item"].chunk(0).dictionary.to_pylist()
         assert (cells[1] in words) == all(keep)
+
+
+@given(CELLS)
+@settings(deadline=None, max_examples=15)
+def test_what_is_written_is_read_also_where_values_come_twice(cells: list[str | None]) -> None:
+    """As tokens do, of two ways to write one identifier."""
+    texts = pl.Series("item", cells, dtype=pl.String)
+    twice = Coded(texts, pl.Series(np.arange(len(cells), dtype=np.uint32)))
+    written = []
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as folder:
+            with TableWriter(Path(folder) / "out.parquet") as writer:
+                writer.write(texts.to_frame(), {"item": twice})
+            written.append((Path(folder) / "out.parquet").read_bytes())
+    assert pl.read_parquet(io.BytesIO(written[0]))["item"].to_list() == cells
+    assert written[0] == written[1]
 
 
 @given(rows=PURCHASES, share=st.sampled_from([1.0, 0.5]))
