@@ -83,8 +83,8 @@ def _joined(arrays: Sequence[pa.DictionaryArray]) -> Coded:
         values.append(words)
         places.append(indices + begin)
         begin += len(words)
-    whole = Coded(pl.concat(values), pl.concat(places)).used()
-    if len(arrays) == 1:
-        return whole
-    distinct, among = encoded(whole.values)
-    return Coded(distinct, among.gather(whole.places))
+    whole = Coded(pl.concat(values), pl.concat(places))
+    if len(arrays) > 1:
+        distinct, among = encoded(whole.values)
+        whole = Coded(distinct, among.gather(whole.places))
+    return whole.used()
