@@ -41,7 +41,7 @@ class Buyers:
         self._k = k
         self._pairs = np.empty(
             0, np.uint64
-        )  # distinct, of items that are not settled: the item's number, the subject's
+        )  # of items that are not settled, each once: the item's number, the subject's
         self._rows = np.empty(0, np.int64)  # by the item's number
         self._buyers = np.empty(0, np.int64)  # alike; of those that are settled some number of at least k
 
@@ -50,8 +50,8 @@ class Buyers:
         rows = np.bincount(item, minlength=len(self._rows))
         self._rows = rows + np.pad(self._rows, (0, len(rows) - len(self._rows)))
         self._buyers = np.pad(self._buyers, (0, len(rows) - len(self._buyers)))
-        open_ = (self._buyers < self._k)[item]
-        new = (item[open_].astype(np.uint64) << _HALF) | subject[open_]
+        unsettled = (self._buyers < self._k)[item]
+        new = (item[unsettled].astype(np.uint64) << _HALF) | subject[unsettled]
         pairs = pl.Series(np.concatenate([self._pairs, new])).unique().to_numpy()
         theirs = (pairs >> _HALF).astype(np.int64)
         counted = np.bincount(theirs, minlength=len(self._rows))

@@ -20,10 +20,12 @@ from support.tokens import token
 from pseudonymize.distinct import Coded, encoded
 from pseudonymize.gate import histories
 from pseudonymize.gate.histories import held, in_order
+from pseudonymize.gate.internal import purchase_figures
 from pseudonymize.gate.labels import labels_of
 from pseudonymize.gate.lines import Gathering, Lines, Reader, read_lines, tokens_in
+from pseudonymize.gate.rare import rare_in
 from pseudonymize.gate.release import TableWriter
-from pseudonymize.gate.settings import Days, Level
+from pseudonymize.gate.settings import Days, GateSettings, Level
 from pseudonymize.gate.text_scan import TextScan
 from pseudonymize.gate.traces import rules
 from pseudonymize.inputs import open_raw
@@ -166,6 +168,14 @@ def test_lines_are_what_was_sold_to_the_chosen(
     assert set(tokens_in(path)) == {token(who) for who, *_ in rows}
     if share == 1:
         assert np.array_equal(read_lines(path).subject, lines.subject)
+
+
+def test_a_release_without_a_row_is_judged(tmp_path: Path) -> None:
+    purchases([], tmp_path / "purchases.parquet")
+    figures, subjects = purchase_figures(tmp_path, GateSettings())
+    assert subjects == 0
+    assert [figure.value for figure in figures] == [0] * 5
+    assert rare_in(tmp_path / "purchases.parquet", 5)[1].is_empty()
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 900)), min_size=1), st.booleans())
