@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from pseudonymize.canonical import MAX_BYTES
+from pseudonymize.distinct import Coded
 from pseudonymize.set_aside import Place
 from pseudonymize.tokeniser import Tokenised, Tokeniser
 from recsys.errors import ContractError
@@ -36,21 +37,23 @@ def as_text(values: pl.Series, place: Place) -> pl.Series:
     return text.set(long, None) if long.any() else text
 
 
-def subject(values: pl.Series, field: str, tokeniser: Tokeniser, place: Place) -> pl.Series:
+def subject(values: Coded, field: str, tokeniser: Tokeniser, place: Place) -> Coded:
     """The token of each person; every row must have one."""
     made = _tokenised(values, field, tokeniser, place)
-    empty = made.tokens.is_null() & ~made.unread
-    place.refuse(empty, "is empty", mend="Leave rows without a person out")
-    return made.tokens
+    empty = made.coded.values.is_null()
+    if empty.any():
+        without = empty.gather(made.coded.places) & ~made.unread
+        place.refuse(without, "is empty", mend="Leave rows without a person out")
+    return made.coded
 
 
-def identifier(values: pl.Series, field: str, tokeniser: Tokeniser, place: Place) -> pl.Series:
+def identifier(values: Coded, field: str, tokeniser: Tokeniser, place: Place) -> Coded:
     """The token of each identifier; empty where there is none."""
-    return _tokenised(values, field, tokeniser, place).tokens
+    return _tokenised(values, field, tokeniser, place).coded
 
 
-def _tokenised(values: pl.Series, field: str, tokeniser: Tokeniser, place: Place) -> Tokenised:
-    made = tokeniser.tokens(field, as_text(values, place))
+def _tokenised(values: Coded, field: str, tokeniser: Tokeniser, place: Place) -> Tokenised:
+    made = tokeniser.tokens(field, values)
     place.set_aside(made.unread, tokeniser.form(field).unread)
     return made
 

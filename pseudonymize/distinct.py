@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -11,8 +11,37 @@ _KEPT: Final = 1 << 16
 _FEW: Final = 1 << 14
 
 
-def encoded(values: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The distinct values of a text column, and at which place of them the value of each row stands.
+class Coded(NamedTuple):
+    """A text column as its values, each at least once, and the place of every row's among them.
+
+    An empty cell is a value, too. Once rows were taken out, a value may stand in none.
+    """
+
+    values: pl.Series
+    places: pl.Series
+
+    @property
+    def text(self) -> pl.Series:
+        """The column row by row."""
+        return self.values.gather(self.places)
+
+    def filter(self, keep: pl.Series) -> Coded:
+        """The rows where `keep` is true."""
+        return Coded(self.values, self.places.filter(keep))
+
+    def used(self) -> Coded:
+        """The same rows, without the values that stand in none."""
+        places = self.places.to_numpy()
+        held = np.zeros(len(self.values), np.bool_)
+        held[places] = True
+        if held.all():
+            return self
+        renumbered = (np.cumsum(held) - 1).astype(np.uint32)
+        return Coded(self.values.filter(pl.Series(held)), pl.Series(renumbered[places]))
+
+
+def encoded(values: pl.Series) -> Coded:
+    """A text column by its distinct values.
 
     Hashes are encoded instead of the values, three times as fast; values that share one are noticed.
     """
@@ -22,14 +51,18 @@ def encoded(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     a_row_of[places.to_numpy()] = np.arange(len(values), dtype=np.uint32)
     distinct = values.gather(a_row_of)
     if distinct.gather(places).equals(values):
-        return distinct, places
-    plain = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
-    return pl.Series(pl.from_arrow(plain.dictionary), dtype=pl.String), pl.Series(pl.from_arrow(plain.indices))
+        return Coded(distinct, places)
+    plain = values.unique(maintain_order=True)
+    numbered = plain.to_frame("value").with_row_index("place")
+    found = values.to_frame("value").join(numbered, on="value", nulls_equal=True, maintain_order="left")["place"]
+    return Coded(plain, found)
 
 
-def encoded_unless_few(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
-    """As `encoded`, but each of a few values stands for itself, without places: finding doubles would take longer."""
-    return encoded(values) if len(values) > _FEW else (values, None)
+def encoded_unless_few(values: pl.Series) -> Coded:
+    """As `encoded`, but each of a few values stands for itself: finding those that come twice would take longer."""
+    if len(values) > _FEW:
+        return encoded(values)
+    return Coded(values, pl.Series(np.arange(len(values), dtype=np.uint32)))
 
 
 def spread(values: pl.Series, places: pl.Series) -> pl.Series:

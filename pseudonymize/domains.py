@@ -219,7 +219,7 @@ def _frames(file: Path, columns: Sequence[str], form: str, why: str) -> Iterator
     """The rows, with every cell of the token columns checked, and every other for tokens that do not belong there."""
     for batch in open_raw(file).batches():
         origin = Origin(str(file), batch.numbers)
-        frame = batch.frame.with_columns(_text(batch.frame[name], file) for name in columns)
+        frame = batch.frame.with_columns(_text(batch.column(name), file) for name in columns)
         for name in columns:
             wrong = ~frame[name].str.contains(form).fill_null(value=True)
             origin.refuse(wrong, name, why, mend=MEND)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 import polars as pl
 
+from pseudonymize.distinct import Coded
 from pseudonymize.fields import (
     BadRows,
     Consent,
@@ -111,5 +112,5 @@ def refuse_bad(check: Check) -> None:
         raise ContractError(f"rows that do not fit: {sum(check.bad_rows.values())}", where="the files", mend=mend)
 
 
-def _nowhere(contract: TableContract, frame: pl.DataFrame) -> None:
+def _nowhere(contract: TableContract, frame: pl.DataFrame, coded: Mapping[str, Coded]) -> None:
     """Where the rows of a dry run go."""

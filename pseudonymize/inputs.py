@@ -6,7 +6,7 @@ No error repeats a cell. The readers' own messages do (pyarrow quotes the row it
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,20 +18,44 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pseudonymize.csv_files import csv_names, csv_pieces
+from pseudonymize.distinct import Coded
+from pseudonymize.parquet_files import columns_of, record_batches
 from pseudonymize.pieces import Piece, Skip, without_nul
 from recsys.errors import ContractError
 
 _BATCH_ROWS: Final = 1 << 19  # work on distinct values is done anew for each batch
 _BATCH_PIECES: Final = 64
-_PARQUET_BUFFER: Final = 1 << 20  # bytes a column; without it a whole row group is read at once
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some rows of a file, with their numbers in it from 1; a CSV's header has none, nor have blank lines."""
+    """Some rows of a file, with their numbers in it from 1; a CSV's header has none, nor have blank lines.
+
+    Args:
+        numbers: Theirs.
+        names: Of the columns, in the order of the file.
+        plain: The columns that stand in the file cell by cell.
+        coded: Those of text that stand there by their distinct values.
+    """
 
     numbers: pl.Series
-    frame: pl.DataFrame
+    names: tuple[str, ...]
+    plain: pl.DataFrame
+    coded: Mapping[str, Coded]
+
+    @property
+    def height(self) -> int:
+        """How many rows there are."""
+        return len(self.numbers)
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """All columns, cell by cell."""
+        return pl.DataFrame({name: self.column(name) for name in self.names})
+
+    def column(self, name: str) -> pl.Series:
+        """A column, cell by cell."""
+        return self.coded[name].text if name in self.coded else self.plain[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +86,8 @@ class RawFile:
 
         with _explained(self.path):
             for batch in _gathered(self.stream(counted if skip is not None else None)):
-                seen += batch.frame.height
-                if batch.frame.height or skip is not None:
+                seen += batch.height
+                if batch.height or skip is not None:
                     yield batch
         if not seen:
             raise ContractError("the table has no rows", where=str(self.path), mend="Check the step that wrote it")
@@ -100,24 +124,23 @@ def _gathered(pieces: Iterator[Piece]) -> Iterator[Batch]:
 
 
 def _together(pieces: list[Piece]) -> Batch:
-    table = pa.Table.from_batches([piece.rows for piece in pieces])
     numbers = np.concatenate([piece.numbers for piece in pieces])
-    return Batch(pl.Series(numbers), pl.DataFrame(pl.from_arrow(table, rechunk=True)))
+    plain, coded = columns_of([piece.rows for piece in pieces])
+    return Batch(pl.Series(numbers), tuple(pieces[0].rows.schema.names), plain, coded)
 
 
 def _parquet(path: Path) -> RawFile:
     def stream(skip: Skip | None) -> Iterator[Piece]:
         read = 0
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_PARQUET_BUFFER) as file:
-            for rows in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
-                yield without_nul(path, rows, read + 1, skip)
-                read += rows.num_rows
+        for rows in record_batches(path, rows=_BATCH_ROWS):
+            yield without_nul(path, rows, read + 1, skip)
+            read += rows.num_rows
 
     schema = pq.read_schema(path)
-    for field in schema:
-        if pa.types.is_decimal256(field.type):  # polars does not raise at these: it panics
+    for column in schema:
+        if pa.types.is_decimal256(column.type):  # polars does not raise at these: it panics
             raise ContractError(
-                f"column {field.name!r} has type {field.type}", where=str(path), mend="Write it as float"
+                f"column {column.name!r} has type {column.type}", where=str(path), mend="Write it as float"
             )
     return RawFile(path, tuple(schema.names), stream)
 

@@ -67,7 +67,7 @@ def learn_names(scan: TextScan, policy: FieldPolicy, files: Iterable[Path]) -> N
     """Take the names of raw files as canaries."""
     for table, file in matched(files, policy):
         for batch in file.batches(_passed_over):
-            scan.canaries.add(naming_cells(table, batch.frame))
+            scan.canaries.add(naming_cells(table, batch))
 
 
 def ground_against(keeper: Gatekeeper, folder: Path, own: Path, made: Setting, vault: Vault | None) -> Ground:

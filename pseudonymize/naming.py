@@ -5,10 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from pseudonymize.fields import Action, Feed, Identifier, Subject, Table
+from pseudonymize.inputs import Batch
 
 
-def naming_cells(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `frame` whose cells must not stand in anything that passes.
+def naming_cells(table: Table, batch: Batch) -> pl.DataFrame:
+    """The columns of a batch whose cells must not stand in anything that passes.
 
     Identifiers that do not pass, and in a table of people the person. Receipts' numbers are no names.
     """
@@ -19,4 +20,4 @@ def naming_cells(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
         if (isinstance(role, Identifier) and role.action is not Action.TOKENISE)
         or (isinstance(role, Subject) and people)
     ]
-    return frame.select(named)
+    return pl.DataFrame({name: batch.column(name) for name in named})

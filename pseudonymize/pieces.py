@@ -69,6 +69,8 @@ def as_line(cells: list[str]) -> str:
 def _with_nul(cells: pa.Array) -> list[int]:
     """The places of the texts that hold a NUL byte."""
     if isinstance(cells, pa.DictionaryArray):
+        if cells.dictionary.type not in _OFFSETS or not _may_hold_nul(cells.dictionary):
+            return []
         cells = cells.cast(cells.type.value_type)
     if cells.type not in _OFFSETS or not _may_hold_nul(cells):
         return []

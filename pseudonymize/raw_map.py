@@ -55,14 +55,14 @@ def raw_map(
             if isinstance(role, Subject) or (isinstance(role, Identifier) and role.action is Action.TOKENISE)
         }
         for batch in file.batches(_passed_over):
-            if batch.frame.is_empty():
+            if not batch.height:
                 continue
             aside = SetAside(file.path, lenient=True)
             for name, field in roles.items():
                 if field is None:
                     continue
                 place = Place(aside, name, batch.numbers)
-                text = columns.as_text(batch.frame[name], place)
+                text = columns.as_text(batch.column(name), place)
                 made = {"from": old.tokens(field, text).tokens, "to": new.tokens(field, text).tokens}
                 pairs = pl.concat([pairs, pl.DataFrame(made).drop_nulls().unique()]).unique()
     issue_map(vault, domain, pairs.sort("from"), out, map_header(begin.lineage, target.lineage))

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as Grid
 
@@ -28,6 +27,7 @@ from pseudonymize.fields import (
 from pseudonymize.fields_check import attribute_of, is_attribute
 from pseudonymize.gate.grids import verdict_grids
 from pseudonymize.gate.verdict import Verdict
+from pseudonymize.inputs import Batch
 from pseudonymize.rows import target
 from pseudonymize.tokeniser import FieldCount
 from recsys.contracts.release import Release
@@ -103,11 +103,11 @@ class Tally:
         self._rows = 0
         self._distinct = {name: Distinct() for name in table.columns}
 
-    def add(self, frame: pl.DataFrame) -> None:
+    def add(self, batch: Batch) -> None:
         """Count a batch."""
-        self._rows += frame.height
+        self._rows += batch.height
         for name, distinct in self._distinct.items():
-            distinct.add(frame[name])
+            distinct.add(batch.coded[name].values if name in batch.coded else batch.plain[name])
 
     def check_cardinality(self) -> None:
         """Refuse a tokenised column with few values in many rows: how often each token comes would tell the value."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
 from pseudonymize import columns
+from pseudonymize.distinct import Coded, encoded_unless_few
 from pseudonymize.fields import (
     Action,
     Consent,
@@ -47,17 +48,19 @@ CONTRACTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows that one contract should accept, and where they came from."""
+    """Rows that one contract should accept, and where they came from; `coded`: columns by their distinct values."""
 
     contract: TableContract
     frame: pl.DataFrame
     origin: Sieve
+    coded: Mapping[str, Coded] = field(default_factory=dict)
 
     def filter(self, keep: pl.Series) -> Rows:
         """The rows where `keep` is true."""
         if keep.all():
             return self
-        return Rows(self.contract, self.frame.filter(keep), self.origin.filter(keep))
+        coded = {name: column.filter(keep) for name, column in self.coded.items()}
+        return Rows(self.contract, self.frame.filter(keep), self.origin.filter(keep), coded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,42 +78,45 @@ class Converter:
     def rows(self, table: Table, batch: Batch, aside: SetAside) -> Iterator[Rows]:
         """The table's own rows, then those of each demographic attribute."""
         named = {to: name for name, role in table.columns.items() if (to := target(role, table)) is not None}
-        fed = {to: self._column(table, batch, name, aside) for to, name in named.items()}
+        made = {to: self._column(table, batch, name, aside) for to, name in named.items()}
+        coded = {to: column for to, column in made.items() if isinstance(column, Coded)}
+        fed = {to: _spread(column) for to, column in made.items()}
         where, tokens = str(aside.path), _tokens(table, named)
         if table.feeds is Feed.SUBJECTS:
             fed["consents"] = _consents(table, batch, aside)
         if table.feeds is not Feed.DEMOGRAPHICS:
             origin = Sieve(where, batch.numbers, named, tokens, aside)
-            yield Rows(CONTRACTS[table.feeds], pl.DataFrame(fed), origin)
+            yield Rows(CONTRACTS[table.feeds], pl.DataFrame(fed), origin, coded)
         for name, role in table.columns.items():
             if is_attribute(role, table):
-                group = self._column(table, batch, name, aside).cast(pl.String)
+                group = _spread(self._column(table, batch, name, aside)).cast(pl.String)
                 filled = group.str.strip_chars().str.len_chars().fill_null(0) > 0
                 frame = pl.DataFrame({"subject": fed["subject"], "group": group}).filter(filled)
                 frame = frame.with_columns(attribute=pl.lit(attribute_of(name, role)))
                 origin = Sieve(where, batch.numbers.filter(filled), {**named, "group": name}, tokens, aside)
                 yield Rows(DEMOGRAPHICS, frame, origin)
 
-    def _column(self, table: Table, batch: Batch, name: str, aside: SetAside) -> pl.Series:
-        values, role, place = batch.frame[name], table.columns[name], Place(aside, name, batch.numbers)
+    def _column(self, table: Table, batch: Batch, name: str, aside: SetAside) -> pl.Series | Coded:
+        role, place = table.columns[name], Place(aside, name, batch.numbers)
+        made: pl.Series | Coded
         match role:
-            case Subject(field=field):
-                made = columns.subject(values, field, self.tokeniser, place)
-            case Identifier(field=str(field)):
-                made = columns.identifier(values, field, self.tokeniser, place)
+            case Subject(field=of):
+                made = columns.subject(_text(batch, place), of, self.tokeniser, place)
+            case Identifier(field=str(of)):
+                made = columns.identifier(_text(batch, place), of, self.tokeniser, place)
             case Quasi():
-                made = self._coarser(role, values, place)
+                made = self._coarser(role, batch.column(name), place)
             case FreeText():
-                made = columns.scanned(values, place)
+                made = columns.scanned(batch.column(name), place)
             case Feature(to="quantity" | "value"):
-                made = columns.number(values, place)
+                made = columns.number(batch.column(name), place)
             case Feature(to="day") | Evaluation(to="day"):
-                made = columns.date(values, place)
+                made = columns.date(batch.column(name), place)
             case Feature(to="interests" | "adult"):
-                made = values
+                made = batch.column(name)
             case _:
-                made = columns.as_text(values, place)
-        return columns.interests(made) if getattr(role, "to", None) == "interests" else made
+                made = _text(batch, place)
+        return columns.interests(_spread(made)) if getattr(role, "to", None) == "interests" else made
 
     def _coarser(self, role: Quasi, values: pl.Series, place: Place) -> pl.Series:
         match role:
@@ -128,6 +134,17 @@ class Converter:
                 return columns.adult(values, role.years or _OF_AGE, role.as_of or self.today, place)
 
 
+def _text(batch: Batch, place: Place) -> Coded:
+    known = batch.coded.get(place.column)
+    if known is None:
+        return encoded_unless_few(columns.as_text(batch.plain[place.column], place))
+    return Coded(columns.as_text(known.values, place.of_values(known.places)), known.places)
+
+
+def _spread(column: pl.Series | Coded) -> pl.Series:
+    return column.text if isinstance(column, Coded) else column
+
+
 def _tokens(table: Table, named: Mapping[str, str]) -> frozenset[str]:
     """The contract's columns that hold nothing but tokens made here."""
     return frozenset(to for to, name in named.items() if isinstance(table.columns[name], Subject | Identifier))
@@ -135,7 +152,7 @@ def _tokens(table: Table, named: Mapping[str, str]) -> frozenset[str]:
 
 def _consents(table: Table, batch: Batch, aside: SetAside) -> pl.Series:
     given = {
-        role.purpose: columns.consent(batch.frame[name], Place(aside, name, batch.numbers))
+        role.purpose: columns.consent(batch.column(name), Place(aside, name, batch.numbers))
         for name, role in table.columns.items()
         if isinstance(role, Consent)
     }

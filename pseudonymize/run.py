@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from pseudonymize.distinct import Coded
 from pseudonymize.fields import BadRows, Consent, Feed, FieldPolicy, Table
 from pseudonymize.gate.contract import checked
 from pseudonymize.gate.joining import Joining
@@ -41,6 +42,8 @@ QUARANTINED: Final = "in quarantine"
 JOINED: Final = "joined with another row of the same person"
 GENERALISED: Final = "left out by the release gate"
 REPORT_FILE: Final = "report.html"
+Passed = Callable[[TableContract, pl.DataFrame, Mapping[str, Coded]], None]
+"""Takes rows that passed, and those of their columns that are known by distinct values."""
 _ONE_ROW_EACH: Final = frozenset({Feed.SUBJECTS, Feed.DEMOGRAPHICS})
 
 
@@ -100,7 +103,7 @@ class Run:
 class Gate:
     """Reads files batch by batch, converts, checks and passes on; counts what it saw."""
 
-    def __init__(self, run: Run, passed: Callable[[TableContract, pl.DataFrame], None], quarantine: Quarantine) -> None:
+    def __init__(self, run: Run, passed: Passed, quarantine: Quarantine) -> None:
         self._run = run
         self._passed = passed
         self._converter = Converter(run.tokeniser, run.today)
@@ -126,7 +129,7 @@ class Gate:
         for joining in self._joining.values():
             frame, before = joining.rows()
             self.dropped[JOINED] += before - len(frame)
-            self._passed(joining.contract, frame)
+            self._passed(joining.contract, frame, {})
         for people in self._people.values():
             people.check()
         counts = self._run.tokeniser.check_collisions()
@@ -176,13 +179,13 @@ class Gate:
         kept = 0
         for batch in file.batches(self.quarantine.note if lenient else None):
             aside = SetAside(file.path, lenient)
-            if batch.frame.height:
-                tally.add(batch.frame)
-                self._scan.canaries.add(naming_cells(table, batch.frame))
+            if batch.height:
+                tally.add(batch)
+                self._scan.canaries.add(naming_cells(table, batch))
                 for rows in self._converter.rows(table, batch, aside):
                     self._pass(table, rows)
             self.quarantine.add(aside, batch)
-            kept += batch.frame.height - len(aside.reasons)
+            kept += batch.height - len(aside.reasons)
         if not kept:
             why = self.quarantine.reasons.most_common(1)[0][0]
             raise ContractError(
@@ -202,15 +205,15 @@ class Gate:
             keep, counts = dropped_purchases(rows.frame, self._run.never, zero_quantity=table.drop_zero_quantity)
             self.dropped.update(counts)  # `+=` would forget the reasons that dropped nothing
             rows = rows.filter(keep)
-        self._scan.add(rows.frame, rows.origin)
+        self._scan.add(rows.frame, rows.origin, rows.coded)
         rows = self._without_linked(table, rows)
-        frame = checked(rows.contract, rows.frame, rows.origin, today=self._run.today)
+        frame = checked(rows.contract, rows.frame, rows.origin, today=self._run.today, coded=rows.coded)
         fit = rows.origin.kept()
         frame, rows = frame if fit.all() else frame.filter(fit), rows.filter(fit)
         if own and table.feeds in _ONE_ROW_EACH:
             group = rows.origin.columns.get("group", "")  # the attribute's column, where there are demographics only
             self._people[f"{table.feeds} {group}"].add(frame["subject"], rows.origin)
-        self._passed(rows.contract, frame)
+        self._passed(rows.contract, frame, rows.coded)
 
     def _without_linked(self, table: Table, rows: Rows) -> Rows:
         """The rows less those that may stand there once a person, and are of people known by several identifiers."""

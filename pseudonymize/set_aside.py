@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -38,14 +38,26 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the cells of one column of a batch stand: the numbers of their rows in the file."""
+    """Where the cells of one column of a batch stand: the numbers of their rows in the file.
+
+    Where values are looked at instead of cells, `places` has for each row the place of its value.
+    """
 
     aside: SetAside
     column: str
     numbers: pl.Series
+    places: pl.Series | None = None
+
+    def of_values(self, places: pl.Series) -> Place:
+        """The same for the values that stand in the rows."""
+        return replace(self, places=places)
 
     def refuse(self, wrong: pl.Series, why: str, *, mend: str) -> None:
-        """As `Sieve.refuse`."""
+        """As `Sieve.refuse`; a wrong value is wrong in every row."""
+        if self.places is not None:
+            if not wrong.any():
+                return
+            wrong = wrong.gather(self.places)
         Sieve(str(self.aside.path), self.numbers, aside=self.aside).refuse(wrong, self.column, why, mend=mend)
 
     def set_aside(self, unread: pl.Series, why: str) -> None:

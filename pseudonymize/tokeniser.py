@@ -9,7 +9,7 @@ import polars as pl
 
 from pseudonymize.canonical import CanonicalForm, form_labelled
 from pseudonymize.canonical.text import text_column
-from pseudonymize.distinct import encoded_unless_few, spread
+from pseudonymize.distinct import Coded, encoded_unless_few, spread
 from pseudonymize.fields import Field, nearest
 from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
@@ -26,8 +26,13 @@ from recsys.errors import UsageError
 class Tokenised:
     """A column of tokens, empty where there is none; `unread` is true where a filled cell could not be read."""
 
-    tokens: pl.Series
+    coded: Coded
     unread: pl.Series
+
+    @property
+    def tokens(self) -> pl.Series:
+        """The token of every row."""
+        return self.coded.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,9 @@ class Tokeniser:
         self._suppressed_tokens: set[str] = set()
         self._ledgers = {name: Ledger(counting=counting) for name in fields}
 
-    def tokens(self, field: str, values: pl.Series) -> Tokenised:
+    def tokens(self, field: str, values: pl.Series | Coded) -> Tokenised:
         """The token of every value of a text column."""
-        distinct, places = encoded_unless_few(values)
+        distinct, places = values if isinstance(values, Coded) else encoded_unless_few(values)
         canonical = self.form(field).column(distinct)
         read = canonical.is_not_null() if canonical.has_nulls() else None
         filled = canonical if read is None else canonical.filter(read)
@@ -76,14 +81,15 @@ class Tokeniser:
         self._ledgers[field].add(distinct if read is None else distinct.filter(read), filled, roots)
         persons = roots if self._links is None else self._links.persons(roots)
         tokens = written(domain_tokens(self._domain_key, persons), self.lineage)
-        unread = _nowhere(len(distinct))
+        unread = None
         if read is not None:
             tokens, unread = spread(tokens, read), ~read & text_column(distinct).is_not_null()
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
-        if places is not None:
-            tokens, unread = tokens.gather(places), unread.gather(places).fill_null(value=False)
-        return Tokenised(tokens.alias(values.name), unread)
+        rows = Coded(tokens.alias(distinct.name), places)
+        return Tokenised(
+            rows, _nowhere(len(places)) if unread is None else unread.gather(places).fill_null(value=False)
+        )
 
     def form(self, field: str) -> CanonicalForm:
         """The canonical form of a field, or `UsageError`."""

@@ -20,7 +20,7 @@ from pseudonymize.gate.internal import PURCHASES_FILE, attribute_figures, rare_f
 from pseudonymize.gate.labels import Labels, labels_of
 from pseudonymize.gate.lines import Lines, tokens_in
 from pseudonymize.gate.popularity import POPULARITY, popularity
-from pseudonymize.gate.rare import buyers_in
+from pseudonymize.gate.rare import rare_in
 from pseudonymize.gate.settings import Days, Keep, Level, Setting
 from pseudonymize.gate.trials import THOROUGH, Ground, Trial, Trials, search
 from pseudonymize.gate.verdict import Figure, Measure, estimated
@@ -113,7 +113,7 @@ def judged(folder: Path, ground: Ground, made: Setting) -> tuple[Trial, list[Fig
     known = ground.own is not ground.lines  # else the attacker's histories are as short as the release's already
     keep, most = (made.keep, made.most) if known else (Keep.ALL, 0)
     trial = trials.attacked(released, Setting(days=made.days, keep=keep, most=most))
-    rare = buyers_in(path, settings.k).figures()
+    rare, _ = rare_in(path, settings.k)
     figures = trial_figures(trial, settings.external.limit)
     figures += [_forbidden(figure) for figure in rare_figures(rare)]
     figures += attribute_figures(folder, settings, frozenset(), held=True)

@@ -7,14 +7,13 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from pseudonymize.gate.attributes import attribute_names, classes_of, suppress_file
 from pseudonymize.gate.estimate import Estimate
 from pseudonymize.gate.histories import Histories, generalised, postings
 from pseudonymize.gate.labels import Labels, labels_of
-from pseudonymize.gate.lines import read_lines, share_of, tokens_in
-from pseudonymize.gate.rare import Rare, buyers_in, rewrite
+from pseudonymize.gate.lines import Gathering, Reader, share_of
+from pseudonymize.gate.rare import Buyers, Rare, rewrite
 from pseudonymize.gate.settings import Classes, Days, GateSettings, Level, RareItems, Setting
 from pseudonymize.gate.unicity import unicity
 from pseudonymize.gate.verdict import Figure, Measure, estimated, exact
@@ -75,8 +74,12 @@ def purchase_figures(folder: Path, settings: GateSettings, *, seed: int = 0) -> 
     path = folder / PURCHASES_FILE
     if not path.is_file():
         return [], 0
-    figures = rare_figures(buyers_in(path, settings.k).figures())
-    lines = read_lines(path, share=share_of(pq.read_metadata(path).num_rows, _MOST_ROWS))
+    reader, buyers = Reader(path), Buyers(settings.k)
+    gathering = Gathering(reader, share=share_of(reader.rows, _MOST_ROWS))
+    for part in reader.parts():
+        buyers.add(part.subject, part.item)
+        gathering.add(part)
+    lines, figures = gathering.lines(), rare_figures(buyers.figures())
     items = labels_of(lines.items, Level.ITEM, None)
     anything = Labels(pl.Series(["anything"]), np.zeros(len(lines.items), np.int64))
     for measure, labels, days in (
@@ -87,7 +90,7 @@ def purchase_figures(folder: Path, settings: GateSettings, *, seed: int = 0) -> 
         rng = np.random.default_rng(seed)
         histories = generalised(lines, labels, Setting(days=days), k=1, rng=rng)
         figures.append(estimated(measure, _unique(histories, settings, rng)))
-    return figures, len(tokens_in(path))
+    return figures, len(reader.subjects.values)
 
 
 def rare_figures(rare: Rare) -> list[Figure]:

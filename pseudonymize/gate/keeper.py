@@ -74,8 +74,11 @@ class Gatekeeper:
             ground: Its lines and the attacker's; None: the attacker has the same.
         """
         for path in sorted(folder.glob("*.parquet")):
+            begin = 1
             for frame in frames(path):
-                scan.add(frame, Origin(path.name))
+                rows = pl.int_range(begin, begin + frame.height, eager=True)
+                scan.add(frame, Origin(path.name, rows))
+                begin += frame.height
         scan = self._with_catalogue(scan)
         if self.release is ReleaseClass.INTERNAL:
             return self._internal(folder, scan, ())

@@ -7,15 +7,18 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from pseudonymize.gate.lines import frames
+from pseudonymize.gate.lines import Reader, frames
+from pseudonymize.gate.release import TableWriter
 from pseudonymize.gate.settings import Days, GateSettings, RareItems
 from recsys.contracts.catalogue import PATH_SEPARATOR, split_path
+from recsys.contracts.table import parquet_metadata
 from recsys.errors import UsageError
 
-_BATCH: Final = 1 << 19
+_HALF: Final = np.uint64(32)  # bits of a pair, for its item
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +32,48 @@ class Rare:
 
 
 class Buyers:
-    """Who bought what, as far as it matters: up to k subjects an item, and its rows. Memory grows with items only."""
+    """Who bought what, as far as it matters: up to k subjects an item, and its rows. Memory grows with items.
+
+    An item that k bought is settled: it cannot become rare again, and its buyers are looked at no more.
+    """
 
     def __init__(self, k: int) -> None:
         self._k = k
-        self._pairs = pl.DataFrame(schema={"item": pl.String, "subject": pl.UInt64})
-        self._rows = pl.DataFrame(schema={"item": pl.String, "rows": pl.UInt32})
+        self._pairs = np.empty(
+            0, np.uint64
+        )  # of items that are not settled, each once: the item's number, the subject's
+        self._rows = np.empty(0, np.int64)  # by the item's number
+        self._buyers = np.empty(0, np.int64)  # alike; of those that are settled some number of at least k
 
-    def add(self, purchases: pl.DataFrame) -> None:
-        """Count some rows."""
-        pairs = purchases.select("item", pl.col("subject").hash()).unique()
-        self._pairs = pl.concat([self._pairs, pairs]).unique().group_by("item").head(self._k).select("item", "subject")
-        rows = purchases.group_by("item").agg(rows=pl.len())
-        self._rows = pl.concat([self._rows, rows]).group_by("item").agg(pl.col("rows").sum())
+    def add(self, subject: NDArray[np.uint32], item: NDArray[np.uint32]) -> None:
+        """Count some rows: the numbers of their subjects and items."""
+        rows = np.bincount(item, minlength=len(self._rows))
+        self._rows = rows + np.pad(self._rows, (0, len(rows) - len(self._rows)))
+        self._buyers = np.pad(self._buyers, (0, len(rows) - len(self._buyers)))
+        unsettled = (self._buyers < self._k)[item]
+        new = (item[unsettled].astype(np.uint64) << _HALF) | subject[unsettled]
+        pairs = pl.Series(np.concatenate([self._pairs, new])).unique().to_numpy()
+        theirs = (pairs >> _HALF).astype(np.int64)
+        counted = np.bincount(theirs, minlength=len(self._rows))
+        self._buyers = np.maximum(self._buyers, counted)
+        self._pairs = pairs[self._buyers[theirs] < self._k]
 
-    def rare(self) -> pl.Series:
-        """The items that fewer than k bought, in order."""
-        return self._pairs.group_by("item").len().filter(pl.col("len") < self._k)["item"].sort()
+    def rare(self) -> NDArray[np.bool_]:
+        """For each item's number, whether it was bought, and by fewer than k."""
+        return (self._rows > 0) & (self._buyers < self._k)
 
     def figures(self) -> Rare:
         """How many they are."""
-        few = self._rows.join(self.rare().to_frame(), on="item", how="semi")
-        return Rare(few.height, self._rows.height, int(few["rows"].sum()), int(self._rows["rows"].sum()))
+        rare = self.rare()
+        return Rare(int(rare.sum()), int((self._rows > 0).sum()), int(self._rows[rare].sum()), int(self._rows.sum()))
 
 
-def buyers_in(path: Path, k: int) -> Buyers:
-    """The buyers in a purchases file."""
-    buyers = Buyers(k)
-    for frame in frames(path, ("subject", "item")):
-        buyers.add(frame)
-    return buyers
+def rare_in(path: Path, k: int) -> tuple[Rare, pl.Series]:
+    """How much of a purchases file is rare, and the items that are, in order."""
+    buyers, reader = Buyers(k), Reader(path)
+    for part in reader.parts():
+        buyers.add(part.subject, part.item)
+    return buyers.figures(), reader.items.values.filter(pl.Series(buyers.rare())).sort()
 
 
 def rewrite(path: Path, settings: GateSettings, paths: pl.DataFrame | None) -> int:
@@ -70,12 +85,11 @@ def rewrite(path: Path, settings: GateSettings, paths: pl.DataFrame | None) -> i
     names = _renamed(path, settings, paths)
     beside = path.with_name(f".{path.name}")
     gone = 0
-    with pq.ParquetFile(path) as file, pq.ParquetWriter(beside, file.schema_arrow, compression="zstd") as writer:
-        for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
-            frame = pl.DataFrame(pl.from_arrow(batch))
+    with TableWriter(beside, parquet_metadata(path)) as writer:
+        for frame in frames(path):
             kept = _coarser(frame, names, settings.days)
             gone += frame.height - kept.height
-            writer.write_table(kept.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(file.schema_arrow))
+            writer.write(kept)
     beside.replace(path)
     return gone
 
@@ -90,11 +104,8 @@ def _coarser(frame: pl.DataFrame, names: pl.DataFrame, days: Days) -> pl.DataFra
 
 def _renamed(path: Path, settings: GateSettings, paths: pl.DataFrame | None) -> pl.DataFrame:
     """What each rare item becomes: part of its path, or nothing."""
-    rare = (
-        buyers_in(path, settings.k).rare()
-        if settings.rare_items is not RareItems.REPORT
-        else pl.Series([], dtype=pl.String)
-    )
+    asked = settings.rare_items is not RareItems.REPORT
+    rare = rare_in(path, settings.k)[1] if asked else pl.Series([], dtype=pl.String)
     names = pl.DataFrame({"item": rare, "name": [None] * len(rare)}, schema={"item": pl.String, "name": pl.String})
     if settings.rare_items is RareItems.MERGE:
         if paths is None:

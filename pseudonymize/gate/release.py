@@ -5,16 +5,58 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pseudonymize.distinct import Coded, encoded_unless_few
+from pseudonymize.parquet_files import dictionary
 from recsys.contracts.document import encode_document
 from recsys.contracts.release import RELEASE_FILE, Release, fingerprint
 from recsys.contracts.table import CONTRACT_KEY, TableContract
 from recsys.contracts.token import Lineage
 from recsys.files import sha256_of, write_text
+
+_LEVEL: Final = 3  # of zstd: that of polars
+_DICTIONARY: Final = 1 << 26  # bytes: the tokens of a whole batch, each another
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class TableWriter(contextlib.ExitStack):
+    """Writes a table batch by batch, every text as a dictionary: a token stands once in a row group.
+
+    Without statistics of texts, by which nobody looks for a token; and without Arrow's schema, which would tell readers
+    that texts were dictionaries.
+    """
+
+    def __init__(self, path: Path, metadata: Mapping[str, str] = _NONE) -> None:
+        super().__init__()
+        # A file of Python's, since its errors say why a disk cannot be written, and pyarrow's do not.
+        self._file = self.enter_context(path.open("wb"))
+        self._metadata = metadata
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, frame: pl.DataFrame, coded: Mapping[str, Coded] = _NONE) -> None:
+        """Append rows, of the same columns each time."""
+        arrow = _with_dictionaries(frame, coded)
+        if self._writer is None:
+            self._writer = self.enter_context(
+                pq.ParquetWriter(
+                    self._file,
+                    arrow.schema,
+                    compression="zstd",
+                    compression_level=_LEVEL,
+                    dictionary_pagesize_limit=_DICTIONARY,
+                    write_statistics=[field.name for field in arrow.schema if not pa.types.is_dictionary(field.type)],
+                    store_schema=False,
+                )
+            )
+            self._writer.add_key_value_metadata(self._metadata)
+        self._writer.write_table(arrow.cast(self._writer.schema))
 
 
 class ReleaseWriter(contextlib.ExitStack):
@@ -25,25 +67,19 @@ class ReleaseWriter(contextlib.ExitStack):
         super().__init__()
         self._folder = folder
         self._fed = fed
-        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._writers: dict[str, TableWriter] = {}
 
-    def write(self, contract: TableContract, frame: pl.DataFrame) -> None:
-        """Append rows that passed the contract's checks."""
+    def write(self, contract: TableContract, frame: pl.DataFrame, coded: Mapping[str, Coded]) -> None:
+        """Append rows that passed the contract's checks; those of their columns that are `coded` are not spread out."""
         columns = [column for column in contract.columns if column.name in self._fed[contract.name]]
         absent = [
             pl.lit(None, column.dtype).alias(column.name) for column in columns if column.name not in frame.columns
         ]
-        table = frame.with_columns(absent).select(column.name for column in columns)
-        arrow = table.to_arrow(compat_level=pl.CompatLevel.newest())
         name = f"{contract.name}.parquet"
         if name not in self._writers:
-            # A file of Python's, since its errors say why a disk cannot be written, and pyarrow's do not.
-            file = self.enter_context((self._folder / name).open("wb"))
-            # Without Arrow's schema, which would tell readers of polars' own way of holding text.
-            writer = self.enter_context(pq.ParquetWriter(file, arrow.schema, compression="zstd", store_schema=False))
-            writer.add_key_value_metadata({CONTRACT_KEY: f"{contract.name}/{contract.version}"})
-            self._writers[name] = writer
-        self._writers[name].write_table(arrow.cast(self._writers[name].schema))
+            metadata = {CONTRACT_KEY: f"{contract.name}/{contract.version}"}
+            self._writers[name] = self.enter_context(TableWriter(self._folder / name, metadata))
+        self._writers[name].write(frame.with_columns(absent).select(column.name for column in columns), coded)
 
     def finish(
         self, lineage: Lineage, *, field_policy: str, guard_policy: str | None, dropped: Mapping[str, int]
@@ -71,3 +107,12 @@ def seal(folder: Path, release: Release) -> Release:
     sealed = msgspec.structs.replace(release, fingerprint=fingerprint(files), files=files, rows=rows)
     write_text(folder / RELEASE_FILE, encode_document(sealed).decode())
     return sealed
+
+
+def _with_dictionaries(frame: pl.DataFrame, coded: Mapping[str, Coded]) -> pa.Table:
+    table = frame.to_arrow(compat_level=pl.CompatLevel.newest())
+    for place, name in enumerate(frame.columns):
+        if frame[name].dtype == pl.String:
+            column = coded[name] if name in coded else encoded_unless_few(frame[name])
+            table = table.set_column(place, name, dictionary(column))
+    return table

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
+import numpy as np
 import polars as pl
 
+from pseudonymize.distinct import Coded
 from pseudonymize.gate.canaries import Canaries
 from pseudonymize.gate.traces import HINTS, Rule, Trace, is_code
 from recsys.contracts.table import Origin
@@ -16,6 +19,9 @@ from recsys.contracts.token import TOKEN_PATTERN
 
 _CODES: Final = frozenset({"item", "offer_id", "store", "region", "basket"})  # columns in which bare digits are codes
 _LOOKED_FOR_IN_CODES: Final = frozenset({Trace.EMAIL, Trace.CARD, Trace.IBAN, Trace.IP})
+
+
+_NONE: Final[Mapping[str, Coded]] = MappingProxyType({})
 
 
 class TextFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,14 +48,17 @@ class TextScan:
     canaries: Canaries = field(default_factory=Canaries)
     _texts: dict[tuple[str, str, bool], pl.DataFrame] = field(default_factory=dict)
 
-    def add(self, frame: pl.DataFrame, origin: Origin) -> None:
-        """Gather the text columns of some rows; tokens are none."""
+    def add(self, frame: pl.DataFrame, origin: Origin, coded: Mapping[str, Coded] = _NONE) -> None:
+        """Gather the text columns of some rows; tokens are none. Of `coded` columns only the values are looked at."""
         rows = pl.int_range(1, frame.height + 1, eager=True) if origin.rows is None else origin.rows
         for name in frame.columns:
-            cells = pl.DataFrame({"text": frame[name], "row": rows.cast(pl.Int64)})
-            if frame[name].dtype == pl.List(pl.String):
+            if name == "subject" or name in origin.checked:
+                continue
+            numbered = {"text": frame[name], "row": rows.cast(pl.Int64)}
+            cells = _first(coded[name], rows) if name in coded else pl.DataFrame(numbered)
+            if cells["text"].dtype == pl.List(pl.String):
                 cells = cells.explode("text")
-            if cells["text"].dtype == pl.String and name != "subject" and name not in origin.checked:
+            if cells["text"].dtype == pl.String:
                 self._gather((origin.where, origin.name(name), name in _CODES), cells)
 
     def findings(self) -> tuple[TextFinding, ...]:
@@ -77,6 +86,14 @@ class TextScan:
             for trace, held in found
             if held.any()
         ]
+
+
+def _first(column: Coded, rows: pl.Series) -> pl.DataFrame:
+    """The values that stand in some row, with the first, in the order of the rows."""
+    column = column.used()
+    first = np.empty(len(column.values), np.int64)
+    first[column.places.to_numpy()[::-1]] = rows.to_numpy()[::-1]  # of several, the last to be written stays
+    return pl.DataFrame({"text": column.values, "row": first}).sort("row")
 
 
 def traces_in(values: pl.Series, rules: Mapping[Trace, Rule], *, codes: bool = False) -> dict[Trace, pl.Series]:

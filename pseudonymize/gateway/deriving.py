@@ -101,13 +101,14 @@ class Deriver:
         unfit = _unfit(values)
         given = [None if place in unfit else value for place, value in enumerate(values)] if unfit else values
         made = tokeniser.tokens(wanted.field, pl.Series(given, dtype=pl.String))
-        tokens = made.tokens.to_list()
+        column = made.tokens
+        tokens = column.to_list()
         refused = dict.fromkeys(unfit, UNREADABLE)
-        if made.tokens.null_count() > len(unfit):
-            for place in set(made.tokens.is_null().arg_true()) - unfit:
+        if column.null_count() > len(unfit):
+            for place in set(column.is_null().arg_true()) - unfit:
                 refused[place] = UNREADABLE if made.unread[place] else EMPTY
         if tokeniser.knows_suppressed:
-            for place in tokeniser.suppressed(made.tokens).arg_true():
+            for place in tokeniser.suppressed(column).arg_true():
                 tokens[place], refused[place] = None, FORGOTTEN
         return Made(tokeniser.lineage, tokens, dict(sorted(refused.items())))
 

@@ -52,7 +52,7 @@ def read_identities(policy: FieldPolicy, inputs: Sequence[Path]) -> Identities:
     for table, file in matched(inputs, policy):
         with step(f"{table.name}: {file.path.name}"):
             for batch in file.batches(passed_over):
-                if batch.frame.height:
+                if batch.height:
                     _read(policy, table, batch, (gathered, found))
     found.values, found.pairs = gathered.values(), gathered.pairs()
     return found
@@ -98,7 +98,7 @@ def identity_columns(table: Table) -> list[tuple[str, str]]:
 
 def canonical_cells(policy: FieldPolicy, batch: Batch, name: str, path: Path, of: str) -> tuple[pl.Series, int]:
     """A column in its canonical form, and how many filled cells could not be read."""
-    text = columns.as_text(batch.frame[name], Place(SetAside(path, lenient=True), name, batch.numbers))
+    text = columns.as_text(batch.column(name), Place(SetAside(path, lenient=True), name, batch.numbers))
     distinct, places = encoded(text)
     read = policy.fields[of].form().column(distinct)
     lost = read.is_null() & text_column(distinct).is_not_null()
@@ -108,7 +108,7 @@ def canonical_cells(policy: FieldPolicy, batch: Batch, name: str, path: Path, of
 
 def _read(policy: FieldPolicy, table: Table, batch: Batch, into: tuple[_Gathered, Identities]) -> None:
     gathered, found = into
-    found.rows += batch.frame.height
+    found.rows += batch.height
     cells: list[tuple[str, pl.Series]] = []
     for name, of in identity_columns(table):
         read, unread = canonical_cells(policy, batch, name, Path(table.name), of)

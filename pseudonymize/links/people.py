@@ -12,8 +12,6 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pseudonymize.links.table import ID, NODES, OTHER, Links
 
@@ -34,6 +32,9 @@ def positions(nodes: pl.DataFrame, pairs: pl.DataFrame) -> NDArray[np.int64]:
 
 def components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int32]:
     """For each of `count` identifiers, the number of its component."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - half a second that every other command can do without
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - as above
+
     ones = np.ones(len(pairs), np.int8)
     graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]

@@ -200,16 +200,16 @@ def test_diversity_is_the_fewest_values_in_a_class_that_knows_any() -> None:
 @given(ROWS, K, st.integers(1, 20))
 @settings(deadline=None, max_examples=15)
 def test_rare_items_are_those_of_few_subjects_in_however_many_batches(rows: list[Row], k: int, batch: int) -> None:
-    frame = pl.DataFrame(rows, schema=["subject", "item", "day"], orient="row").with_columns(pl.col("item").cast(str))
+    subject, item, _ = (np.asarray(column, np.uint32) for column in zip(*rows, strict=True))
     buyers = Buyers(k)
-    for part in frame.iter_slices(batch):
-        buyers.add(part)
-    who = {item: {s for s, i, _ in rows if str(i) == item} for item in frame["item"].unique()}
-    rare = sorted(item for item, people in who.items() if len(people) < k)
-    assert buyers.rare().to_list() == rare
+    for begin in range(0, len(rows), batch):
+        buyers.add(subject[begin : begin + batch], item[begin : begin + batch])
+    who = {item: {s for s, i, _ in rows if i == item} for _, item, _ in rows}
+    rare = {item for item, people in who.items() if len(people) < k}
+    assert set(np.flatnonzero(buyers.rare())) == rare
     figures = buyers.figures()
     assert (figures.items, figures.of_items) == (len(rare), len(who))
-    assert (figures.rows, figures.of_rows) == (frame["item"].is_in(rare).sum(), len(rows))
+    assert (figures.rows, figures.of_rows) == (sum(i in rare for _, i, _ in rows), len(rows))
 
 
 @given(ROWS, K)
