@@ -46,7 +46,13 @@ class ReleaseWriter(contextlib.ExitStack):
         self._writers[name].write_table(arrow.cast(self._writers[name].schema))
 
     def finish(
-        self, lineage: Lineage, *, field_policy: str, guard_policy: str | None, dropped: Mapping[str, int]
+        self,
+        lineage: Lineage,
+        *,
+        field_policy: str,
+        guard_policy: str | None,
+        dropped: Mapping[str, int],
+        gate: str | None = None,
     ) -> Release:
         """Close the tables, if the gate has not, and write what lies in the folder beside them."""
         self.close()
@@ -59,6 +65,7 @@ class ReleaseWriter(contextlib.ExitStack):
             files={},
             rows={},
             dropped=dict(dropped),
+            gate=gate,
         )
         return seal(self._folder, release)
 
