@@ -134,9 +134,9 @@ def _attacked(trials: Trials, labels: Labels, made: Setting) -> Trial:
     found = []
     for days in exactness_of(ground.lines.day):
         released = _as_they_lie(ground, labels, days)
-        longest = int(np.diff(released.starts).max(initial=0))
-        most = made.most if made.keep is Keep.LAST else longest
-        found.append(trials.attacked(released, Setting(days=days, keep=Keep.LAST, most=most)))  # tries whole ones, too
+        lengths = {int(np.diff(released.starts).max(initial=0)), *([made.most] if made.keep is Keep.LAST else [])}
+        settings = [Setting(days=days, keep=Keep.LAST, most=most) for most in sorted(lengths)]
+        found += [trials.attacked(released, setting) for setting in settings]  # each tries whole ones, too
     unique = max((trial.unique for trial in found), key=lambda estimate: estimate.high)
     return msgspec.structs.replace(max(found, key=lambda trial: trial.linked.high), unique=unique)
 

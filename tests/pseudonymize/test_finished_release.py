@@ -180,6 +180,17 @@ def test_an_attacker_is_as_coarse_and_as_short_as_the_release_whatever_is_said(t
         assert share(verdict_of(theirs, against=own), Measure.LINKAGE) > 0.9
 
 
+def test_an_attacker_cuts_histories_as_short_as_the_release_whatever_is_said(tmp_path: Path) -> None:
+    truth = purchases(days=6, items=2)
+    kept = truth.sort("subject", "day", "item", descending=True).group_by("subject", maintain_order=True).head(2)
+    own, theirs = partners(tmp_path / "own", truth), partners(tmp_path / "theirs", kept.select(truth.columns))
+    linked = {}
+    for made in (Setting(keep=Keep.LAST, most=2), Setting(), Setting(keep=Keep.LAST, most=1)):
+        with_papers(theirs, made)
+        linked[made] = share(verdict_of(theirs, against=own), Measure.LINKAGE)
+    assert len(set(linked.values())) == 1
+
+
 def test_what_the_gate_wrote_is_bound_by_its_hash(tmp_path: Path) -> None:
     folder = partners(tmp_path / "release")
     papers = papers_of(folder, EXTERNAL)
