@@ -82,8 +82,10 @@ class Mover:
         return spread(made, filled).alias(tokens.name), spread(held, filled).fill_null(value=False)
 
 
-def redomain(vault: Vault, source: str, target: str, file: Path, out: Path) -> Moved:
+def redomain(vault: Vault, source: str, target: str, file: Path, out: Path, *, action: str = "redomain") -> Moved:
     """Write `file` to `out` with tokens of another domain, in which nothing of the first one is left.
+
+    The key log says that it was done by `action`.
 
     Raises:
         ContractError: A file without tokens, or with tokens where the contracts have none.
@@ -101,7 +103,7 @@ def redomain(vault: Vault, source: str, target: str, file: Path, out: Path) -> M
     if lineage.domain != source:
         what = f"holds tokens of {lineage.domain!r}, not of {source!r}"
         raise TokenError(what, where=str(file), mend="Name its own domain with --from")
-    mover = Mover(vault, vault.record.epoch(lineage), vault.current(target), action="redomain", join=True)
+    mover = Mover(vault, vault.record.epoch(lineage), vault.current(target), action=action, join=True)
     metadata = parquet_metadata(file) if file.suffix == ".parquet" else {}
     contract = {CONTRACT_KEY: metadata[CONTRACT_KEY]} if CONTRACT_KEY in metadata else {}
     rows = suppressed = 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,54 +14,37 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pseudonymize.domains import Mover
+from pseudonymize.domains import Mover, redomain
 from pseudonymize.fields import FieldPolicy
 from pseudonymize.gate import external, internal
+from pseudonymize.gate.finished import Finished, finished_in
 from pseudonymize.gate.keeper import Gatekeeper
 from pseudonymize.gate.lines import Lines, tokens_in
+from pseudonymize.gate.papers import digest, papers_of
 from pseudonymize.gate.release import seal
-from pseudonymize.gate.settings import Setting
+from pseudonymize.gate.settings import ReleaseClass, Setting
 from pseudonymize.gate.text_scan import TextScan
 from pseudonymize.gate.trials import Ground
-from pseudonymize.gate.verdict import GATE_FILE, RefusedError, Verdict
+from pseudonymize.gate.verdict import RefusedError, Verdict
 from pseudonymize.matching import matched
 from pseudonymize.naming import naming_cells
 from pseudonymize.report_page import page
-from pseudonymize.run import GENERALISED, REPORT_FILE
+from pseudonymize.run import GENERALISED, SUPPRESSED
 from pseudonymize.vault import Vault
-from recsys.contracts.document import decode_document, encode_document
-from recsys.contracts.release import RELEASE_FILE, Release
+from recsys.contracts.release import Release
 from recsys.contracts.token import Lineage
 from recsys.errors import ContractError, UsageError
-from recsys.files import new_folder, sha256_of, write_text
+from recsys.files import new_folder
 
 _COMPARABLE: Final = 0.5
 
 
-def release_in(folder: Path) -> Release:
-    """The release in a folder.
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """Whom a release is made for: the domain that is to be the partner's, and the vault that makes its tokens."""
 
-    Raises:
-        ContractError: There is none, or its files are not those that it names.
-    """
-    path = folder / RELEASE_FILE
-    if not path.is_file():
-        raise ContractError("is not a release", where=str(folder), mend="Name the folder that `run` wrote")
-    release = decode_document(path.read_bytes(), Release, where=str(path))
-    present = {file.name for file in folder.glob("*.parquet")}
-    changed = [
-        name for name, digest in release.files.items() if name not in present or sha256_of(folder / name) != digest
-    ]
-    if changed or present - set(release.files):
-        name = min([*changed, *(present - set(release.files))])
-        raise ContractError("is not as release.json names it", where=str(folder / name), mend="Make the release again")
-    return release
-
-
-def made_by(folder: Path) -> Setting | None:
-    """How an external release was generalised; None where `folder` holds none."""
-    path = folder / GATE_FILE
-    return decode_document(path.read_bytes(), Verdict, where=str(path)).made if path.is_file() else None
+    domain: str
+    vault: Vault
 
 
 def learn_names(scan: TextScan, policy: FieldPolicy, files: Iterable[Path]) -> None:
@@ -70,48 +54,59 @@ def learn_names(scan: TextScan, policy: FieldPolicy, files: Iterable[Path]) -> N
             scan.canaries.add(naming_cells(table, batch))
 
 
-def ground_against(keeper: Gatekeeper, folder: Path, own: Path, made: Setting, vault: Vault | None) -> Ground:
-    """The release in `folder` before an attacker who has the one in `own`.
+def judged(
+    keeper: Gatekeeper, finished: Finished, scan: TextScan, today: dt.date, *, own: Path | None, vault: Vault | None
+) -> Verdict:
+    """Judge a release that lies in a folder.
 
     Args:
         keeper: With the catalogue that the release was made with, where its items are categories.
-        folder: The release.
-        own: The retailer's own.
-        made: How the release was generalised.
+        finished: The release.
+        scan: With the canaries, if any are known.
+        today: Days after this one are refused.
+        own: The retailer's own release, which the attacker has; None: the attacker has the same.
         vault: Tells whose tokens are whose, where the two are of different domains or epochs.
 
     Raises:
         UsageError: The tokens differ and there is no vault.
-        ContractError: The two have hardly an item in common, so that nothing would be found.
+        ContractError: A file is not what its contract says; or the two have hardly an item or a person in common, so
+            that nothing would be found.
     """
-    ground = keeper.ground(folder)
-    theirs = keeper.ground(own)
-    attacker = external.relabelled(theirs.lines, made.level, theirs.paths)
-    shared = len(set(ground.lines.items) & set(attacker.items)) / max(len(ground.lines.items), 1)
-    if shared < _COMPARABLE:
-        mend = "Name the catalogue that it was made with, or the release that it was made of"
-        raise ContractError(f"shares {shared:.0%} of its items with the release", where=str(own), mend=mend)
-    people = _people_as(folder, _lineage(folder), _lineage(own), vault)
-    return replace(ground, own=attacker, truth=_truth(ground.lines, people, attacker))
+    if own is None:
+        return keeper.judge(finished, scan, today=today)
+    theirs = finished_in(own)
+    for release in (finished, theirs):
+        _check_purchases(release, today)
+    ground = _ground_against(keeper, finished, theirs, vault)
+    return keeper.judge(finished, scan, today=today, ground=ground, against=theirs.lineage)
 
 
-def remade(keeper: Gatekeeper, folder: Path, out: Path, scan: TextScan) -> Verdict:
-    """Make an external release of the one in `folder`, in the new folder `out`, whole or not at all.
+def remade(
+    keeper: Gatekeeper, finished: Finished, out: Path, scan: TextScan, today: dt.date, partner: Partner
+) -> tuple[Verdict, Release]:
+    """Make an external release of `finished`, in the new folder `out` and with tokens of the partner's own.
+
+    Returns:
+        What the gate says, and the release, with what did not go, which the release itself does not tell.
 
     Raises:
+        ContractError: The release is not what its contracts say.
         RefusedError: Nothing that was tried passes.
         OutputError: `out` is not empty, or cannot be written.
+        UsageError: The partner's domain is the retailer's own.
     """
-    release = release_in(folder)
+    keeper.check_domain(partner.domain)
+    _check_purchases(finished, today)
     with new_folder(out) as beside:
-        for name in release.files:
-            shutil.copyfile(folder / name, beside / name)
+        lineage, suppressed = _moved(finished, beside, partner)
         verdict, gone = keeper.let_through(beside, scan)
-        dropped = release.dropped | {GENERALISED: gone}
-        made = seal(beside, msgspec.structs.replace(release, dropped=dropped))
-        write_text(beside / GATE_FILE, encode_document(verdict).decode())
-        write_text(beside / REPORT_FILE, page(verdict, release=made))
-    return verdict
+        made = msgspec.structs.replace(
+            finished.release, domain=lineage.domain, epoch=lineage.epoch, dropped={}, gate=digest(verdict)
+        )
+        dropped = finished.release.dropped | {GENERALISED: gone} | ({SUPPRESSED: suppressed} if suppressed else {})
+        told = msgspec.structs.replace(seal(beside, made), dropped=dropped)
+        papers_of(out, ReleaseClass.EXTERNAL).write(verdict, page(verdict, release=told))
+    return verdict, told
 
 
 def refused(verdict: Verdict) -> None:
@@ -120,9 +115,41 @@ def refused(verdict: Verdict) -> None:
         raise RefusedError(verdict)
 
 
-def _lineage(folder: Path) -> Lineage:
-    release = release_in(folder)
-    return Lineage(release.domain, release.epoch)
+def _check_purchases(finished: Finished, today: dt.date) -> None:
+    if internal.PURCHASES_FILE in finished.release.files:  # what is made of one without any says so
+        for _ in finished.tables(today, names=[internal.PURCHASES_FILE]):
+            pass
+
+
+def _moved(finished: Finished, beside: Path, partner: Partner) -> tuple[Lineage, int]:
+    """Put the purchases into `beside` with the partner's tokens; their lineage, and how many rows were suppressed."""
+    source, copy = finished.folder / internal.PURCHASES_FILE, beside / internal.PURCHASES_FILE
+    if not source.is_file() or partner.domain == finished.lineage.domain:
+        if source.is_file():
+            shutil.copyfile(source, copy)
+        return finished.lineage, 0
+    moved = redomain(partner.vault, finished.lineage.domain, partner.domain, source, copy, action="gate")
+    if not moved.rows:
+        raise ContractError("holds nobody who was not forgotten", where=str(source), mend="There is nothing to give")
+    return partner.vault.current(partner.domain).lineage, moved.suppressed
+
+
+def _ground_against(keeper: Gatekeeper, finished: Finished, own: Finished, vault: Vault | None) -> Ground:
+    """The release before an attacker who has the other one."""
+    ground, theirs = keeper.ground(finished.folder), keeper.ground(own.folder)
+    made = finished.made or Setting()
+    attacker = external.relabelled(theirs.lines, made.level, theirs.paths)
+    shared = len(set(ground.lines.items) & set(attacker.items)) / max(len(ground.lines.items), 1)
+    if shared < _COMPARABLE:
+        mend = "Name the catalogue that it was made with, or the release that it was made of"
+        raise ContractError(f"shares {shared:.0%} of its items with the release", where=str(own.folder), mend=mend)
+    people = _people_as(finished.folder, finished.lineage, own.lineage, vault)
+    truth = _truth(ground.lines, people, attacker)
+    found = float((truth >= 0).mean()) if len(truth) else 0.0
+    if found < _COMPARABLE:
+        mend = "Name the vault whose tokens both are, and the release of the same people"
+        raise ContractError(f"has {found:.0%} of the release's people", where=str(own.folder), mend=mend)
+    return replace(ground, own=attacker, truth=truth)
 
 
 def _people_as(folder: Path, source: Lineage, target: Lineage, vault: Vault | None) -> pl.DataFrame:

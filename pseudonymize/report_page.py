@@ -11,7 +11,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from pseudonymize.gate.verdict import Verdict, spoken
-from pseudonymize.gate.words import HISTORIES, MEANING, SETTINGS, STILL_KNOWN
+from pseudonymize.gate.words import HISTORIES, MEANING, SETTINGS, still_known
 from pseudonymize.report import RunReport
 from recsys.contracts.release import Release
 
@@ -29,5 +29,5 @@ def page(verdict: Verdict, report: RunReport | None = None, *, release: Release 
         histories=HISTORIES,
         meaning=MEANING,
         settings=SETTINGS,
-        still_known=STILL_KNOWN[verdict.release],
+        still_known=still_known(verdict),
     )

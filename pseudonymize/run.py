@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import polars as pl
 
 from pseudonymize.distinct import Coded
@@ -17,13 +18,16 @@ from pseudonymize.gate.contract import checked
 from pseudonymize.gate.joining import Joining
 from pseudonymize.gate.keeper import Gatekeeper
 from pseudonymize.gate.never import NEVER, ZERO_QUANTITY, Never, dropped_purchases
+from pseudonymize.gate.papers import digest, papers_of
 from pseudonymize.gate.people import People
 from pseudonymize.gate.release import ReleaseWriter
+from pseudonymize.gate.settings import ReleaseClass
 from pseudonymize.gate.text_scan import TextFinding
-from pseudonymize.gate.verdict import GATE_FILE, Verdict
+from pseudonymize.gate.verdict import Verdict
 from pseudonymize.inputs import RawFile
 from pseudonymize.matching import matched
 from pseudonymize.naming import naming_cells
+from pseudonymize.partner_report import for_partner
 from pseudonymize.quarantine import Quarantine
 from pseudonymize.report import RunReport, Tally, field_reports
 from pseudonymize.report_page import page
@@ -31,17 +35,15 @@ from pseudonymize.rows import Converter, Rows, fed_columns
 from pseudonymize.set_aside import SetAside
 from pseudonymize.tokeniser import FieldCount, Tokeniser
 from recsys.console import step
-from recsys.contracts.document import encode_document
 from recsys.contracts.release import Release
 from recsys.contracts.table import TableContract
 from recsys.errors import ContractError
-from recsys.files import new_folder, write_text
+from recsys.files import new_folder
 
 SUPPRESSED: Final = "suppressed"
 QUARANTINED: Final = "in quarantine"
 JOINED: Final = "joined with another row of the same person"
 GENERALISED: Final = "left out by the release gate"
-REPORT_FILE: Final = "report.html"
 Passed = Callable[[TableContract, pl.DataFrame, Mapping[str, Coded]], None]
 """Takes rows that passed, and those of their columns that are known by distinct values."""
 _ONE_ROW_EACH: Final = frozenset({Feed.SUBJECTS, Feed.DEMOGRAPHICS})
@@ -74,8 +76,10 @@ class Run:
             ContractError: A raw file that does not fit the field policy or, converted, its contract.
             OutputError: `out` is not empty or cannot be written.
             RefusedError: The release gate says no.
+            UsageError: A partner would be given tokens of the retailer's own domain.
             RecsysError: Two identifiers have one token.
         """
+        self.keeper.check_domain(self.tokeniser.lineage.domain)
         files = matched(inputs, self.policy)
         with (
             Quarantine(self.vault, str(self.today)) as quarantine,
@@ -91,12 +95,13 @@ class Run:
                 self.tokeniser.lineage,
                 field_policy=self.policy.sha256,
                 guard_policy=self.never.policy,
-                dropped=gate.dropped,
+                dropped={} if self.keeper.release is ReleaseClass.EXTERNAL else gate.dropped,
+                gate=digest(verdict),
             )
             quarantine.keep()  # before the release takes its name: no row is in neither
-            report = gate.report(release, fields, verdict)
-            write_text(beside / GATE_FILE, encode_document(verdict).decode())
-            write_text(beside / REPORT_FILE, page(verdict, report))
+            told = msgspec.structs.replace(release, dropped=dict(gate.dropped))
+            report = gate.report(told, fields, verdict)
+            papers_of(out, self.keeper.release, beside=beside).write(verdict, page(verdict, report))
         return report
 
 
@@ -153,9 +158,11 @@ class Gate:
 
     def report(self, release: Release, fields: dict[str, FieldCount], verdict: Verdict) -> RunReport:
         """What came in and what became of it."""
+        tables = tuple(tally.report() for tally in self.tallies.values())
+        partners = self._run.keeper.release is ReleaseClass.EXTERNAL
         return RunReport(
             release=release,
-            tables=tuple(tally.report() for tally in self.tallies.values()),
+            tables=for_partner(tables, self._run.policy.tables) if partners else tables,
             fields=field_reports(self._run.policy, fields),
             quarantine=dict(self.quarantine.reasons.most_common()),
             quarantine_folder=str(self.quarantine.folder) if self.quarantine.folder else None,

@@ -45,13 +45,13 @@ from pseudonymize.vault_record import (
     read_record,
     write_record,
 )
-from recsys.contracts.recipient import SERVING, TRAINING
+from recsys.contracts.recipient import OWN_DOMAIN, SERVING, TRAINING
 from recsys.contracts.token import Lineage
 from recsys.errors import UsageError
 from recsys.files import new_folder
 
 FIRST: Final = "01"  # epoch and generation
-DEFAULT_DOMAIN: Final = "rec"  # the product's own stages
+DEFAULT_DOMAIN: Final = OWN_DOMAIN  # the product's own stages
 
 _LOG_LABEL: Final = Label(purpose=Purpose.LOG, epoch=FIRST)
 

@@ -12,7 +12,7 @@ import msgspec
 from pseudonymize.custody import CustodyRecord, read_private
 from pseudonymize.keys import VaultError
 from recsys.contracts.document import decode_document, encode_document
-from recsys.contracts.recipient import Recipient
+from recsys.contracts.recipient import OWN_DOMAIN, SERVING, TRAINING, Recipient
 from recsys.contracts.rekey import MapHeader
 from recsys.contracts.token import DOMAIN_PATTERN, EPOCH_PATTERN, Lineage
 from recsys.errors import ContractError
@@ -99,6 +99,12 @@ class VaultRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def recipients_of(self, domain: str) -> list[str]:
         """Who holds tokens of a domain, in order of their names."""
         return sorted(recipient.name for recipient in self.recipients if recipient.domain == domain)
+
+    @property
+    def own_domains(self) -> frozenset[str]:
+        """The domains of the retailer's own training and serving: no partner is given a token of these."""
+        stages = {recipient.domain for recipient in self.recipients if recipient.name in {TRAINING, SERVING}}
+        return frozenset(stages | {OWN_DOMAIN})
 
 
 def read_record(folder: Path) -> VaultRecord:

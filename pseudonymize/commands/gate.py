@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
+from pseudonymize.commands.bypass import logged
 from pseudonymize.commands.options import (
     Apply,
     Catalogue,
     Domain,
     FieldName,
     Fields,
-    For,
     Json,
     KekFile,
     Page,
@@ -27,10 +27,12 @@ from pseudonymize.commands.options import (
 )
 from pseudonymize.fields_check import load_fields
 from pseudonymize.gate.never import Never, read_never
+from pseudonymize.gate.papers import papers_of
 from pseudonymize.gate.settings import ReleaseClass
+from pseudonymize.gate.verdict import Verdict
 from pseudonymize.report import grids
 from pseudonymize.report_page import page
-from pseudonymize.run import REPORT_FILE, Run
+from pseudonymize.run import Run
 from pseudonymize.standard_input import tokens_of
 from pseudonymize.tokeniser import Tokeniser
 from pseudonymize.vault import DEFAULT_DOMAIN
@@ -48,7 +50,10 @@ def run(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         Path | None, typer.Option("--guards", help="The guards' policy, for what is never offered.")
     ] = None,
     catalogue: Catalogue = None,
-    release: For = ReleaseClass.INTERNAL,
+    release: Annotated[
+        ReleaseClass | None,
+        typer.Option("--release", help="Whom it is for: the retailer's own, or a partner. [default: internal]"),
+    ] = None,
     apply: Apply = False,  # noqa: FBT002 - a flag of the command line
     report: Page = None,
     domain: Domain = DEFAULT_DOMAIN,
@@ -60,7 +65,8 @@ def run(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     Purchases in categories that --guards never offers are dropped here, and counted; so are the rows of people who
     were forgotten. Rows whose identifier cannot be read go to quarantine in the vault. The release gate looks at what
     would go out, and refuses it whole where a text gives somebody away or, of a release for a partner, histories do.
-    `report.html` in the release says what became of everything.
+    `report.html` in the release says what became of everything; of one for a partner, OUT.report.html beside it. A
+    partner's has a --domain of its own; without --release external nothing is judged as a partner's, and it says so.
 
     Example: `recsys-pseudonymize run --fields fields.toml --vault ~/vault --out release customers.csv receipts.parquet`
     """
@@ -70,9 +76,12 @@ def run(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     policy = load_fields(fields)
     never = read_never(guards, catalogue, warn=warn) if guards and catalogue else Never()
     custodian = opened(vault, kek_file)
-    tokeniser = Tokeniser(custodian, policy.fields, custodian.current(domain), action="run")
-    keeper = gatekeeper(release, policy, catalogue, apply=apply)
-    with page_of_refusal(report):
+    whom = release or ReleaseClass.INTERNAL
+    keeper = gatekeeper(whom, policy, catalogue, custodian, apply=apply)
+    keeper.check_domain(domain)
+    action = logged("run", domain, custodian, gated=whom is ReleaseClass.EXTERNAL, asked=release is not None)
+    tokeniser = Tokeniser(custodian, policy.fields, custodian.current(domain), action=action)
+    with page_of_refusal(report, _print_verdict if json else None):
         done = Run(policy, tokeniser, never, today(), vault, keeper).write(inputs, out)
     for grid in grids(done):
         screen.print(grid)
@@ -80,9 +89,13 @@ def run(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         warn(f"{sum(done.quarantine.values())} rows could not be read; they are in {done.quarantine_folder}")
     if report is not None:
         write_text(report, page(done.gate, done))
-    say(f"{out} holds the release {done.release.fingerprint[:12]}; see {out / REPORT_FILE}.")
+    say(f"{out} holds the release {done.release.fingerprint[:12]}; see {papers_of(out, whom).page}.")
     if json:
         print_json(done)
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    print_json({"gate": verdict})
 
 
 def token(

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,10 +16,11 @@ from pseudonymize.fields import FieldPolicy
 from pseudonymize.fields_check import sensitive_attributes
 from pseudonymize.gate.keeper import Gatekeeper
 from pseudonymize.gate.settings import GateSettings, ReleaseClass
-from pseudonymize.gate.verdict import RefusedError
+from pseudonymize.gate.verdict import RefusedError, Verdict
 from pseudonymize.report_page import page
 from pseudonymize.vault import Vault, open_vault
 from recsys.console import now, say
+from recsys.contracts.recipient import OWN_DOMAIN
 from recsys.contracts.token import DOMAIN_PATTERN
 from recsys.errors import UsageError
 from recsys.files import write_text
@@ -58,7 +59,9 @@ def domain_name(domain: str, *, option: str = "--domain") -> str:
     return domain
 
 
-def gatekeeper(release: ReleaseClass, policy: FieldPolicy | None, catalogue: Path | None, *, apply: bool) -> Gatekeeper:
+def gatekeeper(
+    release: ReleaseClass, policy: FieldPolicy | None, catalogue: Path | None, custodian: Vault | None, *, apply: bool
+) -> Gatekeeper:
     """The gatekeeper that a field policy asks for; what it draws nobody can draw again."""
     if apply and release is ReleaseClass.INTERNAL:
         raise UsageError("belongs to --release external", where="--apply", mend="Take it away")
@@ -69,16 +72,19 @@ def gatekeeper(release: ReleaseClass, policy: FieldPolicy | None, catalogue: Pat
         catalogue=catalogue,
         sensitive=sensitive_attributes(policy) if policy else frozenset(),
         apply=apply,
+        own=custodian.record.own_domains if custodian else frozenset({OWN_DOMAIN}),
     )
 
 
 @contextlib.contextmanager
-def page_of_refusal(path: Path | None) -> Iterator[None]:
-    """Write the page of a release that the block's gate refuses."""
+def page_of_refusal(path: Path | None, shown: Callable[[Verdict], None] | None = None) -> Iterator[None]:
+    """Write the page of a release that the block's gate refuses, and show the verdict as a program reads it."""
     try:
         yield
     except RefusedError as refused:
         if path is not None:
             write_text(path, page(refused.verdict))
             say(f"{path} shows what the gate found, and what would pass.")
+        if shown is not None:
+            shown(refused.verdict)
         raise

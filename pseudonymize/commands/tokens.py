@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from pseudonymize import domains
+from pseudonymize.commands.bypass import logged, passed_as_external
 from pseudonymize.commands.options import Domain, Json, KekFile, VaultFolder, domain_name, opened
 from pseudonymize.fields_check import load_fields
 from pseudonymize.raw_map import raw_map
@@ -33,17 +34,19 @@ def redomain(
     out: Annotated[Path, typer.Option("--out", help="The Parquet file to write.")],
     kek_file: KekFile = None,
 ) -> None:
-    """Give a partner a file with tokens that share nothing with anybody else's. It takes no identifier.
+    """Give a file tokens of another domain, which share nothing with anybody else's. It takes no identifier.
 
     Rows of people who were forgotten are left out, and counted. The domain's name becomes a recipient, unless
-    `recipients add` named others.
+    `recipients add` named others. Nothing is generalised: unless INPUT is of a release that passed as external, it
+    warns, and the key log says `ungated`. What a partner may have, `gate --release external --apply` makes.
 
     Example: `recsys-pseudonymize redomain --vault ~/vault --from rec --to ads --out ads.parquet purchases.parquet`
     """
+    domain_name(source, option="--from")
+    domain_name(target, option="--to")
     custodian = opened(vault, kek_file)
-    moved = domains.redomain(
-        custodian, domain_name(source, option="--from"), domain_name(target, option="--to"), file, out
-    )
+    action = logged("redomain", target, custodian, gated=passed_as_external(file))
+    moved = domains.redomain(custodian, source, target, file, out, action=action)
     say(f"{out} holds {moved.rows:,} rows with tokens of {target!r}; {moved.suppressed:,} were suppressed.")
 
 

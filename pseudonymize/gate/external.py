@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from pseudonymize.gate.exactness import exactness_of, is_finer
 from pseudonymize.gate.histories import Histories, generalised
 from pseudonymize.gate.internal import PURCHASES_FILE, attribute_figures, rare_figures
 from pseudonymize.gate.labels import Labels, labels_of
 from pseudonymize.gate.lines import Lines, tokens_in
+from pseudonymize.gate.papers import papers_inside
 from pseudonymize.gate.popularity import POPULARITY, popularity
 from pseudonymize.gate.rare import rare_in
 from pseudonymize.gate.settings import Days, Keep, Level, Setting
@@ -108,16 +111,38 @@ def judged(folder: Path, ground: Ground, made: Setting) -> tuple[Trial, list[Fig
     settings, path = ground.settings, folder / PURCHASES_FILE
     trials = Trials(ground, THOROUGH)
     labels = trials.labels(Level.ITEM)
-    rng = np.random.default_rng(ground.seed)
-    released = generalised(ground.lines, labels, Setting(days=made.days), k=1, rng=rng)
-    known = ground.own is not ground.lines  # else the attacker's histories are as short as the release's already
-    keep, most = (made.keep, made.most) if known else (Keep.ALL, 0)
-    trial = trials.attacked(released, Setting(days=made.days, keep=keep, most=most))
+    trial = _attacked(trials, labels, made)
     rare, _ = rare_in(path, settings.k)
     figures = trial_figures(trial, settings.external.limit)
     figures += [_forbidden(figure) for figure in rare_figures(rare)]
     figures += attribute_figures(folder, settings, frozenset(), held=True)
-    return trial, figures, _faults(folder, settings.k)
+    faults = _faults(folder, settings.k)
+    if is_finer(ground.lines.day, made.days):
+        faults.append(f"{PURCHASES_FILE} is dated more exactly than by {made.days}, as its gate.json says")
+    return trial, figures, faults
+
+
+def _attacked(trials: Trials, labels: Labels, made: Setting) -> Trial:
+    """The best of the attacks on what lies there, with its days as they lie there.
+
+    Where the attacker has other purchases than these, they are made as coarse as the release's days may have been made,
+    and as short as its histories, in every such way: what is said of how the release was made takes no attack away.
+    """
+    ground = trials.ground
+    if ground.own is ground.lines:  # they are as coarse and as short as the release's already
+        return trials.attacked(_as_they_lie(ground, labels, Days.DAY), Setting())
+    found = []
+    for days in exactness_of(ground.lines.day):
+        released = _as_they_lie(ground, labels, days)
+        lengths = {int(np.diff(released.starts).max(initial=0)), *([made.most] if made.keep is Keep.LAST else [])}
+        settings = [Setting(days=days, keep=Keep.LAST, most=most) for most in sorted(lengths)]
+        found += [trials.attacked(released, setting) for setting in settings]  # each tries whole ones, too
+    unique = max((trial.unique for trial in found), key=lambda estimate: estimate.high)
+    return msgspec.structs.replace(max(found, key=lambda trial: trial.linked.high), unique=unique)
+
+
+def _as_they_lie(ground: Ground, labels: Labels, days: Days) -> Histories:
+    return generalised(ground.lines, labels, Setting(days=days), k=1, rng=np.random.default_rng(ground.seed))
 
 
 def relabelled(lines: Lines, level: Level, paths: pl.DataFrame | None) -> Lines:
@@ -137,7 +162,10 @@ def _faults(folder: Path, k: int) -> list[str]:
     more = sorted(path.name for path in folder.glob("*.parquet") if path.name not in {PURCHASES_FILE, POPULARITY_FILE})
     if more:
         faults.append(f"{', '.join(more)}: people's attributes and evaluation sets are not for a partner")
-    if (folder / POPULARITY_FILE).is_file() and min(POPULARITY.read(folder / POPULARITY_FILE)["subjects"]) < k:
+    papers = [path.name for path in papers_inside(folder)]
+    if papers:
+        faults.append(f"{' and '.join(papers)} tell of raw files and of the policy: a partner is not given them")
+    if (folder / POPULARITY_FILE).is_file() and (POPULARITY.read(folder / POPULARITY_FILE)["subjects"] < k).any():
         faults.append(f"{POPULARITY_FILE} counts fewer than {k} subjects")
     path = folder / PURCHASES_FILE
     columns = sorted(set(pq.read_schema(path).names) - _ALLOWED)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
 from pseudonymize.gate import external, internal
-from pseudonymize.gate.lines import frames, read_lines
+from pseudonymize.gate.finished import Finished
+from pseudonymize.gate.lines import read_lines
 from pseudonymize.gate.settings import GateSettings, ReleaseClass, Setting
 from pseudonymize.gate.text_scan import TextFinding, TextScan
 from pseudonymize.gate.traces import rules
 from pseudonymize.gate.trials import Ground, Trial, same_ground, single_steps
 from pseudonymize.gate.verdict import RefusedError, Verdict
+from pseudonymize.gate.whose import domain_faults, refuse_own
 from recsys.contracts.catalogue import CATALOGUE
+from recsys.contracts.recipient import OWN_DOMAIN
 from recsys.contracts.table import Origin
+from recsys.contracts.token import Lineage
 from recsys.errors import ContractError
 
 
@@ -32,6 +38,7 @@ class Gatekeeper:
         catalogue: Says what an item belongs to. Its texts are scanned with the rest.
         sensitive: The attributes of people that are sensitive.
         apply: Whether a release that is refused as it is goes out as the gate proposes.
+        own: The domains of the retailer's own training and serving.
     """
 
     release: ReleaseClass = ReleaseClass.INTERNAL
@@ -40,10 +47,21 @@ class Gatekeeper:
     catalogue: Path | None = None
     sensitive: frozenset[str] = frozenset()
     apply: bool = False
+    own: frozenset[str] = frozenset({OWN_DOMAIN})
+
+    def __post_init__(self) -> None:
+        """Hold the settings of a release for a partner to what no policy loosens."""
+        if self.release is ReleaseClass.EXTERNAL:
+            self.settings.check_for_partner()
 
     def new_scan(self) -> TextScan:
         """A scan as the policy asks for it."""
         return TextScan(rules(self.settings.regions, self.settings.national_ids), self.settings.allow)
+
+    def check_domain(self, domain: str) -> None:
+        """Raise `UsageError` where a partner would be given the retailer's own tokens."""
+        if self.release is ReleaseClass.EXTERNAL:
+            refuse_own(domain, self.own)
 
     def let_through(self, folder: Path, scan: TextScan) -> tuple[Verdict, int]:
         """Generalise the tables in `folder` and judge them; the verdict, and how many purchases went.
@@ -64,25 +82,35 @@ class Gatekeeper:
             raise RefusedError(verdict)
         return verdict, gone
 
-    def judge(self, folder: Path, scan: TextScan, *, made: Setting | None, ground: Ground | None) -> Verdict:
+    def judge(
+        self,
+        finished: Finished,
+        scan: TextScan,
+        *,
+        today: dt.date,
+        ground: Ground | None = None,
+        against: Lineage | None = None,
+    ) -> Verdict:
         """Judge a release that is there, and change nothing.
 
         Args:
-            folder: Its folder.
+            finished: The release.
             scan: With the canaries, if any are known; the texts are read from the folder.
-            made: How it was generalised; None where it was not.
+            today: Days after this one are refused.
             ground: Its lines and the attacker's; None: the attacker has the same.
+            against: Of the attacker's tokens, where those are another release's.
+
+        Raises:
+            ContractError: It is not what its contracts say.
         """
-        for path in sorted(folder.glob("*.parquet")):
-            begin = 1
-            for frame in frames(path):
-                rows = pl.int_range(begin, begin + frame.height, eager=True)
-                scan.add(frame, Origin(path.name, rows))
-                begin += frame.height
+        for frame, origin in finished.tables(today):
+            scan.add(frame, origin)
         scan = self._with_catalogue(scan)
         if self.release is ReleaseClass.INTERNAL:
-            return self._internal(folder, scan, ())
-        return self._judged(folder, scan, made, ground)
+            changes = finished.verdict.changes if finished.verdict else ()
+            return msgspec.structs.replace(self._internal(finished.folder, scan, changes), lay_there=True)
+        faults = domain_faults(finished.lineage, self.own, against)
+        return self._judged(finished, scan, ground or self.ground(finished.folder), faults)
 
     def ground(self, folder: Path) -> Ground:
         """The purchases of a folder, which the attacker has, too."""
@@ -130,11 +158,11 @@ class Gatekeeper:
         )
         return verdict, external.write(folder, ground, drawn) if verdict.passed else 0
 
-    def _judged(self, folder: Path, scan: TextScan, made: Setting | None, ground: Ground | None) -> Verdict:
-        whole = self.ground(folder)
-        trial, figures, faults = external.judged(folder, ground or whole, made or Setting())
-        refused = bool(faults) or not all(figure.passes for figure in figures)
-        search = refused and made is None
+    def _judged(self, finished: Finished, scan: TextScan, ground: Ground, faults: list[str]) -> Verdict:
+        folder, made = finished.folder, finished.made
+        trial, figures, more = external.judged(folder, ground, made or Setting())
+        search = made is None and (bool(more) or not all(figure.passes for figure in figures))
+        whole = self.ground(folder) if search else ground
         return Verdict(
             release=self.release,
             settings=self.settings,
@@ -142,9 +170,11 @@ class Gatekeeper:
             rows=_rows(folder),
             figures=tuple(figures),
             texts=scan.findings(),
-            faults=tuple(faults),
+            faults=(*faults, *more),
             canaries=len(scan.canaries),
+            changes=external.changes(made, self.settings.k) if made else (),
             made=made,
+            lay_there=True,
             steps=tuple(single_steps(whole)) if search else (),
             proposals=external.proposals(whole) if search else (),
         )

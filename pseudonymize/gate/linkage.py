@@ -8,8 +8,8 @@ cosine), which finds equals; the better one counts.
 
 For each released history the attacker names the own history that is most similar, and where several are, one of them
 by chance: it counts 1 / t, where t are equally similar and the right one is among them. No shared point, no guess. The
-share of released histories named rightly is the figure. The attacker treats each history by itself; one who assigns all
-of them together, or who knows more than the points, does better.
+share of released histories named rightly is the figure. The attacker treats each history by itself. (Assigning all of
+them together linked fewer on Complete Journey.) One who knows more than the points does better.
 """
 
 from __future__ import annotations

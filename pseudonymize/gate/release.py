@@ -82,7 +82,13 @@ class ReleaseWriter(contextlib.ExitStack):
         self._writers[name].write(frame.with_columns(absent).select(column.name for column in columns), coded)
 
     def finish(
-        self, lineage: Lineage, *, field_policy: str, guard_policy: str | None, dropped: Mapping[str, int]
+        self,
+        lineage: Lineage,
+        *,
+        field_policy: str,
+        guard_policy: str | None,
+        dropped: Mapping[str, int],
+        gate: str | None = None,
     ) -> Release:
         """Close the tables, if the gate has not, and write what lies in the folder beside them."""
         self.close()
@@ -95,6 +101,7 @@ class ReleaseWriter(contextlib.ExitStack):
             files={},
             rows={},
             dropped=dict(dropped),
+            gate=gate,
         )
         return seal(self._folder, release)
 

@@ -7,8 +7,14 @@ from typing import Annotated, Final
 
 import msgspec
 
+from recsys.errors import PolicyError
+
 _Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+_Limit = Annotated[float, msgspec.Meta(gt=0, le=0.05)]
+_Name = Annotated[str, msgspec.Meta(pattern=r"\w\W*\w")]  # an empty one would allow nothing that anybody meant
+_PARTNER_K: Final = 5
+_PARTNER_KNOWN: Final = 4
 
 
 class ReleaseClass(StrEnum):
@@ -82,7 +88,7 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class External(Setting, frozen=True, forbid_unknown_fields=True):
     """`[gate.external]`: how a release for a partner is generalised, and what it must hold to."""
 
-    limit: _Share = 0.05  # of subjects that may be singled out, and of those that may be linked
+    limit: _Limit = 0.05  # of subjects that may be singled out, and of those that may be linked: a stricter one only
     apply: bool = False  # where the release is refused as it is: the gate's own proposal instead
     popularity: Level = Level.CATEGORY  # of the table of weekly buyers that goes with it
 
@@ -103,5 +109,15 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: Days = Days.DAY
     regions: tuple[Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")], ...] = ()  # of phone numbers without +
     national_ids: tuple[str, ...] = ()  # schemes that are looked for in any way of writing, as python-stdnum names them
-    allow: tuple[str, ...] = ()  # names that may stand in a text that passes: brands
+    allow: tuple[_Name, ...] = ()  # names that may stand in a text that passes: brands
     external: External = External()
+
+    def check_for_partner(self) -> None:
+        """Raise `PolicyError` where a release for a partner would be held to less than it must hold to."""
+        for key, value, least in (("k", self.k, _PARTNER_K), ("known", self.known, _PARTNER_KNOWN)):
+            if value < least:
+                raise PolicyError(
+                    f"is {value}: a release for a partner needs {least} at least",
+                    where=f"gate.{key}",
+                    mend="Give the partner's release a field policy of its own",
+                )

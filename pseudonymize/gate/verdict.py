@@ -65,6 +65,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     made: Setting | None = None  # how an external release is generalised
     steps: tuple[Trial, ...] = ()  # what each step does by itself
     proposals: tuple[Trial, ...] = ()  # what would pass
+    lay_there: bool = False  # a release was judged that was there already, and nothing was to be written
 
     @property
     def passed(self) -> bool:
@@ -84,12 +85,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefusedError(RecsysError):
-    """The gate said no; nothing was written."""
+    """The gate said no; nothing was written, and what lay there lies there still."""
 
     def __init__(self, verdict: Verdict) -> None:
         reasons = "; ".join(verdict.refusals)
+        left = "It lies where it lay: do not hand it over" if verdict.lay_there else "Nothing was written"
         super().__init__(
-            f"the gate refuses this {verdict.release} release: {reasons}", mend=f"{_mend(verdict)}. Nothing was written"
+            f"the gate refuses this {verdict.release} release: {reasons}", mend=f"{_mend(verdict)}. {left}"
         )
         self.verdict = verdict
 
@@ -121,4 +123,6 @@ def _mend(verdict: Verdict) -> str:
         return "Clean that column before the gate, or drop it; [gate] allow names brands that are no persons"
     if verdict.proposals:
         return f"This would pass: {verdict.proposals[0].setting}; write it into [gate.external], or give --apply"
-    return "No setting that was tried would pass: give away the popularity of categories alone"
+    if verdict.steps:
+        return "No setting that was tried would pass: give away the popularity of categories alone"
+    return "Make it again: --apply, with --vault and a --domain of the partner's own"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pseudonymize.gate.settings import ReleaseClass
-from pseudonymize.gate.verdict import Measure
+from pseudonymize.gate.verdict import Measure, Verdict
 
 HISTORIES: Final = (
     "k-anonymity of attributes does not protect a history. Whatever is done to attributes, what somebody bought, and "
@@ -46,7 +46,7 @@ SETTINGS: Final = {
     Measure.LINKAGE: "gate.external: level, days, keep, most, limit",
 }
 
-STILL_KNOWN: Final[dict[ReleaseClass, tuple[str, ...]]] = {
+_STILL_KNOWN: Final[dict[ReleaseClass, tuple[str, ...]]] = {
     ReleaseClass.INTERNAL: (
         "With the vault: everything. Tokens are undone by whoever holds its keys.",
         (
@@ -62,14 +62,18 @@ STILL_KNOWN: Final[dict[ReleaseClass, tuple[str, ...]]] = {
         ),
     ),
     ReleaseClass.EXTERNAL: (
+        (
+            "What the release says of each subject, under a token: that is given away, and not guessed. Who learns "
+            "whose a token is, by whatever way, reads it as that person's."
+        ),
         "That somebody is among the customers, where they were linked: the figure above says how often, at most.",
         (
             "What most customers buy, and when. That is what the release is for, and it tells about each of them what "
             "it tells about all."
         ),
         (
-            "Who knows more points, or assigns all histories together instead of one by one, links more people than "
-            "the attacks that were run."
+            "Who knows more points, or more about people than points, may link more of them than the attacks that were "
+            "run."
         ),
         (
             "A second release of the same people adds to the first: what is drawn at random differs, and both together "
@@ -78,3 +82,14 @@ STILL_KNOWN: Final[dict[ReleaseClass, tuple[str, ...]]] = {
         "With the vault: everything.",
     ),
 }
+
+
+def still_known(verdict: Verdict) -> tuple[str, ...]:
+    """What somebody determined could still learn: first what this very release says of each subject, then the rest."""
+    if verdict.release is ReleaseClass.INTERNAL or not verdict.subjects:
+        return _STILL_KNOWN[verdict.release]
+    how = str(verdict.made) if verdict.made else "as the rows of its file say"
+    given = (
+        f"Of each of {verdict.subjects:,} subjects, purchases: {how}. That is {verdict.rows / verdict.subjects:,.1f} "
+    )
+    return (f"{given}rows a subject on average.", *_STILL_KNOWN[verdict.release])

@@ -8,6 +8,7 @@ import msgspec
 
 TRAINING: Final = "training"  # the purchases dataset of `recsys-train`
 SERVING: Final = "serving"  # the state store of `recsys-serve`
+OWN_DOMAIN: Final = "rec"  # of their tokens, where nothing else was said
 
 RECIPIENT_PATTERN: Final = r"^[a-z][a-z0-9-]{0,31}$"
 

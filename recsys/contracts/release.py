@@ -26,7 +26,8 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     fingerprint: str  # SHA-256 over the names and hashes of the files, in the order of their names
     files: dict[str, str]  # file name to SHA-256
     rows: dict[str, int]  # file name to number of rows
-    dropped: dict[str, int]  # reason to number of rows that did not pass
+    dropped: dict[str, int]  # reason to number of rows that did not pass; a partner is not told
+    gate: str | None = None  # SHA-256 of `gate.json`, which the release gate wrote about it
 
 
 def release_beside(purchases: Path) -> Release | None:

@@ -19,6 +19,7 @@ from pseudonymize.gate.verdict import Measure, RefusedError, Verdict
 from pseudonymize.report import RunReport
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.purchases import PURCHASES
+from recsys.contracts.release import release_beside
 from recsys.errors import ContractError, UsageError
 
 pytestmark = pytest.mark.slow  # runs
@@ -205,7 +206,7 @@ def test_a_partner_gets_nothing_where_histories_are_unique(
     chosen = np.random.default_rng(1)
     inputs = many(shop, lambda _: [f"item {n}" for n in chosen.permutation(30)[:WEEKS]])
     with pytest.raises(RefusedError, match=r"unicity of released points: .*history linkage: ") as caught:
-        release(inputs, tmp_path / "out", release=ReleaseClass.EXTERNAL)
+        release(inputs, tmp_path / "out", release=ReleaseClass.EXTERNAL, domain="partner")
     verdict = caught.value.verdict
     assert figure(verdict, Measure.LINKAGE) > 0.9
     assert len(verdict.steps) > 3
@@ -227,6 +228,26 @@ def test_a_partner_gets_what_everybody_has_in_common(shop: SimpleNamespace, rele
     assert bought["quantity"].unique().to_list() == [1.0]
     assert "rare" not in bought["item"]
     assert bought.equals(bought.sort("subject", "item", "day"))
+    handed_over = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert handed_over == ["purchases.parquet", "release.json"]
+    sealed = release_beside(tmp_path / "out")
+    assert sealed is not None
+    assert not sealed.dropped  # how many were forgotten, or never offered, is not the partner's
+    assert done.release.dropped["left out by the release gate"] == 4
+    page = (tmp_path / "out.report.html").read_text()
+    assert "Of each of 120 subjects, purchases: every item, the day, everything of each subject" in page
+    assert "receipt</td><td>identifier</td><td>does not go to a partner" in page
+    assert "consent to" not in page
+    assert (tmp_path / "out.gate.json").is_file()
+
+
+def test_a_partner_is_not_given_the_retailers_own_tokens(
+    shop: SimpleNamespace, release: Release, tmp_path: Path
+) -> None:
+    inputs = many(shop, lambda _: ["milk"])
+    with pytest.raises(UsageError, match="the retailer's own: a partner"):
+        release(inputs, tmp_path / "out", release=ReleaseClass.EXTERNAL)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_gate_applies_its_proposal_or_that_of_the_policy(
@@ -235,7 +256,7 @@ def test_the_gate_applies_its_proposal_or_that_of_the_policy(
     chosen = np.random.default_rng(1)
     inputs = many(shop, lambda _: [f"item {n}" for n in chosen.permutation(30)[:WEEKS]])
     titles = catalogue(tmp_path / "catalogue.parquet", {f"item {n}": "Item" for n in range(30)})
-    external = {"release": ReleaseClass.EXTERNAL, "catalogue": titles}
+    external = {"release": ReleaseClass.EXTERNAL, "domain": "partner", "catalogue": titles}
     applied = release(inputs, tmp_path / "applied", **external, apply=True).gate
     assert applied.passed
     assert applied.made == applied.proposals[0].setting
@@ -268,7 +289,8 @@ def test_a_name_in_a_category_that_goes_to_a_partner_blocks(
     paths = pl.DataFrame({"item": ["milk"], "category": ["FOOD / Ada Canary's own"], "title": ["Milk"]})
     CATALOGUE.write(paths, tmp_path / "catalogue.parquet")
     asked = policy_file({LAST: f'{LAST}[gate.external]\nlevel = "department"\ndays = "none"\n'})
-    external = {"release": ReleaseClass.EXTERNAL, "catalogue": tmp_path / "catalogue.parquet", "fields": asked}
+    external = {"release": ReleaseClass.EXTERNAL, "domain": "partner", "fields": asked}
+    external["catalogue"] = tmp_path / "catalogue.parquet"
     with pytest.raises(RefusedError, match=r"popularity\.parquet, column 'category' .* a name or identifier"):
         release(inputs, tmp_path / "out", **external)
 
@@ -278,8 +300,9 @@ def test_two_draws_of_one_release_differ_and_a_draw_can_be_made_again(
 ) -> None:
     fields = policy_file({LAST: f'{LAST}[gate.external]\nkeep = "sample"\nmost = 1\ndays = "none"\n'})
     inputs = many(shop, lambda _: ["milk", "bread", "eggs"])
+    external = {"release": ReleaseClass.EXTERNAL, "domain": "partner", "fields": fields}
     drawn = {
-        name: release(inputs, tmp_path / name, release=ReleaseClass.EXTERNAL, fields=fields, seed=seed).release
+        name: release(inputs, tmp_path / name, **external, seed=seed).release
         for name, seed in (("a", 1), ("again", 1), ("b", 2))
     }
     assert drawn["a"].fingerprint == drawn["again"].fingerprint != drawn["b"].fingerprint

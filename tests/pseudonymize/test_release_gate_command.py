@@ -14,6 +14,7 @@ from support.commands import assert_clear_failure, no_leftovers, run
 from support.releases import people, released
 from support.tokens import token
 
+from pseudonymize.vault import create_vault, open_vault
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.release import release_beside
 
@@ -22,12 +23,12 @@ pytestmark = pytest.mark.slow  # processes
 SUBJECTS, THINGS = 200, 40
 
 
-def purchases(*, own: bool, seed: int = 0, epoch: str = "01") -> pl.DataFrame:
+def purchases(*, own: bool, domain: str = "rec", epoch: str = "01") -> pl.DataFrame:
     """What 200 subjects bought; `own`: of each its own choice, so that all are unique, else the same."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     day = dt.date(2024, 1, 1)
     rows = [
-        (token(who, epoch=epoch), f"item-{thing}", day, 1.0)
+        (token(who, domain=domain, epoch=epoch), f"item-{thing}", day, 1.0)
         for who in range(SUBJECTS)
         for thing in (rng.permutation(THINGS)[:8].tolist() if own else [0, 1])
     ]
@@ -45,39 +46,63 @@ def gate(folder: Path, *more: object, release: str = "external"):  # noqa: ANN20
     return run("pseudonymize", "gate", "--release", release, folder, *more)
 
 
-def test_unique_histories_are_refused_and_what_would_pass_is_said_and_made(tmp_path: Path) -> None:
+def alike(folder: Path) -> Path:
+    """A partner's release in which nobody is told apart."""
+    return released(folder, {"purchases": purchases(own=False, domain="ads")}, domain="ads")
+
+
+def test_unique_histories_are_refused_and_what_would_pass_is_said_and_made(tmp_path: Path, vault_folder: Path) -> None:
     unique = released(tmp_path / "release", {"purchases": purchases(own=True)})
     paths = catalogue(tmp_path)
     refused = gate(unique, "--catalogue", paths, "--report", tmp_path / "page.html", "--json")
     assert_clear_failure(
-        refused, "history linkage: 100.0%", "at most 5% is allowed", "This would pass: ", "[gate.external]"
+        refused,
+        "rec.01, the retailer's own",
+        "history linkage: 100.0%",
+        "at most 5% is allowed",
+        "This would pass: ",
+        "[gate.external]",
     )
     said = json.loads(refused.stdout)
     assert said["proposals"][0]["setting"]["level"] in refused.stderr
     page = (tmp_path / "page.html").read_text()
-    assert "The gate refused it" in page
+    assert "The gate refused it. It lies where it lay" in page
     assert "k-anonymity of attributes does not protect a history" in page
     assert sorted(path.name for path in tmp_path.iterdir()) == ["catalogue.parquet", "page.html", "release"]
 
-    made = gate(unique, "--catalogue", paths, "--apply", "--out", tmp_path / "partner")
+    partner = ["--apply", "--vault", vault_folder, "--domain"]
+    assert_clear_failure(
+        gate(unique, *partner, "rec", "--out", tmp_path / "own", "--catalogue", paths), "the retailer's own", status=2
+    )
+    made = gate(unique, *partner, "agency", "--out", tmp_path / "partner", "--catalogue", paths)
     assert made.returncode == 0, made.stderr
     out = tmp_path / "partner"
-    assert sorted(path.name for path in out.iterdir()) == [
-        "gate.json", "popularity.parquet", "purchases.parquet", "release.json", "report.html"
-    ]  # fmt: skip
+    assert sorted(path.name for path in out.iterdir()) == ["popularity.parquet", "purchases.parquet", "release.json"]
     release = release_beside(out)
     assert release is not None
-    assert release.dropped["left out by the release gate"] == 1600 - release.rows["purchases.parquet"]
-    assert "The gate let it through" in (out / "report.html").read_text()
-    again = gate(out, "--against", unique, "--catalogue", paths)
+    assert (release.domain, release.dropped) == ("agency", {})
+    given = pl.read_parquet(out / "purchases.parquet")["subject"]
+    assert given.str.starts_with("s1.agency.01.").all()
+    assert not set(given.str.slice(-26)) & set(purchases(own=True)["subject"].str.slice(-26))
+    page = (tmp_path / "partner.report.html").read_text()
+    assert "The gate let it through" in page
+    assert f"{1600 - len(given):,}" in page  # what was left out, which the officer is told of
+    against = ["--against", unique, "--catalogue", paths, "--vault", vault_folder]
+    again = gate(out, *against, "--report", tmp_path / "again.html")
     assert again.returncode == 0, again.stderr
     assert "passes as external" in again.stderr
+    assert "purchases say: " in (tmp_path / "again.html").read_text()
+    create_vault(tmp_path / "other", kek_file=None, environ={}, now=dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
+    open_vault(tmp_path / "other", kek_file=None, environ={}, now=dt.datetime(2024, 1, 1, tzinfo=dt.UTC)).current(
+        "agency"
+    )
+    against[-1] = tmp_path / "other"
+    assert_clear_failure(gate(out, *against), "has 0% of the release's people")
     assert no_leftovers(tmp_path)
 
 
 def test_a_release_in_which_all_are_alike_passes_as_it_is(tmp_path: Path) -> None:
-    alike = released(tmp_path / "release", {"purchases": purchases(own=False)})
-    done = gate(alike, "--json")
+    done = gate(alike(tmp_path / "release"), "--json")
     assert done.returncode == 0, done.stderr
     values = {round(figure["value"], 6) for figure in json.loads(done.stdout)["figures"]}
     assert values == {0, 1 / SUBJECTS}
@@ -153,6 +178,8 @@ def test_the_vault_tells_whose_tokens_of_another_domain_are_whose(
         (["--apply"], "--apply and --out"),
         (["--out", "x"], "--apply and --out"),
         (["--raw", "x.csv"], "--raw"),
+        (["--domain", "ads"], "--domain: belongs to --apply"),
+        (["--apply", "--out", "x", "--domain", "ads"], "needs --vault and --domain"),
     ],
 )
 def test_options_that_do_not_go_together(tmp_path: Path, more: list[str], said: str) -> None:

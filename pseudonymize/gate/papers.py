@@ -1,0 +1,62 @@
+"""Where a release's papers lie, the gate's figures and the officer's page: a partner is not given them.
+
+They name raw columns, count rows that did not go, and say what the policy asks. An internal release holds its
+own; those of one for a partner lie beside its folder, under its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pseudonymize.gate.settings import ReleaseClass
+from pseudonymize.gate.verdict import GATE_FILE, Verdict
+from recsys.contracts.document import encode_document
+from recsys.errors import OutputError
+from recsys.files import write_text
+
+REPORT_FILE: Final = "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """Where they lie."""
+
+    gate: Path
+    page: Path
+
+    def write(self, verdict: Verdict, page: str) -> None:
+        """Write both, or neither."""
+        write_text(self.gate, document(verdict).decode())
+        try:
+            write_text(self.page, page)
+        except OutputError:
+            self.gate.unlink()
+            raise
+
+
+def document(verdict: Verdict) -> bytes:
+    """The bytes of `gate.json`."""
+    return encode_document(verdict)
+
+
+def digest(verdict: Verdict) -> str:
+    """The SHA-256 of `gate.json`, which stands in `release.json`."""
+    return hashlib.sha256(document(verdict)).hexdigest()
+
+
+def papers_of(out: Path, release: ReleaseClass, *, beside: Path | None = None) -> Papers:
+    """Where the papers of a release in the folder `out` lie; `beside`: where it is filled before it takes its name."""
+    if release is ReleaseClass.INTERNAL:
+        inside = beside or out
+        return Papers(inside / GATE_FILE, inside / REPORT_FILE)
+    whole = out.resolve()
+    return Papers(whole.with_name(f"{whole.name}.{GATE_FILE}"), whole.with_name(f"{whole.name}.{REPORT_FILE}"))
+
+
+def papers_inside(folder: Path) -> list[Path]:
+    """Those that lie in a folder itself."""
+    inside = papers_of(folder, ReleaseClass.INTERNAL)
+    return [path for path in (inside.gate, inside.page) if path.is_file()]
