@@ -27,8 +27,7 @@ def documented() -> list[tuple[str, str]]:
     for page in PAGES:
         for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
             joined = block.replace("\\\n", " ")
-            typed = [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
-            lines += [(page.name, line.removeprefix("runuser -u recsys -- ")) for line in typed]
+            lines += [(page.name, line[2:]) for line in joined.splitlines() if line.startswith("$ ")]
     return lines
 
 

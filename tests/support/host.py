@@ -109,6 +109,7 @@ class Host:
     def placed(self, text: str) -> str:
         """The text with the paths below the folder, the port that is free here, and the shop's own bundle."""
         text = re.sub(r"(?<![\w.$}])/(?=(?:opt|etc|srv|var/lib|var/backups)\b)", f"{self.root}/", text)
+        text = text.replace("workers = 2", "workers = 1")  # each start costs a third
         return re.sub(r"\b8080\b", str(self._port), text).replace("grocery", "small")
 
     def give(self, folder: str) -> None:
@@ -157,7 +158,7 @@ def _another_user() -> str:
 
 def _of_the_next_version(folder: Path) -> Path:
     """The program with one more version of its tables."""
-    shutil.copytree(ROOT / "serving", folder / "serving", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "serving", folder / "serving")  # with what was compiled
     head = f"{int(HEAD) + 1:04}"
     migrating = folder / "serving/stores/migrating.py"
     migrating.write_text(migrating.read_text().replace(f'HEAD: Final = "{HEAD}"', f'HEAD: Final = "{head}"'))
