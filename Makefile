@@ -46,10 +46,11 @@ prove: $(READY) ## caps under 8 processes; every guard against plain loops: ten 
 	PYTHONPATH=tests $(BIN)/python tests/prove/prove_guards.py --work build/prove
 	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_service.py --work build/prove-service
 
-soak: $(READY) ## the service under fire: twice its capacity for five minutes, thousands of made-up requests, kill -9
+soak: $(READY) ## the service under fire: twice its capacity, made-up requests, kill -9, what waits for the disk (strace)
 	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_overload.py --work build/soak-overload
 	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_contract.py --work build/soak-contract
 	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_kill.py --work build/soak-kill --rounds 100
+	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_synchronisations.py --work build/soak-synchronisations
 
 mutants: $(READY) ## change the guards in one place at a time and list what no test notices; an hour at a time, goes on where it stopped
 	PYTHONPATH=tests:. $(BIN)/python tests/prove/prove_mutants.py --work build/mutants

@@ -18,6 +18,7 @@ _KINDS: Final = (
     "histogram",
     "gauge_livesum",
     "gauge_livemax",
+    "gauge_livemin",
 )  # of `serving.metrics`; a test knows of others
 _BYTES: Final = 1 << 19  # of each; a figure takes about 150
 _EMPTY: Final = 8  # bytes of a file without any

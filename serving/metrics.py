@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -10,7 +11,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from recsys.contracts.decision import Decision
+from recsys.arms import Arm
+from recsys.contracts.decision import Decision, Fill
 from web.listening import REFUSED
 
 _CONNECTIONS: Final = "connections"
@@ -19,6 +21,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 0.999)
+_OUTCOMES: Final = ("accepted", "duplicate", "dropped", "rejected", "erased", "late", "over_cap")
 
 
 class Metrics:
@@ -41,9 +44,7 @@ class Metrics:
         self.cap_refusals = Counter(
             "recsys_cap_refusals", "Offers that the store refused to reserve: a cap was full", registry=own
         )
-        self.events = Counter(
-            "recsys_events", "Events: accepted, duplicate, dropped, rejected, erased, late", ["outcome"], registry=own
-        )
+        self.events = Counter("recsys_events", f"Events: {', '.join(_OUTCOMES)}", ["outcome"], registry=own)
         self.store_errors = Counter("recsys_store_errors", "Requests that the store did not answer", registry=own)
         self.turned_away = Counter(
             "recsys_turned_away",
@@ -71,16 +72,60 @@ class Metrics:
         self.shadow = Histogram(
             "recsys_shadow_overlap", "Share of a list that the shadow lists too", buckets=_SHARES, registry=own
         )
-        for why in ("rate", "overload", _CONNECTIONS):  # a series that begins at 1 does not increase
-            self.turned_away.labels(why)
-        for status in REFUSED:
-            self.connection_refusals.labels(str(int(status)))
+        self._add_what_stands(own)
+        self._begin_at_nothing()
 
     def count_refusal(self, status: HTTPStatus) -> None:
         """Count what was refused before it was a request; for too many connections, as turned away too."""
         self.connection_refusals.labels(str(int(status))).inc()
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             self.turned_away.labels(_CONNECTIONS).inc()
+
+    def _add_what_stands(self, own: CollectorRegistry) -> None:
+        self.refused = Gauge(
+            "recsys_refused",
+            "1 while something newer cannot be used, and what stood serves on",
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self.worker_started = Gauge(
+            "recsys_worker_started_seconds",
+            "When the newest worker was started, in Unix time",
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self.worker_started.set_to_current_time()
+        self.learned_until = Gauge(
+            "recsys_learned_until_seconds",
+            "The day up to which the bundle has learned, in Unix time",
+            registry=own,
+            multiprocess_mode="livemin",
+        )
+        self.statistics_as_of = Gauge(
+            "recsys_statistics_as_of_seconds",
+            "The day of the item statistics that rank, in Unix time",
+            registry=own,
+            multiprocess_mode="livemin",
+        )
+
+    def _begin_at_nothing(self) -> None:
+        """Show what has not happened yet as 0: a series that begins at 1 never rose, and no alert would tell of it."""
+        for counter, labels in (
+            (self.turned_away, ("rate", "overload", _CONNECTIONS)),
+            (self.connection_refusals, tuple(str(int(status)) for status in REFUSED)),
+            (self.events, _OUTCOMES),
+            (self.reloads, ("activated", "refused")),
+        ):
+            for label in labels:
+                counter.labels(label)
+        for fill in Fill:
+            for arm in Arm:
+                self.decisions.labels(fill.value, arm.value)
+
+    def show_ages(self, *, learned_until: dt.date, statistics_as_of: dt.date) -> None:
+        """Show how old is what decides."""
+        self.learned_until.set(_unix_time(learned_until))
+        self.statistics_as_of.set(_unix_time(statistics_as_of))
 
     def count_decisions(self, decisions: Iterable[Decision]) -> None:
         """Count lists and what was withheld from them."""
@@ -96,3 +141,7 @@ class Metrics:
         everyone = CollectorRegistry()
         MultiProcessCollector(everyone)  # type: ignore[no-untyped-call] # the library's constructor has no types
         return generate_latest(everyone)
+
+
+def _unix_time(day: dt.date) -> float:
+    return dt.datetime.combine(day, dt.time(), dt.UTC).timestamp()

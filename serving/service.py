@@ -52,8 +52,16 @@ class Service:
             StoreError: The store does not answer.
         """
         self.standing.follow()
+        self.show()
         self.callers.refresh()
         self.doorkeeper.refresh()
+
+    def show(self) -> None:
+        """Tell the metrics how old is what decides, and whether something newer cannot be used."""
+        active = self.standing.active
+        learned_until = active.recommender.scorer.bundle.manifest.data.until
+        self.metrics.show_ages(learned_until=learned_until, statistics_as_of=active.statistics_as_of)
+        self.metrics.refused.set(self.standing.refusal is not None)
 
     def close(self) -> None:
         """End the threads. The store belongs to whoever opened it."""
@@ -73,7 +81,7 @@ def create_service(
     standing = Standing(settings, store, clock, metrics)
     callers = Callers(store)
     callers.refresh()
-    return Service(
+    service = Service(
         store=store,
         standing=standing,
         decider=Decider(standing, store, clock, metrics, at_once=AT_ONCE if local else 0),
@@ -85,3 +93,5 @@ def create_service(
         clock=clock,
         clock_started_at=clock_started_at,
     )
+    service.show()
+    return service

@@ -5,6 +5,9 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -21,6 +24,10 @@ ALERTS = yaml.safe_load((DEPLOY / "alerts.yml").read_text())
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 PANELS = json.loads((DEPLOY / "dashboard.json").read_text())["panels"]
 EXPRESSIONS = [rule["expr"] for rule in RULES] + [target["expr"] for panel in PANELS for target in panel["targets"]]
+
+
+# A test's name says whether systemd itself looked at the unit: it is not everywhere.
+UNIT_READERS = ["configparser", *(["systemd-analyze"] if shutil.which("systemd-analyze") else [])]
 
 
 def labels() -> dict[str, set[str]]:
@@ -66,11 +73,36 @@ def test_the_settings_are_ours() -> None:
     assert set(tomllib.loads((DEPLOY / "serve.toml").read_text())) <= set(type(settings).model_fields)
 
 
-def test_the_unit_lets_requests_finish_and_gives_the_program_nothing_but_its_state() -> None:
+@pytest.mark.parametrize("reader", UNIT_READERS)
+def test_the_unit_can_be_read(reader: str, tmp_path: Path) -> None:
+    text = (DEPLOY / "recsys-serve.service").read_text()
+    assert text.count("/opt/recsys/bin/recsys-serve ") == 1
+    unit = tmp_path / "recsys-serve.service"
+    unit.write_text(text.replace("/opt/recsys/bin/recsys-serve ", f"{sys.executable} "))  # which is there
+    if reader == "configparser":
+        assert set(_unit(unit)) == {"DEFAULT", "Unit", "Service", "Install"}
+        return
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False)  # noqa: S603, S607 - systemd, from the path
+    assert (done.returncode, _of_the_unit(done.stderr)) == (0, [])
+    unit.write_text(text.replace("PrivateTmp=", "PrivateTemp="))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False)  # noqa: S603, S607 - as above
+    assert _of_the_unit(done.stderr)  # it would have said so
+
+
+def _of_the_unit(said: str) -> list[str]:
+    """Without what it says of the machine's other units."""
+    return [line for line in said.splitlines() if "recsys-serve.service" in line]
+
+
+def _unit(path: Path) -> configparser.ConfigParser:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign] # systemd's keys have capitals
-    unit.read(DEPLOY / "recsys-serve.service")
-    service = unit["Service"]
+    unit.read(path)
+    return unit
+
+
+def test_the_unit_lets_requests_finish_and_gives_the_program_nothing_but_its_state() -> None:
+    service = _unit(DEPLOY / "recsys-serve.service")["Service"]
     assert int(service["TimeoutStopSec"]) > read_settings({}, DEPLOY / "serve.toml").grace_seconds
     assert service["ProtectSystem"] == "strict"
     assert service["CapabilityBoundingSet"] == ""
@@ -86,3 +118,33 @@ def test_the_image_has_the_service_and_nothing_that_sees_identifiers_or_trains()
     words = json.loads(re.search(r"ENTRYPOINT (\[.*\])", text)[1]) + json.loads(re.search(r"CMD (\[.*\])", text)[1])
     help_text = run(words[2], "--help").stdout
     assert all(word in help_text for word in words[3:] if word.startswith("--"))
+
+
+def test_nothing_gets_into_an_image_but_what_is_copied() -> None:
+    copied = re.findall(r"^COPY (?!--from)(\S+)", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+    lines = (ROOT / ".containerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules == ["*", *(f"!{name}" for name in copied), "**/__pycache__"]
+
+
+def test_the_image_is_asked_where_its_settings_put_it() -> None:
+    check = re.search(
+        r"^HEALTHCHECK .*?CMD (\[.*?\])$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE | re.DOTALL
+    )
+    url = re.search(r"'(http:.*?)'", json.loads(check[1])[-1])[1]
+    assert url == f"http://127.0.0.1:{read_settings({}, DEPLOY / 'serve.toml').port}/health/ready"
+
+
+def test_the_alerts_know_the_job_by_its_name() -> None:
+    (job,) = re.findall(r"job_name: (\S+)", (DEPLOY / "README.md").read_text())
+    assert set(re.findall(r'job="([^"]*)"', " ".join(EXPRESSIONS))) == {job}
+
+
+def test_what_the_runbook_copies_is_installed_with_the_package() -> None:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    shared = table["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert all((ROOT / source).is_file() for source in shared)
+    page, unit = (ROOT / "docs" / "runbook.md").read_text(), (DEPLOY / "recsys-serve.service").read_text()
+    named = set(re.findall(r"/opt/recsys/(share/\S+)", page + unit))
+    assert named
+    assert named <= set(shared.values())

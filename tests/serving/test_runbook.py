@@ -1,137 +1,187 @@
-"""The runbook's commands, with a real server: start, back up, restore, upgrade, roll back, rotate keys."""
+"""The runbook's commands, word for word, with real servers, states and a real PostgreSQL (see `support.host`)."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import run
+from support.host import Host
+from support.postgres import Postgres
+from support.releases import one_time_map
 from support.shop import DRINKER, Shop
 from support.tokens import token
 
+from recsys.contracts.purchases import PURCHASES
+from recsys.contracts.subjects import SUBJECTS
+from recsys.registry import bundle_versions
 from serving.stores import open_store
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
-LEAVER = token(3)
-MODULES = {"recsys-serve": "serving", "recsys-train": "training"}
-
-# What systemd would do with the unit: its command line, in the background, until it is stopped.
-SYSTEMCTL = """
-systemctl() {
-    case $1 in
-    start)
-        eval "exec $UNIT" & server=$!
-        for _ in $(seq 300); do curl -sf $ADDRESS/health/ready > /dev/null && return; sleep 0.1; done; return 1 ;;
-    stop) kill $server; wait $server ;;
-    esac
-}
-trap 'kill $server 2> /dev/null; wait' EXIT
-"""
+LEAVER, LATER = token(3), token(4)
+STATE = "/var/lib/recsys/state.db"
+AS_RECSYS = "runuser -u recsys -- recsys-serve"
+OLDER, NEWER = "20171030-1f2e3d4c", "20171126-5e6f7a8b"  # the versions that the page names
 
 
-def commands(section: str) -> str:
-    """The commands of one section."""
-    text = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)[1]
-    lines = "".join(re.findall(r"```console\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ").splitlines()
-    assert lines
-    assert all(line.startswith("$ ") for line in lines)
-    return "\n".join(line[2:] for line in lines) + "\n"
+def sections() -> dict[str, str]:
+    """The commands below each heading, in the page's order."""
+    found: dict[str, str] = {}
+    for heading, text in re.findall(r"^###? (.*?)\n(.*?)(?=^###? |\Z)", PAGE, re.DOTALL | re.MULTILINE):
+        lines = "".join(re.findall(r"```console\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ").splitlines()
+        assert all(line.startswith("$ ") for line in lines), heading
+        if lines:
+            found[heading] = "\n".join(line[2:] for line in lines) + "\n"
+    return found
 
 
-def free_port() -> int:
-    """A port that nobody had a moment ago: the settings name one."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
+COMMANDS = sections()
+
+
+def erased(who: str) -> str:
+    """Somebody asks to be forgotten, while the service runs."""
+    return f"""curl -sf http://127.0.0.1:8080/v1/subjects/erase -H "Authorization: Bearer $(cat eraser.key)" \
+        -H 'Content-Type: application/json' -d '{{"subjects": ["{who}"]}}'\n"""
+
+
+def fails(command: str) -> str:
+    """The command has to fail."""
+    return f"if {command}; then exit 99; fi\n"
+
+
+ERASER = f"{AS_RECSYS} keys create --scope subject > eraser.key\n"
 
 
 @pytest.fixture
-def place(shop: Shop, tmp_path: Path) -> Path:
-    """What the other stages delivered, where the runbook has it; a bundle to roll back from."""
-    etc, var = tmp_path / "etc" / "recsys", tmp_path / "var" / "lib" / "recsys"
-    etc.mkdir(parents=True)
-    var.mkdir(parents=True)
-    shutil.copy(shop.trust, etc / "signing.key.pub")
-    shutil.copy(shop.guards, etc / "guards.toml")
-    (etc / "guards.toml.before").write_text(shop.guards.read_text().replace('name = "small"', 'name = "before"'))
-    shutil.copytree(shop.folder / "models", var / "models")
-    for name in ("catalogue", "offers"):
-        shutil.copy(shop.file(name), var)
-    (tmp_path / "release").mkdir()
-    for name in ("purchases", "subjects"):
-        shutil.copy(shop.file(name), tmp_path / "release")
-    fitted = run(
-        *("training", "fit", "--purchases", shop.file("purchases"), "--level", "item", "--models", var / "models"),
-        *("--name", "small", "--signing-key", shop.folder / "signing.key", "--profile", "test", "--seed", 1, "--json"),
+def host(shop: Shop) -> Iterator[Host]:
+    """A machine with what the other stages delivered, where the runbook has it."""
+    with tempfile.TemporaryDirectory(prefix="recsys-host-") as name, socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+        one.close()
+        Path(name).chmod(0o755)
+        host = Host(Path(name), port)
+        shutil.copytree(shop.folder / "models", host.root / "srv/recsys/models")
+        (host.root / "srv/recsys/release").mkdir()
+        for file in ("purchases", "subjects"):
+            shutil.copy(shop.file(file), host.root / "srv/recsys/release")
+        for file in ("signing.key", "signing.key.pub"):
+            shutil.copy(shop.folder / file, host.root / "srv/recsys")
+        yield host
+
+
+def deliver(host: Host, shop: Shop) -> str:
+    """What comes from the other stages between the installation and the first load, as commands."""
+    delivered = host.root / "delivered"
+    shutil.copytree(host.root / "srv/recsys/release", delivered / "release")
+    shutil.copytree(host.root / "srv/recsys/models", delivered / "models")
+    for file in ("catalogue", "offers"):
+        shutil.copy(shop.file(file), delivered)
+    host.give("delivered")
+    shutil.copy(shop.guards, host.root / "guards.toml")
+    (host.root / "next.toml").write_text(shop.guards.read_text().replace('name = "small"', 'name = "next"'))
+    return f"""cp -rp {delivered}/* /var/lib/recsys/
+install -m 0644 {host.root}/guards.toml /srv/recsys/signing.key.pub /etc/recsys/
+"""
+
+
+def versions(host: Host) -> list[str]:
+    """Of the bundle, where bundles are made."""
+    return bundle_versions(host.root / "srv/recsys/models/small")
+
+
+def test_every_command_of_the_page_is_typed_by_a_test_below() -> None:
+    source = Path(__file__).read_text()
+    assert all(f'COMMANDS["{heading}"]' in source for heading in COMMANDS)
+
+
+def test_the_runbook_works(host: Host, shop: Shop) -> None:
+    (first,) = versions(host)
+    fitted = host.types(
+        "recsys-train fit --purchases /srv/recsys/release --level item --models /srv/recsys/models --name small "
+        "--signing-key /srv/recsys/signing.key\n"
     )
     assert fitted.returncode == 0, fitted.stderr
-    return tmp_path
-
-
-def test_the_runbook_works(place: Path) -> None:
-    port = free_port()
-    version = max(path.name for path in (place / "var/lib/recsys/models/small").iterdir() if path.is_dir())
-    settings = (ROOT / "deploy" / "serve.toml").read_text()
-    service = (ROOT / "deploy" / "recsys-serve.service").read_text()
-    unit = re.search(r"^ExecStart=\S*/recsys-serve (.*)$", service, re.MULTILINE)[1]
-    promote = f"recsys-train promote --models /var/lib/recsys/models --name small --version {version} \
-        --trust /etc/recsys/signing.key.pub --force --reason 'to be rolled back'\n"
-    erase = f"""curl -sf $ADDRESS/v1/subjects/erase -H "Authorization: Bearer $(cat eraser.key)" \
-        -H 'Content-Type: application/json' -d '{{"subjects": ["{LEAVER}"]}}'\n"""
+    (second,) = set(versions(host)) - {first}
+    promoted = host.types(
+        f"recsys-train promote --models /srv/recsys/models --name small --version {second} "
+        "--trust /srv/recsys/signing.key.pub --force --reason 'to be rolled back'\n"
+    )
+    assert promoted.returncode == 0, promoted.stderr
+    made, signed = COMMANDS["The signing key"].split("install ", 1)  # on two machines
+    everybody = PURCHASES.read(shop.file("purchases"))["subject"].append(
+        SUBJECTS.read(shop.file("subjects"))["subject"]
+    )
+    one_time_map(host.root / "map.parquet", everybody)
+    host.give("map.parquet")
     script = "".join(
         [
-            *(f'{name}() {{ "{sys.executable}" -m {module} "$@"; }}\n' for name, module in MODULES.items()),
-            SYSTEMCTL,
-            commands("Start"),
-            "recsys-serve keys create --state sqlite:////var/lib/recsys/state.db --scope subject > eraser.key\n",
-            commands("Back up"),
-            erase,
-            commands("Restore"),
-            commands("Upgrade"),
-            promote,
-            commands("Roll a bundle or a policy back"),
-            commands("Rotate keys"),
-            commands("Every week"),
+            *(COMMANDS["Start"], deliver(host, shop), COMMANDS["Each session"], COMMANDS["First load"], ERASER),
+            *(COMMANDS["Back up"], erased(LEAVER), COMMANDS["Every week"], COMMANDS["Restore"]),
+            fails(f"{AS_RECSYS} audit verify --anchor before-restore/checkpoint.json"),
+            *(COMMANDS["Every week"], COMMANDS["Upgrade"], erased(LATER)),
+            COMMANDS["Go back after an upgrade"],
+            *(f"cp {host.root}/next.toml guards.toml\n", COMMANDS["Change a policy, and roll back"]),
+            COMMANDS["Roll a bundle back"].replace(OLDER, first),
+            *(COMMANDS["Rotate keys"], made, "version=$(ls /srv/recsys/models/small | grep ^20171126-)\n"),
+            "cp -r /srv/recsys/models/small/$version /var/lib/recsys/models/small/\n",
+            "chmod -R a+rX /var/lib/recsys/models/small/$version; cp /srv/recsys/signing-2.key.pub .\n",
+            *("install " + signed.replace(NEWER, "$version"), f"mv {host.root}/map.parquet .\n"),
+            *(COMMANDS["Every week"], COMMANDS["The token key's epoch"]),
         ]
     )
+    done = host.types(script)
+    assert done.returncode == 0, f"as {host.become}\n{done.stdout}{done.stderr}"
+    told = re.findall(r'"serving":\{"model_version":"([^"]*)".*?"policy_version":"(\w+)@', done.stdout)
+    assert [policy for _, policy in told] == ["small", "next", "small", "small", "small"]
+    (third,) = set(versions(host)) - {first, second}
+    assert [model for model, _ in told] == [f"small/{version}" for version in (second, second, second, first, third)]
+    the_restored_state_knows_whom_it_has_to_forget(host)
 
-    def placed(text: str) -> str:
-        for folder in ("/etc/recsys", "/var/lib/recsys"):
-            text = text.replace(folder, f"{place}{folder}")
-        return text.replace(":8080", f":{port}").replace("models/grocery", "models/small")
 
-    (place / "etc/recsys/serve.toml").write_text(placed(settings).replace("port = 8080", f"port = {port}"))
-    done = subprocess.run(  # noqa: S603 - the runbook's own commands
-        ["bash", "-euo", "pipefail", "-c", placed(script)],  # noqa: S607 - bash, from the path
-        cwd=place,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "UNIT": f'"{sys.executable}" -m serving {placed(unit)}',
-            "ADDRESS": f"http://127.0.0.1:{port}",
-            "NO_COLOR": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+def the_restored_state_knows_whom_it_has_to_forget(host: Host) -> None:
+    backups = host.root / "var/backups/recsys"
+    with contextlib.closing(open_store(f"sqlite:///{host.root}{STATE}")) as store:
+        gone = [one.replace("s1.rec.01.", "s1.rec.02.") for one in (LEAVER, LATER)]
+        assert not any(store.access(one).held for one in (LEAVER, LATER, *gone))
+        assert store.access(DRINKER.replace("s1.rec.01.", "s1.rec.02.")).held  # after the rekeying
+        assert [key.revoked is not None for key in store.keys.all() if key.name == "checkout"].count(True) == 1
+    for name, known in (("backup.db", {LEAVER, LATER}), ("before-upgrade.db", {LATER})):
+        with contextlib.closing(open_store(f"sqlite:///{backups / name}")) as backup:
+            assert {one for one in (LEAVER, LATER) if backup.access(one).held} == known, name
+    for aside in ("before-restore", "after-upgrade"):
+        assert (backups / aside / "state.db").stat().st_size
+    assert all(path.stat().st_mode & 0o077 == 0 for path in backups.glob("*.key"))
+
+
+def test_on_postgres_too(host: Host, shop: Shop, postgres: Postgres) -> None:
+    postgres.execute("CREATE ROLE recsys LOGIN")
+    postgres.execute("CREATE DATABASE recsys OWNER recsys")
+    url = postgres.url("recsys").replace("://postgres", "://recsys", 1)
+    settings = host.root / "opt/recsys-0.1.0/share/recsys/serve.toml"
+    settings.write_text(re.sub(r'^state = ".*"', f'state = "{url}"', settings.read_text(), flags=re.MULTILINE))
+    host.use_postgres(postgres.programs)
+    back_up = COMMANDS["Back up PostgreSQL"].replace("postgresql://recsys@db.internal/recsys", url)
+    script = "".join(
+        [
+            *(COMMANDS["Start"], deliver(host, shop), COMMANDS["Each session"], back_up.partition("\n")[0], "\n"),
+            *(COMMANDS["First load"], ERASER, back_up, erased(LEAVER)),
+            COMMANDS["Restore PostgreSQL"],
+        ]
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    state = f"sqlite:///{place}/var/lib/recsys/state.db"
-    with contextlib.closing(open_store(state)) as store:
-        assert store.erased([LEAVER]) == {LEAVER}  # the backup knew them; the restored state does not
+    server = dict(re.findall(r"(\w+)=([^&]*)", url.partition("?")[2]))
+    done = host.types(script, PGHOST=server["host"], PGUSER="postgres", PGDATABASE="postgres")
+    assert done.returncode == 0, f"as {host.become}\n{done.stdout}{done.stderr}"
+    with contextlib.closing(open_store(url)) as store:
+        assert store.erased([LEAVER]) == {LEAVER}
         assert not store.access(LEAVER).held
         assert store.access(DRINKER).held
-        named = {key.name: key.revoked for key in store.keys.all() if key.name == "checkout"}
-        assert sum(key.revoked is not None for key in store.keys.all()) == 1, named
-    with contextlib.closing(open_store(f"sqlite:///{place}/backup.db")) as backup:
-        assert backup.access(LEAVER).held
-    assert "before@" in done.stdout  # what the reload answered
+    with contextlib.closing(open_store(url.replace("/recsys?", "/recsys_before_restore?"))) as before:
+        assert before.erased([LEAVER]) == {LEAVER}

@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from recsys.errors import UsageError
+from serving.cli import app
 from serving.settings import ENVIRONMENT_PREFIX, Settings, read_settings
+from serving.stores import StoreError, create_store
 
 ROOT = Path(__file__).parents[2]
 FILES = {"bundle": "b", "trust": "t", "guards": "g", "catalogue": "c", "offers": "o", "state": "sqlite:///s.db"}
@@ -79,3 +82,16 @@ def test_every_setting_is_documented() -> None:
     page = (ROOT / "docs" / "serving.md").read_text()
     for name in Settings.model_fields:
         assert re.search(rf"^\|[^|]*`{name}`", page, re.MULTILINE), name
+
+
+def test_commands_beside_the_server_take_the_state_from_the_environment_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = CliRunner()
+    missing = tried.invoke(app, ["keys", "list"])
+    assert missing.exit_code == 2
+    monkeypatch.setenv(f"{ENVIRONMENT_PREFIX}STATE", f"sqlite:///{tmp_path / 'nowhere.db'}")
+    assert isinstance(tried.invoke(app, ["keys", "list"]).exception, StoreError)
+    create_store(f"sqlite:///{tmp_path / 'here.db'}").close()
+    asked = tried.invoke(app, ["keys", "list", "--state", f"sqlite:///{tmp_path / 'here.db'}"])
+    assert "never loaded" in str(asked.exception)  # an option comes before the environment

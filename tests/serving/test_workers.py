@@ -120,7 +120,7 @@ def test_a_worker_that_ends_is_replaced(server: Server) -> None:
 def test_figures_have_room_of_their_own_and_without_any_a_worker_serves_all_the_same(server: Server) -> None:
     """A hole in a file that is mapped into memory ends whoever writes there, once the disk is full. The limit on files
     stands for a disk without room for those of another worker."""
-    until(lambda: len(figures_of(server)) == 8)
+    until(lambda: len(figures_of(server)) == 10)
     assert all(path.stat().st_blocks * 512 >= path.stat().st_size > 0 for path in figures_of(server))
     victim, limits = min(workers_of(server)), resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (300 * 1024, limits[1]))

@@ -1,16 +1,19 @@
 """Which calls that wait for the disk each kind of write makes before it is answered, seen by strace on both stores.
 
-    PYTHONPATH=tests:. python tests/soak/soak_synchronisations.py --work build/synchronisations
+    make soak
+    PYTHONPATH=tests:. python tests/soak/soak_synchronisations.py --work build/soak-synchronisations
 
 SQLite runs within the process that writes: this one, which has itself watched. PostgreSQL flushes in the process of the
 connection before it answers; what its others write later, in the background, is left out. This prints the table of
-docs/state.md. The status is 1 where a write that has to wait for the disk was not seen to, or one that has not was.
+docs/state.md. The status is 1 where a write that has to wait for the disk was not seen to, or one that has not was, or
+where the page says something else.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -34,6 +37,8 @@ from serving.stores import Replay, Store, create_store
 
 CALLS: Final = "fsync,fdatasync,sync_file_range,msync,sync,syncfs"
 TIMES: Final = 5
+PAGE: Final = Path(__file__).parents[2] / "docs" / "state.md"
+HEAD: Final = ["| write | SQLite | PostgreSQL |", "|---|---|---|"]
 Write = Callable[[Store, int], object]
 
 
@@ -135,13 +140,23 @@ def main() -> int:
     for name in ("sqlite", "postgres"):
         (work / name).mkdir(parents=True)
     columns = (on_sqlite(work / "sqlite"), on_postgres(work / "postgres"))
-    sys.stdout.write("| write | SQLite | PostgreSQL |\n|---|---|---|\n")
-    wrong = 0
+    table, wrong = list(HEAD), 0
     for name, (waits, _) in WRITES.items():
         calls = [column[name] for column in columns]
-        sys.stdout.write(f"| {name} | {' | '.join(call or 'none' for call in calls)} |\n")
+        table.append(f"| {name} | {' | '.join(call or 'none' for call in calls)} |")
         wrong += sum(bool(call) != waits for call in calls)
+    sys.stdout.write("\n".join([*table, ""]))
+    if table_of_the_page() != table:
+        sys.stderr.write(f"{PAGE.name} has another table\n")
+        wrong += 1
     return min(wrong, 1)
+
+
+def table_of_the_page() -> list[str]:
+    """The table of the page."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    begin = lines.index(HEAD[0])
+    return list(itertools.takewhile(lambda line: line.startswith("|"), lines[begin:]))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -52,10 +53,10 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 class Caller:
-    """Sends requests, each with the next of `bodies`."""
+    """Sends requests, each with the next of `bodies`; if `keyed`, each with an Idempotency-Key, as our client."""
 
-    def __init__(self, url: str, key: str, bodies: Sequence[bytes]) -> None:
-        self._url, self._bodies, self._sent = f"{url}/v1/decisions", bodies, 0
+    def __init__(self, url: str, key: str, bodies: Sequence[bytes], *, keyed: bool = False) -> None:
+        self._url, self._bodies, self._keyed, self._sent = f"{url}/v1/decisions", bodies, keyed, 0
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
     async def __aenter__(self) -> Self:
@@ -71,8 +72,9 @@ class Caller:
         """One request."""
         self._sent += 1
         body, began = self._bodies[self._sent % len(self._bodies)], time.perf_counter()
+        headers = {"Idempotency-Key": f'"{uuid.uuid4()}"'} if self._keyed else {}
         try:
-            async with self._session.post(self._url, data=body) as response:
+            async with self._session.post(self._url, data=body, headers=headers) as response:
                 await response.read()
                 load.note(response.status, response.headers, time.perf_counter() - began)
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -45,6 +45,11 @@ class Postgres:
         uri: str = self._server.get_uri(database=name)
         return uri
 
+    @property
+    def programs(self) -> Path:
+        """The folder of its own `pg_dump` and others; those on the path may be of another version."""
+        return Path(self._server.get_postmaster_info().process.exe()).parent
+
     def execute(self, statement: str) -> None:
         """Run a statement outside of any transaction."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
