@@ -49,6 +49,7 @@ prove: $(READY) ## caps under 8 processes; every guard against plain loops: ten 
 soak: $(READY) ## the service under fire: twice its capacity, made-up requests, kill -9, what waits for the disk (strace)
 	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_overload.py --work build/soak-overload
 	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_contract.py --work build/soak-contract
+	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_memory.py --work build/soak-memory
 	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_kill.py --work build/soak-kill --rounds 100
 	PYTHONPATH=tests:. $(BIN)/python tests/soak/soak_synchronisations.py --work build/soak-synchronisations
 
