@@ -102,6 +102,7 @@ def test_a_bundle_that_was_touched_is_refused_and_the_old_one_serves_on(bench: B
         bench.current.write_text(bench.second)
         until(lambda: ready(server)["refused"])
         assert "changed after it was signed" in ready(server)["refused"]
+        until(lambda: "recsys_refused 1.0" in server.http.get("/metrics").text)  # what the alert asks for
         assert server.ask(DRINKER)["items"] == before["items"]
         document = problem(server.http.post("/v1/reload"), 409)
         assert document["type"] == "urn:recsys:problem:reload-refused"
