@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,9 +123,10 @@ def _check_purchases(finished: Finished, today: dt.date) -> None:
 def _moved(finished: Finished, beside: Path, partner: Partner) -> tuple[Lineage, int]:
     """Put the purchases into `beside` with the partner's tokens; their lineage, and how many rows were suppressed."""
     source, copy = finished.folder / internal.PURCHASES_FILE, beside / internal.PURCHASES_FILE
-    if not source.is_file() or partner.domain == finished.lineage.domain:
-        if source.is_file():
-            shutil.copyfile(source, copy)
+    if partner.domain == finished.lineage.domain:
+        mend = "Make it of the retailer's own release: that leaves out whoever was forgotten since"
+        raise ContractError(f"has the tokens of {partner.domain} already", where=str(finished.folder), mend=mend)
+    if not source.is_file():
         return finished.lineage, 0
     moved = redomain(partner.vault, finished.lineage.domain, partner.domain, source, copy, action="gate")
     if not moved.rows:

@@ -51,12 +51,13 @@ def link(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     for grid in _grids(report):
         screen.print(grid)
     say(f"{report.people:,} people, of whom {report.linked_people:,} have several identifiers.")
+    named = f"; see {report.refused_file}" if report.refused_file else ""
     if report.refused:
-        warn(f"{sum(report.refused.values()):,} links were refused; {report.refused_file} names them")
+        warn(f"{sum(report.refused.values()):,} links were refused{named}")
     if report.doubtful:
         warn(
             f"{report.doubtful:,} links of earlier files are by an identifier that is shared by too many since: "
-            "strangers may be joined; look at those that the file names, and `unlink` them"
+            f"strangers may be joined. Give `link` all files to have them named{named}; `unlink` takes them apart"
         )
     if report.links_behind or report.separations_behind:
         behind = f"{report.links_behind:,} links and {report.separations_behind:,} separations"

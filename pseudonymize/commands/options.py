@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from pseudonymize.fields import FieldPolicy
@@ -67,12 +68,23 @@ def gatekeeper(
         raise UsageError("belongs to --release external", where="--apply", mend="Take it away")
     return Gatekeeper(
         release,
-        policy.gate if policy else GateSettings(),
+        looked_for(policy) if policy else GateSettings(),
         seed=secrets.randbits(63),
         catalogue=catalogue,
         sensitive=sensitive_attributes(policy) if policy else frozenset(),
         apply=apply,
         own=custodian.record.own_domains if custodian else frozenset({OWN_DOMAIN}),
+    )
+
+
+def looked_for(policy: FieldPolicy) -> GateSettings:
+    """The gate's settings; the regions and numbers of its identifiers are looked for in texts, too."""
+    regions = {field.region for field in policy.fields.values() if field.region}
+    schemes = {field.scheme for field in policy.fields.values() if field.scheme}
+    return msgspec.structs.replace(
+        policy.gate,
+        regions=tuple(dict.fromkeys([*policy.gate.regions, *sorted(regions)])),
+        national_ids=tuple(dict.fromkeys([*policy.gate.national_ids, *sorted(schemes)])),
     )
 
 

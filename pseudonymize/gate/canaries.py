@@ -21,7 +21,8 @@ _MOST_WORDS: Final = 8
 _NAME_LETTERS: Final = 4  # of two words at least
 _CODE_CHARACTERS: Final = 10
 _NUMBER_CHARACTERS: Final = 8  # of several words with digits, as telephone numbers are written
-_MOST_COLUMNS: Final = 6  # whose cells are paired
+_MOST_COLUMNS: Final = 10  # whose cells are paired
+_TELLING_DIGITS: Final = 11  # digits from which on a number is found however it is grouped: shorter ones are items'
 _SHORT: Final = r"^\S+( \S+){0,2}$"  # a cell of a first or last name
 _ACCENTS: Final = "[\u0300-\u036f]"  # apart from their letters
 
@@ -37,8 +38,9 @@ class Canaries:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Note the cells of columns that name people, and those of each row that may be a name together."""
-        texts = [words(column.cast(pl.String)) for column in frame if not column.dtype.is_nested()]
-        parts = [text.set(~_may_be_part(text), None) for text in texts]
+        cells = [column.cast(pl.String) for column in frame if not column.dtype.is_nested()]
+        texts = [words(column) for column in cells]
+        parts = [text.set(~_may_be_part(column, text), None) for column, text in zip(cells, texts, strict=True)]
         named = [part for part in parts if part.count()][:_MOST_COLUMNS]
         pairs = [a + " " + b for a, b in permutations(named, 2)]
         for text in (*texts, *pairs):
@@ -90,14 +92,16 @@ def words(values: pl.Series) -> pl.Series:
     return text.set(text == "", None)
 
 
-def _may_be_part(texts: pl.Series) -> pl.Series:
-    """Which cells may be a first or a last name: a few words without digits."""
-    return (texts.str.contains(_SHORT) & ~texts.str.contains(r"\p{N}")).fill_null(value=False)
+def _may_be_part(cells: pl.Series, texts: pl.Series) -> pl.Series:
+    """Which cells may be a first or a last name: a few words without digits, and no address."""
+    short = texts.str.contains(_SHORT) & ~texts.str.contains(r"\p{N}") & ~cells.str.contains("@", literal=True)
+    return short.fill_null(value=False)
 
 
 def _number(texts: pl.Series) -> pl.Series:
-    """The digits of what is nothing but digits in groups, empty cells elsewhere."""
-    return texts.set(~texts.str.contains(r"^\p{N}+( \p{N}+)*$"), None).str.replace_all(" ", "", literal=True)
+    """The digits of what is a long number in groups, empty cells elsewhere."""
+    digits = texts.set(~texts.str.contains(r"^\p{N}+( \p{N}+)*$"), None).str.replace_all(" ", "", literal=True)
+    return digits.set(digits.str.len_chars() < _TELLING_DIGITS, None)
 
 
 def _among(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -17,6 +20,7 @@ from pseudonymize.gate.traces import HINTS, Rule, Trace, is_code
 from recsys.contracts.table import Origin
 from recsys.contracts.token import TOKEN_PATTERN
 
+_FOREIGN_DIGIT: Final = r"[\p{Nd}--[0-9]]"
 _CODES: Final = frozenset({"item", "offer_id", "store", "region", "basket"})  # columns in which bare digits are codes
 _LOOKED_FOR_IN_CODES: Final = frozenset({Trace.EMAIL, Trace.CARD, Trace.IBAN, Trace.IP})
 
@@ -96,6 +100,13 @@ def _first(column: Coded, rows: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({"text": column.values, "row": first}).sort("row")
 
 
+@functools.cache
+def _plain_digits() -> dict[str, str]:
+    """Each script's digits as those that the rules know."""
+    characters = map(chr, range(0x80, sys.maxunicode + 1))
+    return {one: str(unicodedata.decimal(one)) for one in characters if unicodedata.category(one) == "Nd"}
+
+
 def traces_in(values: pl.Series, rules: Mapping[Trace, Rule], *, codes: bool = False) -> dict[Trace, pl.Series]:
     """For each rule, which texts it finds something in.
 
@@ -105,6 +116,8 @@ def traces_in(values: pl.Series, rules: Mapping[Trace, Rule], *, codes: bool = F
         codes: Whether a cell of nothing but digits is a code of the retailer's, as of an item, and no telephone number.
     """
     plain = values.str.normalize("NFKC").str.replace_all(r"\p{Cf}", "")
+    if plain.str.contains(_FOREIGN_DIGIT).any():
+        plain = plain.str.replace_many(_plain_digits())
     found = {}
     for trace, rule in rules.items():
         maybe = plain.str.contains(HINTS[trace]).fill_null(value=False)

@@ -15,7 +15,7 @@ from pseudonymize.fields_check import subject_fields
 from pseudonymize.linking.entries import Entries
 from pseudonymize.linking.keeping import changing_links, keep, renamed
 from pseudonymize.linking.reading import Identities, identity_columns, read_identities
-from pseudonymize.links.joining import Arriving, Joined, Limits, joined
+from pseudonymize.links.joining import Arriving, Joined, Limits, Refused, joined
 from pseudonymize.links.people import Ranks
 from pseudonymize.links.table import ID, OTHER, links_folder, write_links
 from pseudonymize.vault import Vault
@@ -86,8 +86,8 @@ def link(vault: Vault, policy: FieldPolicy, inputs: Sequence[Path], how: Kept) -
             folder = keep(vault, entries.key, done.links, policy, None, how.out)
         else:
             write_links(vault.path, done.links)
-        refused = entries.spoken(done.refused)
-        file = _write_refused(vault, refused)
+        refused, doubtful = entries.spoken(done.refused), entries.spoken(done.doubtful)
+        file = _write_refused(vault, pl.concat([refused, doubtful]))
     anew = len(changed.filter(generation=entries.newest))
     return _report(found, done, refused, _Outcome(entries.newest, anew, behind, folder, file, subject_fields(policy)))
 
@@ -117,7 +117,11 @@ class _Outcome:
 
 
 def _write_refused(vault: Vault, refused: pl.DataFrame) -> Path | None:
-    """In the vault, beside those of other days: whoever looks into a refusal needs the identifiers."""
+    """In the vault, beside those of other days: whoever looks into a refusal needs the identifiers.
+
+    Those of the forgotten are counted and written nowhere.
+    """
+    refused = refused.filter(pl.col("reason") != Refused.FORGOTTEN.value)
     if refused.is_empty():
         return None
     file = links_folder(vault.path) / REFUSED_FILE.format(vault.now)
@@ -141,7 +145,7 @@ def _report(found: Identities, done: Joined, refused: pl.DataFrame, outcome: _Ou
         links=links.get(outcome.generation, 0),
         refused=_counted(refused["reason"]),
         refused_file=str(outcome.refused) if outcome.refused else None,
-        doubtful=done.doubtful,
+        doubtful=len(done.doubtful.join(nodes.select(ID), on=ID, how="semi")),
         people=len(sizes),
         linked_people=int((sizes > 1).sum()),
         renamed=outcome.renamed,

@@ -28,6 +28,7 @@ class Refused(StrEnum):
     SHARED = "one of the two is shared by too many"
     CROWDED = "one person would have too many identifiers"
     REJOINED = "it would join people who were taken apart"
+    SINCE = "linked before one of the two was shared by too many"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,12 @@ class Joined:
     Args:
         links: As they are from now on.
         refused: Pairs of `Arriving.edges` that were refused, with a `reason`.
-        doubtful: Links of earlier files, by an identifier that is shared by too many since.
+        doubtful: Links of earlier files, by an identifier that is shared by too many since, with that as the `reason`.
     """
 
     links: Links
     refused: pl.DataFrame
-    doubtful: int
+    doubtful: pl.DataFrame
 
 
 def joined(links: Links, arriving: Arriving, limits: Limits, ranks: Ranks) -> Joined:
@@ -89,7 +90,7 @@ class _Offer:
     limits: Limits
 
 
-def _with_reasons(offer: _Offer, forgotten: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+def _with_reasons(offer: _Offer, forgotten: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The offered pairs with the `reason` against each, none where there is nothing against it; and earlier doubts."""
     pairs = offer.pairs
     gone = forgotten.with_columns(gone=pl.lit(value=True))
@@ -108,8 +109,9 @@ def _with_reasons(offer: _Offer, forgotten: pl.DataFrame) -> tuple[pl.DataFrame,
     for why, implausible in ((Refused.CROWDED, _crowded(offer, labels)), (Refused.REJOINED, _rejoined(offer, labels))):
         _say(reason, np.isin(labels[new[:, 0]], implausible), why)
     said = pl.Series("reason", [text or None for text in reason], dtype=pl.String)
-    doubtful = int((shared[old[:, 0]] | shared[old[:, 1]]).sum())
-    return pairs.select(_BOTH).with_columns(said), doubtful
+    doubtful = offer.links.edges.filter(pl.Series(shared[old[:, 0]] | shared[old[:, 1]], dtype=pl.Boolean))
+    since = pl.lit(Refused.SINCE.value).alias("reason")
+    return pairs.select(_BOTH).with_columns(said), doubtful.select(*_BOTH, since)
 
 
 def _say(reason: NDArray[np.object_], wrong: NDArray[np.bool_], why: Refused) -> None:

@@ -84,6 +84,11 @@ def test_a_national_number_of_a_named_region_or_scheme_is_found_in_any_writing()
     assert found("number 9434765918", schemes=("gb.nhs",)) == set()
 
 
+def test_digits_of_any_script_are_digits() -> None:
+    assert found("ফোন +৮৮০ ১৭১২ ৩৪৫৬৭৮") == {Trace.PHONE}
+    assert found("رقم ٤١١١١١١١١١١١١١١١") == {Trace.CARD}
+
+
 def test_an_item_number_is_no_telephone_number_but_may_be_a_card() -> None:
     assert found("02079460001", regions=("GB",), codes=True) == set()
     assert found("02079460001", regions=("GB",)) == {Trace.PHONE}
@@ -120,6 +125,15 @@ def test_names_are_put_together_row_by_row_whoever_else_is_in_the_file() -> None
     )
     assert held(canaries, "for Anna Schmidt", "van Dijk, Jan", "para María José López García!") == [True] * 3
     assert held(canaries, "Anna", "Jan Schmidt", "José García") == [False] * 3
+
+
+def test_a_name_is_found_in_a_file_with_many_other_columns() -> None:
+    canaries = Canaries()
+    row = {"salutation": "Ms", "email": "anna@shop.example", "street": "High Street", "city": "Bath", "country": "UK"}
+    row |= {"company": "Acme Ltd", "first": "Anna", "last": "Schmidt", "phone": "12 34 56 78"}
+    canaries.add(pl.DataFrame({name: [cell] for name, cell in row.items()}))
+    assert held(canaries, "cake for Anna Schmidt", "Schmidt (Anna)") == [True] * 2
+    assert held(canaries, "12345678", "order 1 2345678", "Anna Shop") == [False] * 3  # numbers that short are items'
 
 
 def test_accents_initials_and_the_grouping_of_digits_hide_nobody() -> None:
