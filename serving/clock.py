@@ -53,7 +53,7 @@ class ForwardClock:
             raise RecsysError(
                 f"is {behind.total_seconds():,.0f} seconds behind the newest record of the audit log",
                 where="the machine's clock",
-                mend="Put it right; if it was ahead by mistake when that was written, begin with --now",
+                mend="Put it right; if it was ahead by mistake when that was written, start once with accept_clock",
             )
         self._lead = max(self._lead, written - dt.timedelta(seconds=self._monotonic()))
 

@@ -37,6 +37,7 @@ _SPAWN: Final = multiprocessing.get_context("spawn")
 _PATIENCE: Final = 300  # seconds for a worker to read everything and be ready
 _SOON: Final = 2.0  # seconds of serving; whoever ends within them will hardly do better at once
 _PAUSES: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds, by how many ended so one after the other
+_NAMES: Final = {number.value: number.name for number in signal.Signals}
 _GLANCE: Final = 1.0  # seconds between looks at the clock and at who is due
 
 
@@ -106,15 +107,20 @@ class _Crew:
         self._due = 0.0  # when (monotonic) others may be started
 
     def assemble(self) -> bool:
-        """Start one, then the others; false if one ended before all answered, or the end was asked for."""
+        """Start one, then the others; false if the first ended before it answered, or the end was asked for."""
         for wanted in (1, self._settings.workers):
             while len(self._members) < wanted:
                 self._start()
             while not all(member.serves for member in self._members):
                 ended = self._look(_GLANCE)
-                if ended or self._stop.asked:
+                if self._stop.asked or (ended and wanted == 1):
                     self._say(ended, only_signals=True)
                     return False
+                if ended:  # one serves; for the others there is `keep`
+                    self._put_off(ended)
+                    self._say(ended)
+                    return True
+            self._clockwork = dataclasses.replace(self._clockwork, trusted=True)  # one serves by it
         return True
 
     def keep(self) -> None:
@@ -123,8 +129,7 @@ class _Crew:
             missing = self._settings.workers - len(self._members)
             left = self._due - time.monotonic()
             if missing and left <= 0:
-                for _ in range(missing):
-                    self._start()
+                self._start_again(missing)
             ended = self._look(min(_GLANCE, left) if missing and left > 0 else _GLANCE)
             if not self._stop.asked:
                 self._put_off(ended)
@@ -138,6 +143,20 @@ class _Crew:
         for member in self._members:
             member.process.join(max(0.0, until - time.monotonic()))
             member.process.kill()
+
+    def _start_again(self, missing: int) -> None:
+        """Start others; what the machine has not enough of now, it may have later."""
+        try:
+            for _ in range(missing):
+                self._start()
+        except OSError as error:
+            self._ended_soon += 1
+            self._due = time.monotonic() + self._pause
+            _log.warning("worker_not_started", what=error.strerror, again_in=self._pause)
+
+    @property
+    def _pause(self) -> float:
+        return _PAUSES[min(self._ended_soon, len(_PAUSES) - 1)]
 
     def _start(self) -> None:
         ours, theirs = multiprocessing.Pipe(duplex=False)
@@ -161,15 +180,15 @@ class _Crew:
         ended = [member for member in self._members if member.process.exitcode is not None]
         self._members = [member for member in self._members if member not in ended]
         for member in ended:
-            settle_dead(Path(os.environ[SHARED_FOLDER]), member.process.pid or 0)
+            with contextlib.suppress(OSError):  # of figures, and not worth anybody's end
+                settle_dead(Path(os.environ[SHARED_FOLDER]), member.process.pid or 0)
         return ended
 
     def _put_off(self, ended: list[_Member]) -> None:
         for member in ended:
             soon = not member.serves or member.seconds < _SOON
             self._ended_soon = self._ended_soon + 1 if soon else 0
-            pause = _PAUSES[min(self._ended_soon, len(_PAUSES) - 1)]
-            self._due = max(self._due, time.monotonic() + pause)
+            self._due = max(self._due, time.monotonic() + self._pause)
 
     def _say(self, ended: list[_Member], *, only_signals: bool = False) -> None:
         """How they ended. Of one that could not use something, the reason stands before it, in its own words."""
@@ -177,7 +196,7 @@ class _Crew:
             code = member.process.exitcode or 0
             if code >= 0 and only_signals:
                 continue
-            how = signal.Signals(-code).name if code < 0 else f"status {code}"
+            how = _NAMES.get(-code, f"signal {-code}") if code < 0 else f"status {code}"
             again = round(max(0.0, self._due - time.monotonic()), 1)
             said = {"pid": member.process.pid, "how": how, "served": member.serves, "seconds": round(member.seconds, 1)}
             _log.warning("worker_ended", **said, again_in=again)

@@ -51,10 +51,10 @@ class Service:
         Raises:
             StoreError: The store does not answer.
         """
+        self.callers.refresh()  # first: whose key was revoked is shut out, whatever becomes of the rest
+        self.doorkeeper.refresh()
         self.standing.follow()
         self.show()
-        self.callers.refresh()
-        self.doorkeeper.refresh()
 
     def show(self) -> None:
         """Tell the metrics how old is what decides, and whether something newer cannot be used."""

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     follow_seconds: float = Field(
         default=1.0, ge=0.05, le=3600, description="How often to look for another `current`, a reload or a revoked key."
     )
+    accept_clock: bool = Field(
+        default=False,
+        description="Start although the newest audit record lies ahead: the clock was wrong then, not now.",
+    )
     grace_seconds: int = Field(
         default=10, ge=1, le=600, description="Time for requests under way when the server is told to stop."
     )

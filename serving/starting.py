@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import ipaddress
 import socket
 import sys
@@ -73,6 +74,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     others: dict[str, object] = {"state": state, "host": host, "port": port, "workers": workers}
     encryption: dict[str, object] = {"tls_certificate": tls_certificate, "tls_key": tls_key}
     settings = read_settings(files | beside | others | encryption, config)
+    clockwork = dataclasses.replace(clockwork, trusted=settings.accept_clock)
     check_pair(settings.tls_certificate, settings.tls_key)
     if settings.workers == 1:
         _serve_alone(settings, clockwork, as_json=json)

@@ -21,7 +21,7 @@ from typing import Final
 import structlog
 from starlette.applications import Starlette
 
-from recsys.console import fail
+from recsys.console import fail, warn
 from recsys.errors import RecsysError
 from serving.app import create_app
 from serving.clock import Clock, ForwardClock, clock_from
@@ -44,11 +44,13 @@ class Clockwork:
         started_at: Where the clock of a replay began; None: it shows the real time.
         monotonic: When the clock of a replay began.
         lead: Of the real time: the greatest lead that the clock had so far; see `ForwardClock`.
+        trusted: Whether the real time is taken as it is: others serve by it, or an operator said so.
     """
 
     started_at: dt.datetime | None = None
     monotonic: float = 0.0
     lead: dt.datetime | None = None
+    trusted: bool = False
 
 
 @contextlib.contextmanager
@@ -66,8 +68,13 @@ def _clock(clockwork: Clockwork, store: Store) -> Clock:
     if clockwork.started_at is not None:
         return clock_from(clockwork.started_at, clockwork.monotonic)
     clock, written = ForwardClock(lead=clockwork.lead), store.audit.newest()
-    if written is not None:
-        clock.catch_up(written)
+    try:
+        if written is not None:
+            clock.catch_up(written)
+    except RecsysError as error:
+        if not clockwork.trusted:
+            raise
+        warn(f"The machine's clock {error.what}; it is taken to be right")
     return clock
 
 

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.lines import NOW
+from support.server import Server
+from support.shop import DRINKER, Shop
 
 from recsys.errors import RecsysError
 from serving.clock import ForwardClock
@@ -74,3 +76,19 @@ def test_what_was_said_before_it_was_put_back_still_holds() -> None:
     said = clock()
     machine.passed, machine.put = 3600, -3 * 3600
     assert machine.wall() < said < clock()
+
+
+@pytest.mark.slow
+def test_a_service_that_was_ahead_starts_again_once_somebody_says_that_the_clock_is_right(
+    shop: Shop, state: str
+) -> None:
+    options = shop.serve_options(state)
+    at = options.index("--now")
+    options[at + 1] = "2100-01-01T09:00:00Z"
+    with Server(*options) as server:
+        server.ask(DRINKER)
+    real = [*options[:at], *options[at + 2 :]]
+    with pytest.raises(RuntimeError, match="behind the newest record of the audit log"), Server(*real):
+        pass
+    with Server(*real, "--workers", 2, environment={"RECSYS_SERVE_ACCEPT_CLOCK": "true"}) as server:
+        assert server.ask(DRINKER)["decision_id"]
