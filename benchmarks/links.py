@@ -7,7 +7,6 @@ all addresses, each as a process of its own; then a state in SQLite joins the fi
 from __future__ import annotations
 
 import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,38 +14,15 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from support.channels import POLICY
 
+from benchmarks.timing import spent
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.subjects import SUBJECTS
 
 PEOPLE: Final = 500_000
 TELEPHONES, SHARED, LOADED = 70_000, 2_000, 20_000
-FIELDS: Final = """
-version = 1
-[fields.card]
-[fields.email]
-canonical = "email"
-[fields.phone]
-canonical = "phone"
-region = "GB"
-[tables.customers]
-match = "customers*"
-feeds = "subjects"
-[tables.customers.columns]
-card = { role = "subject", field = "card" }
-email = { role = "identifier", action = "link", field = "email" }
-phone = { role = "identifier", action = "link", field = "phone" }
-profiling = { role = "consent", purpose = "profiling" }
-[tables.orders]
-match = "orders*"
-feeds = "purchases"
-[tables.orders.columns]
-email = { role = "subject", field = "email" }
-day = { role = "feature", to = "day" }
-item = { role = "feature", to = "item" }
-quantity = { role = "feature", to = "quantity" }
-"""
 
 
 def main() -> None:
@@ -54,21 +30,27 @@ def main() -> None:
     people = int(sys.argv[1]) if len(sys.argv) > 1 else PEOPLE
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "fields.toml").write_text(FIELDS)
+        (folder / "fields.toml").write_text(POLICY)
         customers = made_up(people)
         customers.write_parquet(folder / "customers.parquet")
         gate = ["--vault", folder / "vault", "--fields", folder / "fields.toml"]
-        done("pseudonymize", "keys", "init", *gate[:2])
+        spent("-m", "pseudonymize", "keys", "init", *gate[:2])
         some = "\n".join(customers["email"].head(LOADED))
-        _, before = done("pseudonymize", "token", *gate, "--field", "email", stdin=some)
+        _, before = spent("-m", "pseudonymize", "token", *gate, "--field", "email", stdin=some)
         for label in ("link, all new", "link, nothing new"):
-            say(f"{label}: {people:,} people", done("pseudonymize", "link", *gate, folder / "customers.parquet")[0])
+            say(
+                f"{label}: {people:,} people",
+                spent("-m", "pseudonymize", "link", *gate, folder / "customers.parquet")[0],
+            )
         everyone = "\n".join(customers["email"])
-        say(f"token: {people:,} addresses", done("pseudonymize", "token", *gate, "--field", "email", stdin=everyone)[0])
+        say(
+            f"token: {people:,} addresses",
+            spent("-m", "pseudonymize", "token", *gate, "--field", "email", stdin=everyone)[0],
+        )
         state = ["--state", f"sqlite:///{folder / 'state.db'}"]
-        done("serving", "load", *state, *loaded(before.split(), folder))
+        spent("-m", "serving", "load", *state, *loaded(before.split(), folder))
         order = next((folder / "vault" / "links" / "orders").glob("*/serving.parquet"))
-        say(f"relink: {LOADED:,} of them loaded", done("serving", "relink", order, *state)[0])
+        say(f"relink: {LOADED:,} of them loaded", spent("-m", "serving", "relink", order, *state)[0])
 
 
 def made_up(people: int) -> pl.DataFrame:
@@ -77,10 +59,10 @@ def made_up(people: int) -> pl.DataFrame:
     phone = np.where(number < TELEPHONES, number, rng.integers(TELEPHONES, TELEPHONES + SHARED, people))
     return pl.DataFrame(
         {
-            "card": [f"card-{one:08}" for one in number],
+            "loyalty_card": [f"card-{one:08}" for one in number],
             "email": [f"person{one}@example.com" for one in number],
             "phone": [f"+44 20 7{one:07}" if keep else None for one, keep in zip(phone, number % 5 == 0, strict=True)],
-            "profiling": ["yes"] * people,
+            **{purpose: ["yes"] * people for purpose in ("profiling", "training", "till")},
         }
     )
 
@@ -98,15 +80,6 @@ def loaded(subjects: list[str], folder: Path) -> list[object]:
     (folder / "guards.toml").write_text('version = 1\nname = "none"\n')
     sold = ["--catalogue", folder / "c.parquet", "--guards", folder / "guards.toml"]
     return ["--purchases", folder / "p.parquet", "--subjects", folder / "s.parquet", *sold]
-
-
-def done(*words: object, stdin: str = "") -> tuple[float, str]:
-    """Processor seconds of one command, and what it wrote to its standard output."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", *map(str, words)]
-    ended = subprocess.run(command, input=stdin, check=True, capture_output=True, text=True)  # noqa: S603 - our own
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, ended.stdout
 
 
 def say(label: str, seconds: float) -> None:

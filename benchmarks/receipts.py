@@ -6,9 +6,6 @@ With field policy, key log and report, each as a process of its own with one thr
 
 from __future__ import annotations
 
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from benchmarks.timing import spent
 
 PART = 10_000_000  # rows
 
@@ -42,7 +41,6 @@ try:
 finally:
     print(pathlib.Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
-ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def main() -> None:
@@ -97,16 +95,6 @@ def receipts(number: NDArray[np.int64], rng: np.random.Generator) -> pl.DataFram
             "value": pl.Series(rng.integers(1, 5000, rows) / 100),
         }
     )
-
-
-def spent(*words: object) -> tuple[float, str]:
-    """The processor seconds of a Python process, and what it wrote to its standard output."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(  # noqa: S603 - our own commands
-        [sys.executable, *map(str, words)], check=True, capture_output=True, text=True, env={**os.environ, **ONE_THREAD}
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
 if __name__ == "__main__":

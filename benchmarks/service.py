@@ -31,7 +31,7 @@ from typing import Final
 import msgspec
 import numpy as np
 import polars as pl
-from support.commands import run
+from support.commands import succeeded
 from support.load import Caller, Load, quantile, resident
 from support.postgres import Postgres
 from support.server import Server
@@ -168,12 +168,10 @@ def copied(work: Path, folder: Path) -> Path:
 
 def loaded(state: str, work: Path, purchases: Path, subjects: Path) -> None:
     """`recsys-serve load`."""
-    done = run(
+    succeeded(
         *("serving", "load", "--state", state, "--purchases", purchases, "--subjects", subjects),
         *("--catalogue", work / "raw" / "catalogue.parquet", "--guards", POLICY),
     )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
 
 
 @contextlib.contextmanager

@@ -124,9 +124,7 @@ class Standing:
     def _follow_reload(self, announced: int) -> None:
         with self._changing:
             told = self._store.announced()
-            _check_same(
-                told, file_digests(self._settings)
-            )  # before all is read: until it fits, this comes every second
+            _check_same(told, file_digests(self._settings))  # first: until it fits, this comes every second
             fresh = self._fresh()
             _check_same(told, versions_of(fresh.active))
             self._write_down(fresh.active)

@@ -22,10 +22,12 @@ from pseudonymize.commands.options import (
 from pseudonymize.fields_check import load_fields
 from pseudonymize.gate.finished import finished_in
 from pseudonymize.gate.grids import verdict_grids
+from pseudonymize.gate.verdict import Verdict
 from pseudonymize.judging import Partner, judged, learn_names, refused, remade
 from pseudonymize.report_page import page
 from pseudonymize.vault import Vault
 from recsys.console import print_json, say, screen, step, today
+from recsys.contracts.release import Release
 from recsys.errors import UsageError
 from recsys.files import write_text
 
@@ -82,6 +84,13 @@ def gate(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         else:
             verdict = judged(keeper, finished, scan, today(), own=against, vault=custodian)
             told = finished.release
+    _tell(verdict, told, report, json=json)
+    refused(verdict)
+    say(f"{out or folder} passes as {release}.")
+
+
+def _tell(verdict: Verdict, told: Release, report: Path | None, *, json: bool) -> None:
+    """Show what the gate found, on the screen, as a page and as a program reads it."""
     for grid in verdict_grids(verdict):
         screen.print(grid)
     if report is not None:
@@ -89,8 +98,6 @@ def gate(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         say(f"{report} says what the figures mean.")
     if json:
         print_json(verdict)
-    refused(verdict)
-    say(f"{out or folder} passes as {release}.")
 
 
 def _partner(domain: str | None, custodian: Vault | None, *, apply: bool) -> Partner | None:

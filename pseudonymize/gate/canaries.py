@@ -22,7 +22,7 @@ _NAME_LETTERS: Final = 4  # of two words at least
 _CODE_CHARACTERS: Final = 10
 _NUMBER_CHARACTERS: Final = 8  # of several words with digits, as telephone numbers are written
 _MOST_COLUMNS: Final = 10  # whose cells are paired
-_TELLING_DIGITS: Final = 11  # digits from which on a number is found however it is grouped: shorter ones are items'
+_TELLING_DIGITS: Final = 11  # of a number that is found however they are grouped; shorter ones may be items
 _SHORT: Final = r"^\S+( \S+){0,2}$"  # a cell of a first or last name
 _ACCENTS: Final = "[\u0300-\u036f]"  # apart from their letters
 

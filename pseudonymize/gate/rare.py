@@ -39,9 +39,7 @@ class Buyers:
 
     def __init__(self, k: int) -> None:
         self._k = k
-        self._pairs = np.empty(
-            0, np.uint64
-        )  # of items that are not settled, each once: the item's number, the subject's
+        self._pairs = np.empty(0, np.uint64)  # item and subject by number, each once; of items that are not settled
         self._rows = np.empty(0, np.int64)  # by the item's number
         self._buyers = np.empty(0, np.int64)  # alike; of those that are settled some number of at least k
 

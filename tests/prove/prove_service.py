@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from support.agreement_http import RULES, differences, live, serving
-from support.commands import run
+from support.commands import succeeded
 from support.server import Server
 from support.shop import build
 
@@ -30,9 +30,7 @@ def main() -> int:
     guards = options.work / "consistent.toml"
     guards.write_text(shop.guards.read_text() + RULES)
     state = f"sqlite:///{options.work / 'state.db'}"
-    loaded = run("serving", *shop.load_options(state))
-    if loaded.returncode:
-        raise RuntimeError(loaded.stderr)
+    succeeded("serving", *shop.load_options(state))
     with Server(*serving(shop, state, guards)) as server:
         live(server, seed=1)
         found = differences(server, shop, guards, count=options.requests, seed=2)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import run
+from support.commands import succeeded
 from support.postgres import Postgres
 from support.server import Server
 from support.shop import Shop, build
@@ -68,9 +68,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 def loaded(shop: Shop) -> Path:
     """A state that was loaded and is not to be touched."""
     path = shop.folder / "loaded.db"
-    done = run("serving", *shop.load_options(f"sqlite:///{path}"))
-    if done.returncode:
-        raise RuntimeError(done.stderr)
+    succeeded("serving", *shop.load_options(f"sqlite:///{path}"))
     return path
 
 

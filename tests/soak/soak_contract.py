@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from support.commands import run
+from support.commands import succeeded
 from support.fuzz import fuzz
 from support.server import Server
 from support.shop import build
@@ -29,9 +29,7 @@ def main() -> int:
     options.work.mkdir(parents=True)
     shop = build(options.work)
     state = f"sqlite:///{options.work / 'state.db'}"
-    loaded = run("serving", *shop.load_options(state))
-    if loaded.returncode:
-        raise RuntimeError(loaded.stderr)
+    succeeded("serving", *shop.load_options(state))
     with Server(*shop.serve_options(state)) as server:
         runs = fuzz(server, options.work, examples=options.examples, seed=options.seed)
     for one in runs:

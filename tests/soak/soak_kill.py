@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.commands import run
+from support.commands import succeeded
 from support.killing import Ledger, Rounds
 from support.postgres import Postgres
 from support.shop import Shop, build
@@ -45,9 +45,7 @@ def main() -> int:
 
 def soak(name: str, shop: Shop, state: str, seed: int, *, alone: int, workers: int) -> list[str]:
     """What was lost on one store in so many rounds of each kind."""
-    loaded = run("serving", *shop.load_options(state))
-    if loaded.returncode:
-        raise RuntimeError(loaded.stderr)
+    succeeded("serving", *shop.load_options(state))
     rounds = Rounds(shop, state, seed=seed)
     found = rounds.kill_the_server(alone) + rounds.kill_workers(workers)
     sys.stdout.write(f"{name}: {alone} rounds of the server, {workers} of workers; {told(rounds.ledgers)}\n")

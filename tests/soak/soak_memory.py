@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 import numpy as np
 import polars as pl
-from support.commands import run
+from support.commands import succeeded
 from support.load import Caller, Load, quantile, resident
 from support.server import Server
 from support.shop import AS_OF, EVERYTHING, POLICY, Shop
@@ -49,7 +49,7 @@ def main() -> int:
     options.work.mkdir(parents=True)
     shop = build(options.work)
     state = f"sqlite:///{options.work / 'state.db'}"
-    command("serving", *shop.load_options(state))
+    succeeded("serving", *shop.load_options(state))
     bodies = [msgspec.json.encode({"subject": one, "channel": "email", "count": 10}) for one in known()]
     with Server(*shop.serve_options(state), environment=ALIVE) as server:
         say(f"at rest {resident([server.process.pid]):,.0f} MiB")
@@ -88,7 +88,7 @@ def build(folder: Path) -> Shop:
     shop.guards.write_text(POLICY)
     CATALOGUE.write(pl.DataFrame({"item": items, "category": paths, "title": items}), shop.file("catalogue"))
     OFFERS.write(pl.DataFrame({"offer_id": titles, "items": offered, "title": titles}), shop.file("offers"))
-    command("training", "keys", "init", "--signing-key", folder / "signing.key")
+    succeeded("training", "keys", "init", "--signing-key", folder / "signing.key")
     publish(shop)
     everyone = np.array(known()).repeat(LINES_EACH)
     PURCHASES.write(lines(everyone, rng.choice(items, len(everyone)), rng), shop.file("purchases"))
@@ -115,13 +115,6 @@ def lines(subjects: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> 
 def known() -> list[str]:
     """The subjects in the store."""
     return [token(number) for number in range(SUBJECTS_KNOWN)]
-
-
-def command(*words: object) -> None:
-    """Run one of ours."""
-    done = run(*words)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
 
 
 def say(line: str) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from support.commands import run
+from support.commands import succeeded
 from support.load import Caller, Load, quantile, resident
 from support.server import Server
 from support.shop import Shop, build
@@ -139,9 +139,7 @@ def main() -> int:
     busy = os.getloadavg()[0]
     shop: Shop = build(options.work)
     state = f"sqlite:///{options.work / 'state.db'}"
-    loaded = run("serving", *shop.load_options(state))
-    if loaded.returncode:
-        raise RuntimeError(loaded.stderr)
+    succeeded("serving", *shop.load_options(state))
     with Server(*shop.serve_options(state), environment={"RECSYS_SERVE_MAX_IN_FLIGHT": str(PLACES)}) as server:
         soaked = asyncio.run(soak(server, options.seconds))
     bars = soaked.bars()

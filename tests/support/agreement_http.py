@@ -21,7 +21,7 @@ from recsys.recommender import Recommender
 from recsys.scorer import Scorer
 from recsys.two_bundles import TwoBundles
 from serving.stores import open_store
-from support.commands import run
+from support.commands import succeeded
 from support.server import Server
 from support.shop import (
     ABSTAINER,
@@ -148,9 +148,9 @@ def by_the_command(server: Server, shop: Shop, guards: object) -> tuple[list[Dec
         name: shop.folder / f"exported-{name}" for name in ("state.jsonl", "subjects.parquet", "purchases.parquet")
     }
     for name, path in files.items():
-        _run("serving", "export", name.partition(".")[0], "--state", server.state, "--out", path)
+        succeeded("serving", "export", name.partition(".")[0], "--state", server.state, "--out", path)
     out = shop.folder / "by-the-command.jsonl"
-    _run(
+    succeeded(
         "recsys",
         *(
             "decide",
@@ -182,12 +182,6 @@ def by_the_command(server: Server, shop: Shop, guards: object) -> tuple[list[Dec
             *map(msgspec.to_builtins, (_nameless(ours), _nameless(msgspec.structs.replace(theirs, at=ours.at))))
         )
     ]
-
-
-def _run(*words: object) -> None:
-    done = run(*map(str, words))
-    if done.returncode:
-        raise RuntimeError(done.stderr)
 
 
 def differences(server: Server, shop: Shop, guards: object, *, count: int, seed: int) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.commands import run
+from support.commands import succeeded
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "complete_journey"
@@ -114,9 +114,7 @@ def build(folder: Path, *, households: int) -> Chain:
             *("--subjects", chain.subjects, *guards),
         ),
     ):
-        done = run(module, *arguments)
-        if done.returncode:
-            raise RuntimeError(f"{module} {arguments[0]}: {done.stderr}")
+        done = succeeded(module, *arguments)
         if "--json" in arguments:
             json.loads(done.stdout.splitlines()[-1])
     return chain

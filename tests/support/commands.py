@@ -21,6 +21,14 @@ def run(module: str, *arguments: object, stdin: str = "", **environment: str) ->
     )
 
 
+def succeeded(module: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As `run`, for what has to succeed before anything can be tested; else an error that says what it said."""
+    done = run(module, *arguments, **environment)
+    if done.returncode:
+        raise RuntimeError(f"{module} {arguments[0]}: {done.stderr}")
+    return done
+
+
 def assert_clear_failure(done: subprocess.CompletedProcess[str], *parts: str, status: int = 1) -> None:
     """The command failed with one message that holds `parts`, and no traceback."""
     assert done.returncode == status, done.stderr

@@ -11,7 +11,7 @@ import polars as pl
 
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.purchases import PURCHASES
-from support.commands import run
+from support.commands import succeeded
 from support.tokens import token
 
 AS_OF = dt.date(2017, 11, 27)
@@ -50,9 +50,7 @@ def build(folder: Path) -> Market:
             *("--until", AS_OF, "--level", "type", "--profile", "test", "--seed", 1),
         ),
     ):
-        done = run("training", *arguments)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
+        succeeded("training", *arguments)
     return Market(folder / "models" / "small", folder / "signing.pub", folder / "purchases.parquet", lines, types)
 
 

@@ -13,7 +13,7 @@ from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.subjects import SUBJECTS
-from support.commands import run
+from support.commands import succeeded
 from support.tokens import token
 
 AS_OF = dt.date(2017, 11, 27)
@@ -99,7 +99,7 @@ def build(folder: Path) -> Shop:
     OFFERS.write(_offers(), shop.file("offers"))
     PURCHASES.write(_purchases(), shop.file("purchases"))
     SUBJECTS.write(_subjects(), shop.file("subjects"))
-    _train("keys", "init", "--signing-key", folder / "signing.key")
+    succeeded("training", "keys", "init", "--signing-key", folder / "signing.key")
     _fit(shop, shop.bundle, "type")
     return shop
 
@@ -113,18 +113,13 @@ def challenge(shop: Shop) -> Path:
 
 
 def _fit(shop: Shop, bundle: Path, level: str) -> None:
-    _train(
+    succeeded(
+        "training",
         *("fit", "--purchases", shop.file("purchases"), "--subjects", shop.file("subjects")),
         *("--catalogue", shop.file("catalogue"), "--guards", shop.guards, "--level", level),
         *("--models", bundle.parent, "--name", bundle.name, "--signing-key", shop.folder / "signing.key"),
         *("--until", AS_OF, "--profile", "test"),
     )
-
-
-def _train(*arguments: object) -> None:
-    done = run("training", *arguments)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
 
 
 def _catalogue() -> pl.DataFrame:
