@@ -1,6 +1,6 @@
 """Boosts: what a category manager adds to the scores of offers. Within bounds, and past no guard.
 
-    boost(offer) = clip(Σ of the lifts that name it, -max, +max) + value_weight * value
+    boost(offer) = clip(Σ of the lifts that name it + value_weight * value, -max, +max)
 
 The same for everyone, on personal and popular lists alike.
 """
@@ -35,11 +35,10 @@ def boost_of(
         flags = np.zeros(len(index), np.bool_)
         flags[index.encode_known(names)] = True
         lifted += lift.by * (items.any_of(flags) | _named(offers, lift))
-    lifted = np.clip(lifted, -policy.boosts.max, policy.boosts.max)
     if "value" in offers.columns:
-        lifted += policy.boosts.value_weight * offers["value"].fill_null(0.0).to_numpy()
-    with np.errstate(over="ignore"):  # a value beyond all bounds leaves the offer unscored, see `recsys.decide`
-        return lifted.astype(np.float32)
+        with np.errstate(over="ignore"):  # beyond all bounds is clipped, too
+            lifted += policy.boosts.value_weight * offers["value"].fill_null(0.0).to_numpy()
+    return np.clip(lifted, -policy.boosts.max, policy.boosts.max).astype(np.float32)
 
 
 def _named(offers: pl.DataFrame, lift: Lift) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.contracts.catalogue import compared
 from recsys.contracts.state import State
 from recsys.contracts.statistics import popularity_column
 from recsys.offer_book import OfferBook
@@ -36,7 +37,7 @@ def matches(book: OfferBook, state: State) -> NDArray[np.bool_]:
     """Which offers match one of the declared interests, as bool [O]."""
     matched = np.zeros(len(book), np.bool_)
     for interest in state.interests:
-        matched[book.paths.with_run((" ".join(interest.split()).casefold(),))] = True
+        matched[book.paths.with_run((compared(interest),))] = True
     return matched
 
 

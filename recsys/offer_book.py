@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.boosts import boost_of, unmatched_lifts
 from recsys.constraints.list_rules import ListRules
-from recsys.contracts.catalogue import path_parts
+from recsys.contracts.catalogue import compared, path_parts
 from recsys.history import ItemIndex
 from recsys.offer_paths import OfferPaths
 from recsys.policy import Placement, Policy, named_items, place
@@ -73,6 +73,7 @@ class OfferBook:
         learned: bool [items], purchases of it may reach the scorer.
         nameable: bool [items], may stand in a reason: placed, and in no group that must not be named.
         unnamed: bool [O], has an item that is not nameable.
+        silent: bool [O], has an item of a group that must not be named.
         warnings: Names in the policy that match nothing, rules that cannot matter, and offers that are never valid.
     """
 
@@ -103,6 +104,7 @@ class OfferBook:
     learned: NDArray[np.bool_]
     nameable: NDArray[np.bool_]
     unnamed: NDArray[np.bool_]
+    silent: NDArray[np.bool_]
     warnings: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -162,8 +164,8 @@ def open_offer_book(
     flags = _Flags(index, placement, policy)
     priority = _numbers(offers, "priority", 0)
     valid_from, valid_until = _instants(offers, "valid_from", _ALWAYS[0]), _instants(offers, "valid_until", _ALWAYS[1])
-    silent = (name for name, group in policy.groups.items() if not group.name)
-    nameable = placed & ~flags.never & ~flags.of_groups(silent)
+    silent = flags.never | flags.of_groups(name for name, group in policy.groups.items() if not group.name)
+    nameable = placed & ~silent
     positions = {offer_id: position for position, offer_id in enumerate(offers["offer_id"])}
     return OfferBook(
         policy=policy,
@@ -193,6 +195,7 @@ def open_offer_book(
         learned=~flags.of_groups(policy.unlearned),
         nameable=nameable,
         unnamed=items.any_of(~nameable),
+        silent=items.any_of(silent),
         warnings=(*placement.warnings, *unmatched_lifts(offers, policy), *_never_valid(valid_from, valid_until)),
     )
 
@@ -221,7 +224,7 @@ def _brands(catalogue: pl.DataFrame, index: ItemIndex, covering: Ragged) -> dict
     for item, brand in catalogue.filter(pl.col("brand").is_not_null()).select("item", "brand").iter_rows():
         offers = covering.row(index.codes[item])
         if len(offers):
-            found.setdefault(brand.strip().casefold(), set()).update(offers.tolist())
+            found.setdefault(compared(brand), set()).update(offers.tolist())
     return {brand: np.array(sorted(offers), np.int64) for brand, offers in found.items()}
 
 

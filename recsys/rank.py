@@ -19,7 +19,8 @@ from recsys.guards import GUARDS, Situation
 from recsys.policy.document import ExplorationKind
 from recsys.top_k import Best, best_of
 
-UNSCORED: Final = "unscored"  # what decisions call offers that nothing is known of
+UNNAMED: Final = "unnamed"  # what decisions call offers that no list of what everyone buys may hold
+UNSCORED: Final = "unscored"  # and those that nothing is known of
 _AHEAD: Final = 2  # list constraints strike out some of the best: look at so many times as many candidates at first
 
 
@@ -53,8 +54,9 @@ class Ranking:
         arm: The subject's.
         source: Whose scores these are: the subject's own, its segment's or everyone's.
         fill: What the decision will say of the list.
-        withheld: Offers withheld, by the first rule that did; then "unscored" for those that nothing is known of; then
-            by list constraint those that would have stood in the list.
+        withheld: Offers withheld, by the first rule that did; then "unnamed" for those that are in no list of what
+            everyone buys, and "unscored" for those that nothing is known of; then by list constraint those that would
+            have stood in the list.
         skipped: For each offer that a list constraint kept out of the list, which one.
     """
 
@@ -130,7 +132,7 @@ def scores_used(
     used = scores.personal if personal.all() else np.where(personal[:, None], scores.personal, scores.popular)
     for row in (asked & ~personal).nonzero()[0].tolist():
         matched = matches(book, situation.states[row])
-        if (matched & np.isfinite(scores.popular) & allowed[row]).any():
+        if (matched & np.isfinite(scores.popular) & allowed[row] & ~book.silent).any():
             used[row] = segment_scores(scores.popular, matched)
             sources[row] = Fill.SEGMENT
     if book.boost.any():
@@ -139,12 +141,24 @@ def scores_used(
     return used, sources
 
 
+def unnamed(situation: Situation, sources: Sequence[Fill]) -> NDArray[np.bool_]:
+    """Whose list may not hold which offer, bool [B, O]: what must not be named is in no list of what everyone buys.
+
+    Such a list would tell of it to people who never bought it. A list of one's own may hold it, without its name.
+    """
+    shared = [source is not Fill.PERSONAL for source in sources]
+    if not any(shared) or not situation.book.silent.any():
+        return situation.nothing
+    return np.array(shared, np.bool_)[:, None] & situation.book.silent
+
+
 def _rank(situation: Situation, scores: Scores, seeds: Sequence[bytes]) -> list[Ranking]:
     verdicts = judge(situation)
     own, sources = scores_used(situation, scores, verdicts.allowed)
-    able = verdicts.allowed & np.isfinite(own)
-    unscored = _count(verdicts.allowed ^ able)
-    counts = {rule: number for rule, number in {**verdicts.withheld, UNSCORED: unscored}.items() if any(number)}
+    listed = verdicts.allowed & ~unnamed(situation, sources)
+    able = listed & np.isfinite(own)
+    last = {UNNAMED: _count(verdicts.allowed ^ listed), UNSCORED: _count(listed ^ able)}
+    counts = {rule: number for rule, number in (verdicts.withheld | last).items() if any(number)}
     draft = _Draft(situation, own, able, _best(situation, own, able))
     rankings = []
     for row, source in enumerate(sources):

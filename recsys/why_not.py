@@ -13,7 +13,7 @@ from recsys.errors import ContractError
 from recsys.guards import GUARDS, Situation
 from recsys.policy.document import Exploration
 from recsys.pooling import coverage
-from recsys.rank import UNSCORED, judge, rank, scores_used
+from recsys.rank import UNNAMED, UNSCORED, judge, rank, scores_used, unnamed
 
 _OUTRANKED: Final = "outranked"  # allowed, scored, and others were better
 
@@ -29,6 +29,7 @@ SENTENCES: Final = {
     "cool_down": "something in it was just bought",
     "dismissal": "the person said no to it, to something in it, or to its category or brand",
     "fatigue": "it was shown several times without a response, and rests",
+    UNNAMED: "it holds something that is not named, and so is in no list of what everyone buys",
     UNSCORED: "neither the model nor the history knows anything of it",
     "frequency_cap": "it, or its like, was shown as often as it may be",
     "diversity": "enough of its kind stand in the list above it",
@@ -39,8 +40,8 @@ SENTENCES: Final = {
 class WhyNot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """The answer. Tells what a person does not buy, so only for callers with the right to explanations.
 
-    `withheld_by`: every guard that withheld the offer, the first one first; or "unscored"; or the list constraint that
-    kept it out; or "outranked". Empty where the offer stands in the list, at `rank`.
+    `withheld_by`: every guard that withheld the offer, the first one first; or "unnamed" or "unscored"; or the list
+    constraint that kept it out; or "outranked". Empty where the offer stands in the list, at `rank`.
     """
 
     offer_id: str
@@ -63,7 +64,9 @@ def why_not(situation: Situation, model: ModelScores, offer_id: str) -> WhyNot:
         return WhyNot(offer_id=offer_id, withheld_by=guards)
     certain = _without_chance(situation)
     scores = offer_scores(model, coverage(certain, model.learned, model.candidates))
-    used, _ = scores_used(certain, scores, judge(certain).allowed)
+    used, sources = scores_used(certain, scores, judge(certain).allowed)
+    if unnamed(certain, sources)[0, offer]:
+        return WhyNot(offer_id=offer_id, withheld_by=(UNNAMED,))
     if not np.isfinite(used[0, offer]):
         return WhyNot(offer_id=offer_id, withheld_by=(UNSCORED,))
     (ranking,) = rank(certain, scores)

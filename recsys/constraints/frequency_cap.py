@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from recsys.constraints.tally import Limit
@@ -61,8 +62,41 @@ def frequency_cap(cap: Cap, keys: OfferKeys, positions: Mapping[str, int]) -> Ca
     return CapLimit(Limit("frequency_cap", cap.max, keys), cap.per, cap.hours, positions)
 
 
-def shown_within(state: State, utc: dt.datetime, hours: int) -> Sequence[Shown]:
-    """What was shown within so many hours before a time in UTC, and what is reserved."""
-    since = utc - dt.timedelta(hours=hours)
-    exposures: list[Shown] = [one for one in state.exposures if since < one.at <= utc]
-    return exposures + [one for one in state.reservations if one.expires > utc]
+def strictest(caps: Iterable[Cap]) -> Iterator[Cap]:
+    """Those that no other one outdoes: of caps that count the same, one that allows more must look back further."""
+    longest: dict[tuple[CapScope, int], int] = {}
+    for cap in sorted(caps, key=lambda one: (one.max, -one.hours)):
+        counts = (cap.per, cap.depth if cap.per is CapScope.CATEGORY else 0)
+        if cap.hours > longest.get(counts, 0):
+            longest[counts] = cap.hours
+            yield cap
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was shown until now, newest first, and what is reserved.
+
+    Args:
+        exposures: What was shown.
+        ages: How long ago, ascending.
+        reserved: Reservations that have not expired.
+    """
+
+    exposures: Sequence[Exposure]
+    ages: Sequence[dt.timedelta]
+    reserved: Sequence[Reservation]
+
+    @classmethod
+    def of(cls, state: State, utc: dt.datetime) -> Past:
+        """That of a state, at a time in UTC."""
+        happened = sorted((utc - one.at, n) for n, one in enumerate(state.exposures) if one.at <= utc)
+        held = [one for one in state.reservations if one.expires > utc]
+        return cls([state.exposures[n] for _, n in happened], [age for age, _ in happened], held)
+
+    def number(self, hours: int) -> int:
+        """How much counts in a window of so many hours."""
+        return bisect_left(self.ages, dt.timedelta(hours=hours)) + len(self.reserved)
+
+    def within(self, hours: int) -> Sequence[Shown]:
+        """What that is."""
+        return [*self.exposures[: self.number(hours) - len(self.reserved)], *self.reserved]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recsys.constraints.diversity import diversity
-from recsys.constraints.frequency_cap import CapLimit, frequency_cap, shown_within
+from recsys.constraints.frequency_cap import CapLimit, Past, frequency_cap, strictest
 from recsys.constraints.tally import Limit, Tally
 from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.state import State
@@ -21,8 +21,8 @@ class ListRules:
     """The constraints of one offer book.
 
     Args:
-        caps: The frequency caps.
-        diversity: The diversity rules.
+        caps: The frequency caps that no other one outdoes.
+        diversity: The diversity rules, of each depth the strictest.
         thresholds: For lists of a length and each constraint in turn, how much of a key has to be used already, so that
             it could matter. Filled as lengths are asked for.
     """
@@ -48,8 +48,9 @@ class ListRules:
                 keys[wanted] = _keys(per, depth, paths)
             return keys[wanted]
 
-        caps = tuple(frequency_cap(cap, counting(cap.per, cap.depth), positions) for cap in policy.cap)
-        rules = (diversity(rule, counting(CapScope.CATEGORY, rule.depth)) for rule in policy.diversity)
+        caps = tuple(frequency_cap(cap, counting(cap.per, cap.depth), positions) for cap in strictest(policy.cap))
+        least = {rule.depth: rule for rule in sorted(policy.diversity, key=lambda one: -one.max)}
+        rules = (diversity(rule, counting(CapScope.CATEGORY, depth)) for depth, rule in least.items())
         return cls(caps, tuple(rules), {})
 
     def tallies(self, request: DecisionRequest, state: State, utc: dt.datetime) -> list[Tally]:
@@ -58,14 +59,10 @@ class ListRules:
         No key is used more often than something was shown, so that most caps need no counting.
         """
         thresholds = self._thresholds(request.count)
-        shown = {}
-        if state.exposures or state.reservations:
-            shown = {hours: shown_within(state, utc, hours) for hours in {cap.hours for cap in self.caps}}
-        tallies = []
+        past, tallies = Past.of(state, utc), []
         for cap, threshold in zip(self.caps, thresholds, strict=False):
-            before = shown.get(cap.hours, ())
-            if len(before) >= threshold:
-                used = cap.used(before, request)
+            if past.number(cap.hours) >= threshold:
+                used = cap.used(past.within(cap.hours), request)
                 if max(used.values(), default=0) >= threshold:
                     tallies.append(Tally(cap.limit, used))
         rest = zip(self.diversity, thresholds[len(self.caps) :], strict=True)

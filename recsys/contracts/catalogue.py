@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 import polars as pl
@@ -49,9 +50,18 @@ def split_path(category: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in category.split(PATH_SEPARATOR))
 
 
+def compared(text: str) -> str:
+    """Text in the form in which it is compared: white space collapsed, upper and lower case alike, accents composed.
+
+    A caseless match of Unicode (3.13, D145): a letter with its accent in one character or in two is one letter.
+    """
+    folded = unicodedata.normalize("NFD", " ".join(text.split())).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
 def path_parts(category: str) -> tuple[str, ...]:
-    """The parts in the form in which they are compared: white space collapsed, upper and lower case alike."""
-    return tuple(" ".join(part.split()).casefold() for part in split_path(category))
+    """The parts in the form in which they are compared."""
+    return tuple(compared(part) for part in split_path(category))
 
 
 def category_titles(catalogue: pl.DataFrame) -> dict[str, str]:

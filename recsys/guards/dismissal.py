@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.contracts.catalogue import path_parts
+from recsys.contracts.catalogue import compared, path_parts
 from recsys.contracts.state import Dismissal, DismissalScope
 from recsys.guards.situation import Situation
 from recsys.offer_book import OfferBook
@@ -52,7 +52,7 @@ def _by_category(book: OfferBook, value: str) -> NDArray[np.int64]:
 
 
 def _by_brand(book: OfferBook, value: str) -> NDArray[np.int64]:
-    return book.brands.get(value.strip().casefold(), _NONE)
+    return book.brands.get(compared(value), _NONE)
 
 
 _FINDERS: Final[dict[DismissalScope, Callable[[OfferBook, str], NDArray[np.int64]]]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.guards.past_purchase_trap import believed_runs
 from recsys.guards.situation import Situation
 
 
@@ -13,11 +14,13 @@ def only_if_purchased(situation: Situation) -> NDArray[np.bool_]:
 
     A gate opens with `min_days` distinct purchase days within the last `within_days` days: a purchase of today counts,
     one of exactly `within_days` days ago still does, one dated after today does not. Returned purchases are netted
-    before (`recsys.history`). Without consent to profiling, no history opens a gate.
+    before (`recsys.history`). What a past-purchase trap treats as not bought opens nothing, whatever the levels of the
+    two rules. Without consent to profiling, no history opens a gate.
     """
-    gates, runs = situation.book.keys.gates, situation.runs
+    gates = situation.book.keys.gates
     if not len(gates.min_days):
         return situation.nothing
+    runs = believed_runs(situation)
     gate, run = gates.of_key.take(runs.key)
     enough = runs.reached(run, gates.min_days[gate], gates.within_days[gate])
     opened = (enough & situation.profiled[runs.subject[run]]).nonzero()[0]

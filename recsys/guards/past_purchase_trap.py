@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.guards.purchase_runs import PurchaseRuns, Purchases, runs_of
 from recsys.guards.situation import Situation
 from recsys.history import Histories
 
@@ -34,12 +35,31 @@ def without_trapped(situation: Situation) -> Histories:
     keep = book.learned[rows.item] & (rows.day <= situation.today)
     closed = _closed(situation)
     if len(closed):
-        runs = situation.runs
-        size = book.keys.size
-        trapped = runs.subject[closed] * size + runs.key[closed]
-        key, row = book.keys.of_item.take(rows.item)
-        keep[row[np.isin(rows.rows_of[row] * size + key, trapped)]] = False
+        keep &= ~_trapped(situation, closed, rows.rows_of, rows.item)
     return rows.where(keep)
+
+
+def believed_runs(situation: Situation) -> PurchaseRuns:
+    """The purchase days that open a gate: without those of what the trap treats as not bought."""
+    closed = _closed(situation)
+    if not len(closed):
+        return situation.runs
+    keys, all_of_them = situation.book.keys, situation.counted
+    keep = ~_trapped(situation, closed, all_of_them.subject, all_of_them.item)
+    kept = Purchases(all_of_them.subject[keep], all_of_them.item[keep], all_of_them.day[keep])
+    return runs_of(kept, situation.today, keys.of_item, keys.size)
+
+
+def _trapped(
+    situation: Situation, closed: NDArray[np.int64], subject: NDArray[np.int64], item: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """Which of N purchases are of a key whose run shut a trap, bool [N]."""
+    keys, runs = situation.book.keys, situation.runs
+    key, row = keys.of_item.take(item)
+    shut = runs.subject[closed] * keys.size + runs.key[closed]
+    trapped = np.zeros(len(item), np.bool_)
+    trapped[row[np.isin(subject[row] * keys.size + key, shut)]] = True
+    return trapped
 
 
 def _closed(situation: Situation) -> NDArray[np.int64]:

@@ -84,7 +84,12 @@ class Situation:
     def runs(self) -> PurchaseRuns:
         """The days on which each subject bought something of each key of the policy's rules."""
         keys = self.book.keys
-        return runs_of(self.purchases(keys.counted), self.today, keys.of_item, keys.size)
+        return runs_of(self.counted, self.today, keys.of_item, keys.size)
+
+    @cached_property
+    def counted(self) -> Purchases:
+        """Every purchase that a rule of the policy counts."""
+        return self.purchases(self.book.keys.counted)
 
     def purchases(self, wanted: NDArray[np.bool_]) -> Purchases:
         """Every purchase of the `wanted` items [items] that has happened: of the histories and the states' counters."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from recsys.contracts.decision import MAX_COUNT
 from recsys.errors import PolicyError
 from recsys.policy.document import CoolDown, Policy
 from recsys.policy.findings import Finding, place_of
@@ -23,7 +24,7 @@ def check(policy: Policy) -> None:
 
 def oddities(policy: Policy) -> list[Finding]:
     """Rules that can never matter, as far as the policy alone can tell."""
-    return [*_shadowed(policy), *_too_tight(policy), *_clipped(policy), *outdone(policy)]
+    return [*_shadowed(policy), *_too_tight(policy), *_clipped(policy), *_too_wide(policy), *outdone(policy)]
 
 
 def group_names(policy: Policy) -> Iterator[tuple[Path, str]]:
@@ -92,6 +93,12 @@ def _too_tight(policy: Policy) -> Iterator[Finding]:
         if rule.min_days > rule.within_days + 1:
             keys = ("only_if_purchased", i, "min_days")
             yield Finding(keys, f"{rule.within_days + 1} days cannot hold {rule.min_days}: nothing opens this rule")
+
+
+def _too_wide(policy: Policy) -> Iterator[Finding]:
+    for i, rule in enumerate(policy.diversity):
+        if rule.max >= MAX_COUNT:
+            yield Finding(("diversity", i, "max"), f"a list holds {MAX_COUNT} offers, so this rule is never reached")
 
 
 def _clipped(policy: Policy) -> Iterator[Finding]:

@@ -1,13 +1,15 @@
-"""Rules that never decide anything: another one of the policy is at least as strict about the same things."""
+"""Rules that never decide anything: others of the policy are at least as strict about the same things."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
-from recsys.policy.document import CapScope, Policy
+from recsys.policy.document import Cap, CapScope, CoolDown, Policy, Scope
 from recsys.policy.findings import Finding
 from recsys.policy.locations import Path
+
+_LEVELS = (Scope.GROUP, Scope.CATEGORY, Scope.ITEM)  # from the one that counts the most together
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,39 +18,76 @@ class _Rule:
 
     Args:
         keys: Where it stands.
-        about: What it counts; rules about different things do not compare.
+        about: What it counts, each thing by itself: it is outdone once all of them are.
+        covers: What it decides as well with the same numbers, `about` included.
         slack: The smaller both are, the stricter it is.
     """
 
     keys: Path
-    about: Hashable
+    about: frozenset[Hashable]
+    covers: frozenset[Hashable]
     slack: tuple[float, float]
 
 
 def outdone(policy: Policy) -> Iterator[Finding]:
     """A finding for each such rule; of two that are the same, the later one."""
-    strictest: dict[Hashable, _Rule] = {}
-    for rule in sorted(_rules(policy), key=lambda one: one.slack):  # by the first number: the second decides
-        known = strictest.get(rule.about)
-        if known is not None and known.slack[1] <= rule.slack[1]:
-            table, number = known.keys[0], int(known.keys[1]) + 1
-            yield Finding(rule.keys, f"is never reached: {table}[{number}] is at least as strict about the same things")
-        else:
-            strictest[rule.about] = rule
+    strictest: dict[Hashable, _Rule] = {}  # by the first number, in the order of which they come: the second decides
+    for rule in sorted(_rules(policy), key=lambda one: (one.slack, -len(one.covers))):
+        known = [strictest.get(thing) for thing in rule.about]
+        if all(other is not None and other.slack[1] <= rule.slack[1] for other in known):
+            yield Finding(rule.keys, f"is never reached: {_spoken(known)} at least as strict about the same things")
+            continue
+        for thing in rule.covers:
+            if thing not in strictest or rule.slack[1] < strictest[thing].slack[1]:
+                strictest[thing] = rule
+
+
+def _spoken(rules: list[_Rule | None]) -> str:
+    names = sorted({f"{rule.keys[0]}[{int(rule.keys[1]) + 1}]" for rule in rules if rule is not None})
+    return f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} are"
 
 
 def _rules(policy: Policy) -> Iterator[_Rule]:
     for i, gate in enumerate(policy.only_if_purchased):
-        about = ("only_if_purchased", frozenset(gate.groups), gate.level)
-        yield _Rule(("only_if_purchased", i), about, (-gate.min_days, gate.within_days))
+        coarser = _LEVELS[: _LEVELS.index(gate.level) + 1]  # fewer purchases count for a finer key
+        things = [("only_if_purchased", group) for group in gate.groups]
+        yield _of(("only_if_purchased", i), things, gate.level, coarser, (-gate.min_days, gate.within_days))
     for i, trap in enumerate(policy.past_purchase_trap):
-        about = ("past_purchase_trap", frozenset(trap.groups), trap.level)
-        yield _Rule(("past_purchase_trap", i), about, (-trap.min_days, trap.overdue))
+        things = [("past_purchase_trap", group) for group in trap.groups]
+        yield _of(("past_purchase_trap", i), things, trap.level, (trap.level,), (-trap.min_days, trap.overdue))
     for i, rest in enumerate(policy.cool_down):
-        named = tuple(frozenset(names) for names in (rest.groups, rest.categories, rest.items))
-        yield _Rule(("cool_down", i), ("cool_down", named, rest.level), (-rest.days, 0))
+        finer = _LEVELS[_LEVELS.index(rest.level) :]  # what rests with its group rests by itself
+        yield _of(("cool_down", i), _cooled(rest), rest.level, finer, (-rest.days, 0))
     for i, cap in enumerate(policy.cap):
-        depth = cap.depth if cap.per is CapScope.CATEGORY else 0
-        yield _Rule(("cap", i), ("cap", cap.per, depth), (cap.max, -cap.hours))
+        about = frozenset([_capped(cap)])
+        yield _Rule(("cap", i), about, about | frozenset(_capped_too(cap)), (cap.max, -cap.hours))
     for i, kind in enumerate(policy.diversity):
-        yield _Rule(("diversity", i), ("diversity", kind.depth), (kind.max, 0))
+        deeper = frozenset(("diversity", depth) for depth in range(kind.depth, 11))
+        yield _Rule(("diversity", i), frozenset([("diversity", kind.depth)]), deeper, (kind.max, 0))
+
+
+def _of(
+    keys: Path, things: Sequence[Hashable], level: Scope, levels: tuple[Scope, ...], slack: tuple[float, float]
+) -> _Rule:
+    covers = frozenset((thing, each) for thing in things for each in levels)
+    return _Rule(keys, frozenset((thing, level) for thing in things), covers, slack)
+
+
+def _cooled(rule: CoolDown) -> list[Hashable]:
+    """Its groups, and what it names itself, which is one group without a name."""
+    own = (frozenset(rule.categories), frozenset(rule.items))
+    named: list[Hashable] = [("cool_down", group) for group in rule.groups]
+    return [*named, ("cool_down", own)] if any(own) else named
+
+
+def _capped(cap: Cap) -> Hashable:
+    return ("cap", cap.per, cap.depth if cap.per is CapScope.CATEGORY else 0)
+
+
+def _capped_too(cap: Cap) -> Iterator[Hashable]:
+    """What is counted together in fewer numbers: nothing is shown more often than everything, no type than its kind."""
+    if cap.per is CapScope.OVERALL:
+        yield from (("cap", per, 0) for per in (CapScope.OFFER, CapScope.CHANNEL))
+        yield from (("cap", CapScope.CATEGORY, depth) for depth in range(1, 11))
+    if cap.per is CapScope.CATEGORY:
+        yield from (("cap", CapScope.CATEGORY, depth) for depth in range(cap.depth, 11))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import time
 from dataclasses import replace
+from unicodedata import normalize
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from msgspec import structs
@@ -16,6 +18,7 @@ from support.policies import changed
 from support.worlds import World, seeded_world, worlds
 
 from recsys.contracts.state import Dismissal, DismissalScope, Exposure, SensitivePurchase, State
+from recsys.fallback import matches
 from recsys.guards import GUARDS
 from recsys.history import Histories, day_number
 from recsys.policy.document import Cap, CapScope, CoolDown, Diversity, Group, OnlyIfPurchased, PastPurchaseTrap
@@ -116,15 +119,36 @@ def test_a_state_from_before_the_policy_counts_as_far_as_anybody_can_say() -> No
 
 
 @pytest.mark.parametrize(
-    "category", ["Käse / Größe Ⅳ", "a/b / c\\d", "%s / {x} / $y", "\u202ertl / 😀", '\'; -- / "q"']
+    "category",
+    [
+        "Käse / Größe Ⅳ",
+        "Cafe\u0301 / Ro\u0302ti",
+        "\u1e9e / ǰ / ΐ",
+        "a/b / c\\d",
+        "%s / {x} / $y",
+        "\u202ertl / 😀",
+        '\'; -- / "q"',
+    ],
 )
 def test_category_paths_with_odd_characters_match_as_themselves(category: str) -> None:
-    policy = policy_of(groups={"g": Group(categories=(category.upper(),))}, never=("g",))
-    now = shop(policy, goods(a=category, b="B"), [["a"], ["b"]], AGREED)
-    assert GUARDS["never"](now).tolist() == [[True, False]]
-    assert now.book.warnings == ()
-    said = Dismissal(scope=DismissalScope.CATEGORY, value=category.rsplit(" / ", maxsplit=1)[-1], at=NOW)
-    now = shop(policy_of(), goods(a=category, b="B"), [["a"], ["b"]], State(dismissals=(said,)))
+    for written in (category, category.upper(), normalize("NFC", category), normalize("NFD", category)):
+        policy = policy_of(groups={"g": Group(categories=(written,))}, never=("g",))
+        now = shop(policy, goods(a=category, b="B"), [["a"], ["b"]], AGREED)
+        assert GUARDS["never"](now).tolist() == [[True, False]]
+        assert now.book.warnings == ()
+        last = written.rsplit(" / ", maxsplit=1)[-1]
+        said = Dismissal(scope=DismissalScope.CATEGORY, value=last, at=NOW)
+        curious = State(consents=AGREED.consents, dismissals=(said,), interests=(last,))
+        now = shop(policy_of(), goods(a=category, b="B"), [["a"], ["b"]], curious)
+        assert GUARDS["dismissal"](now).tolist() == [[True, False]]
+        assert matches(now.book, curious).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("written", ["Nestle\u0301", "NESTLÉ", " nestlé\t", "nestle\u0301  "])
+def test_a_brand_is_the_same_however_its_accents_are_written(written: str) -> None:
+    said = Dismissal(scope=DismissalScope.BRAND, value=written, at=NOW)
+    catalogue = goods(a="A", b="B").with_columns(brand=pl.Series(["Nestlé", "Nestle"]))
+    now = shop(policy_of(), catalogue, [["a"], ["b"]], State(dismissals=(said,)))
     assert GUARDS["dismissal"](now).tolist() == [[True, False]]
 
 
@@ -135,7 +159,7 @@ def test_ten_thousand_rules_of_each_kind_still_decide_quickly() -> None:
         groups=groups,
         only_if_purchased=tuple(OnlyIfPurchased(groups=(name,), min_days=1, within_days=30) for name in groups),
         cool_down=tuple(CoolDown(groups=(name,), days=1 + n % 9) for n, name in enumerate(groups)),
-        cap=tuple(Cap(per=CapScope.CATEGORY, max=5 + n % 20, hours=24, depth=2) for n in range(RULES)),
+        cap=tuple(Cap(per=CapScope.CATEGORY, max=5 + n % 20, hours=1 + n, depth=2) for n in range(RULES)),
         diversity=tuple(Diversity(max=1 + n % 9, depth=1 + n % 3) for n in range(RULES)),
     )
     catalogue = goods(**{f"i{n}": f"D / C{n}" for n in range(RULES)})
@@ -154,7 +178,7 @@ def test_ten_thousand_rules_of_each_kind_still_decide_quickly() -> None:
     listed = rank(replace(now, histories=histories), scores)
     assert all(ranking.withheld["only_if_purchased"] == 900 for ranking in listed)
     assert opened - start < 20
-    assert time.process_time() - opened < 0.1 * PEOPLE
+    assert time.process_time() - opened < 0.02 * PEOPLE
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from support.counter import goods, policy_of, shop
 from support.tokens import token
 from support.worlds import Person, World
 
-from recsys.contracts.decision import DecisionRequest
+from recsys.contracts.decision import DecisionRequest, Fill
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.state import (
     Dismissal,
@@ -43,7 +43,7 @@ STEP = dt.timedelta(microseconds=1)
 DAY = dt.timedelta(days=1)
 CONSENTS = frozenset({"profiling", "channel:email"})
 AGREED = State(consents=CONSENTS)
-GROUPS = {"drill": Group(items=("drill", "old-drill")), "tools": Group(categories=("tools",))}
+GROUPS = {"drill": Group(items=("drill", "old-drill"), name=True), "tools": Group(categories=("tools",), name=True)}
 
 
 @dataclass(frozen=True)
@@ -336,3 +336,37 @@ def test_a_book_too_large_for_two_subjects_at_a_time_is_ranked_one_by_one(monkey
     assert now.parts() == [slice(0, 2)]
     monkeypatch.setattr("recsys.guards.situation._CELLS", 1)
     assert now.parts() == [slice(0, 1), slice(1, 2)]
+
+
+LEVELS = [Scope.GROUP, Scope.CATEGORY, Scope.ITEM]
+
+
+@pytest.mark.parametrize("opens", LEVELS)
+@pytest.mark.parametrize(("trapped", "withheld"), [(Scope.ITEM, True), (Scope.CATEGORY, False)])
+def test_what_a_trap_treats_as_not_bought_opens_nothing(opens: Scope, trapped: Scope, withheld: bool) -> None:  # noqa: FBT001 - a table
+    # The other drill was bought once: a gift by itself, and with the drill itself one of two purchases of a category.
+    bought = (("drill", 9), ("drill", 6), ("drill", 3), ("other-drill", 2))
+    rules = {
+        "groups": {"drills": Group(categories=("drills",), name=True)},
+        "only_if_purchased": (OnlyIfPurchased(groups=("drills",), min_days=4, within_days=30, level=opens),),
+        "past_purchase_trap": (PastPurchaseTrap(groups=("drills",), min_days=2, overdue=9.0, level=trapped),),
+    }
+    check("only_if_purchased", Case(withheld=withheld or opens is Scope.ITEM, bought=bought), **rules)
+
+
+def test_what_is_not_named_is_in_no_list_of_what_everyone_buys() -> None:
+    silent = {"drill": Group(items=("drill",))}
+    stranger = State(consents=frozenset({"channel:email"}))
+    curious = State(consents=stranger.consents, interests=("drills",))
+    arranged = State(consents=CONSENTS, arm="popular")
+    for groups, state, source, withheld in (
+        (GROUPS, stranger, Fill.POPULAR, {}),
+        (GROUPS, curious, Fill.SEGMENT, {}),
+        (GROUPS, arranged, Fill.POPULAR, {}),
+        (silent, stranger, Fill.POPULAR, {"unnamed": 1}),
+        (silent, curious, Fill.POPULAR, {"unnamed": 1}),
+        (silent, arranged, Fill.POPULAR, {"unnamed": 1}),
+        (silent, AGREED, Fill.PERSONAL, {}),  # a list of one's own may hold it, without its name
+    ):
+        (ranking,) = rankings(world(Case(withheld=False, bought=(("drill", 3),), state=state), groups=groups))
+        assert (ranking.source, ranking.withheld, len(ranking.offers)) == (source, withheld, 1 - len(withheld))

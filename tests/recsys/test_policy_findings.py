@@ -139,7 +139,7 @@ def test_of_rules_about_the_same_things_the_strictest_is_reached(
 
 def test_rules_about_other_things_do_not_outdo_each_other(tmp_path: Path) -> None:
     different = (
-        '[[cap]]\nper = "offer"\nmax = 1\nhours = 9\n[[cap]]\nper = "overall"\nmax = 2\nhours = 9\n'
+        '[[cap]]\nper = "offer"\nmax = 1\nhours = 9\n[[cap]]\nper = "overall"\nmax = 5\nhours = 9\n'
         '[[cap]]\nper = "category"\nmax = 3\nhours = 9\n[[cap]]\nper = "category"\nmax = 4\nhours = 9\ndepth = 1\n'
         '[[cool_down]]\ngroups = ["a"]\ndays = 9\n[[cool_down]]\ngroups = ["a"]\ndays = 3\nlevel = "group"\n'
         '[[cool_down]]\nitems = ["tea"]\ndays = 2\n[[diversity]]\nmax = 2\n[[diversity]]\nmax = 3\ndepth = 1\n'
@@ -153,6 +153,40 @@ def test_rules_about_other_things_do_not_outdo_each_other(tmp_path: Path) -> Non
         f"is never reached: {rule}[1] is at least as strict about the same things"
         for rule in ("cap", "cool_down", "diversity")
     ]
+
+
+CAP = '[[cap]]\nper = "{}"\nmax = {}\nhours = {}\ndepth = {}\n'
+GATE = '[[only_if_purchased]]\ngroups = {}\nmin_days = {}\nwithin_days = 9\nlevel = "{}"\n'
+REST = '[[cool_down]]\ngroups = {}\ndays = {}\nlevel = "{}"\n'
+
+
+@pytest.mark.parametrize(
+    ("rules", "lost"),
+    [
+        ([CAP.format("channel", 3, 9, 1), CAP.format("overall", 3, 9, 1)], {"cap[1]"}),
+        ([CAP.format("overall", 3, 9, 1), CAP.format("category", 2, 9, 1)], set()),
+        ([CAP.format("overall", 3, 8, 1), CAP.format("offer", 3, 9, 1)], set()),
+        ([CAP.format("category", 3, 9, 1), CAP.format("category", 4, 9, 2)], {"cap[2]"}),
+        ([CAP.format("category", 3, 9, 2), CAP.format("category", 4, 9, 1)], set()),
+        (["[[diversity]]\nmax = 2\ndepth = 1\n[[diversity]]\nmax = 2\ndepth = 2\n"], {"diversity[2]"}),
+        (["[[diversity]]\nmax = 100\n"], {"diversity[1].max"}),
+        ([GATE.format('["a", "b"]', 3, "group"), GATE.format('["a"]', 2, "group")], {"only_if_purchased[2]"}),
+        ([GATE.format('["a", "b"]', 2, "group"), GATE.format('["a"]', 3, "group")], set()),
+        (
+            [GATE.format(*each, "group") for each in (('["a", "b"]', 2), ('["a"]', 3), ('["b"]', 2))],
+            {"only_if_purchased[3]"},
+        ),
+        (
+            [GATE.format(*each, "group") for each in (('["a", "b"]', 2), ('["a"]', 3), ('["b"]', 4))],
+            {"only_if_purchased[1]"},
+        ),
+        ([GATE.format('["a"]', 2, "group"), GATE.format('["a"]', 2, "item")], {"only_if_purchased[1]"}),
+        ([REST.format('["a"]', 2, "group"), REST.format('["a"]', 2, "item")], {"cool_down[2]"}),
+    ],
+)
+def test_a_rule_that_others_decide_as_well_is_never_reached(rules: list[str], lost: set[str], tmp_path: Path) -> None:
+    said = [warning for warning in warned(tmp_path, HEAD + "".join(rules)) if "never reached" in warning]
+    assert {warning.split(", ")[2].partition(":")[0] for warning in said} == lost
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_larger_decisions_say_what_plain_loops_say() -> None:
 
 def test_every_kind_of_reason_is_met() -> None:
     codes, fills = set(), set()
-    for seed in range(12):
+    for seed in range(60):
         now = situation(seeded_world(seed, PEOPLE))
         for decision in decide(now, model_of(now, seed), VERSIONS, np.random.default_rng(seed)):
             codes |= {reason.code for item in decision.items for reason in item.reasons}
@@ -43,7 +43,7 @@ def test_every_kind_of_reason_is_met() -> None:
 
 def test_a_model_that_takes_no_score_apart_names_no_purchase() -> None:
     codes = set()
-    for seed in range(12):
+    for seed in range(60):
         now = situation(seeded_world(seed, PEOPLE))
         model = replace(model_of(now, seed), addends=None)
         decisions = decide(now, model, VERSIONS, np.random.default_rng(seed))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import unicodedata
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Protocol
@@ -63,6 +64,9 @@ class Oracle:
         self._member: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._bought: dict[str, dict[str, set[dt.date]]] = {}
         self._days: dict[tuple[str, int, object, str], list[dt.date]] = {}
+        self._held: dict[tuple[str, int], dict[str, set[dt.date]]] = {}
+        self._in_groups: dict[tuple[str, tuple[str, ...]], bool] = {}
+        self._caught_items: dict[tuple[str, str], bool] = {}
         self._one_a_key: dict[tuple[int, str, str], list[str]] = {}
         self._offer_in: dict[tuple[str, tuple[str, ...]], bool] = {}
 
@@ -115,7 +119,10 @@ class Oracle:
 
     def in_groups(self, item: str, groups: tuple[str, ...]) -> bool:
         """Whether an item is in any of the groups."""
-        return any(self.holds(self.policy.groups[group], item) for group in groups)
+        memo = (item, groups)
+        if memo not in self._in_groups:
+            self._in_groups[memo] = any(self.holds(self.policy.groups[group], item) for group in groups)
+        return self._in_groups[memo]
 
     def bought(self, person: Person) -> dict[str, set[dt.date]]:
         """Item to its purchase days up to today, as guards count them; what is never offered was never bought."""
@@ -143,12 +150,28 @@ class Oracle:
         """The distinct days, oldest first, on which anything of the item's key within the things was bought."""
         key = (person.subject, id(things), self._key(item, level), level)
         if key not in self._days:
-            days: set[dt.date] = set()
-            for other, bought_on in self.bought(person).items():
-                if self.holds(things, other) and self._key(item, level) == self._key(other, level):
-                    days |= bought_on
-            self._days[key] = sorted(days)
+            alike = self._alike(person, things, item, level)
+            self._days[key] = sorted({day for bought_on in alike.values() for day in bought_on})
         return self._days[key]
+
+    def believed_days(self, person: Person, things: Things, item: str, level: str) -> set[dt.date]:
+        """The same days, as far as no trap treats what was bought on them as not bought."""
+        alike = self._alike(person, things, item, level)
+        believed = [bought_on for other, bought_on in alike.items() if not self._caught_anywhere(person, other)]
+        return {day for bought_on in believed for day in bought_on}
+
+    def _alike(self, person: Person, things: Things, item: str, level: str) -> dict[str, set[dt.date]]:
+        """What was bought of such things that has the item's key, with its days."""
+        memo = (person.subject, id(things))
+        if memo not in self._held:
+            self._held[memo] = {name: days for name, days in self.bought(person).items() if self.holds(things, name)}
+        wanted = self._key(item, level)
+        return {name: days for name, days in self._held[memo].items() if self._key(name, level) == wanted}
+
+    def nameable(self, offer: Offer) -> bool:
+        """Whether none of the offer's items is in a group that is not named."""
+        hidden = [group for group in self.policy.groups.values() if not group.name]
+        return not any(self.holds(group, item) for group in hidden for item in offer["items"])
 
     def _known_items(self) -> set[str]:
         """Items that are in the catalogue, in an offer, or named by the policy; no rule can be about any other."""
@@ -212,7 +235,7 @@ class Oracle:
             for group in rule.groups:
                 things = self.policy.groups[group]
                 for item in self._guarded(things, offer, rule.level):
-                    days = self.key_days(person, things, item, rule.level)
+                    days = self.believed_days(person, things, item, rule.level)
                     recent = [day for day in days if (self.today - day).days <= rule.within_days]
                     if len(recent) < rule.min_days or "profiling" not in person.state.consents:
                         return True
@@ -230,11 +253,14 @@ class Oracle:
         return bool(days) and (len(days) < rule.min_days or overdue(days, self.today, rule))
 
     def _caught_anywhere(self, person: Person, item: str) -> bool:
-        return any(
-            self.holds(self.policy.groups[group], item) and self._caught(person, rule, self.policy.groups[group], item)
-            for rule in self.policy.past_purchase_trap
-            for group in rule.groups
-        )
+        memo = (person.subject, item)
+        if memo not in self._caught_items:
+            self._caught_items[memo] = any(
+                self.holds(things, item) and self._caught(person, rule, things, item)
+                for rule in self.policy.past_purchase_trap
+                for things in (self.policy.groups[group] for group in rule.groups)
+            )
+        return self._caught_items[memo]
 
     def _cooling(self, person: Person, offer: Offer) -> bool:
         for rule in self.policy.cool_down:
@@ -258,9 +284,8 @@ class Oracle:
                 if any(inside(wanted, self.paths.get(item, ())) for item in offer["items"]):
                     return True
             if no.scope == "brand":
-                wanted_brand = no.value.strip().casefold()
                 brands = [self.brands.get(item) for item in offer["items"]]
-                if any(brand is not None and brand.strip().casefold() == wanted_brand for brand in brands):
+                if any(brand is not None and parts(brand) == parts(no.value) for brand in brands):
                     return True
         return False
 
@@ -315,7 +340,8 @@ def overdue(days: list[dt.date], today: dt.date, rule: PastPurchaseTrap) -> bool
 
 def parts(category: str) -> tuple[str, ...]:
     """The parts of a category path, as anyone may write them: in any case, with any blanks."""
-    return tuple(" ".join(part.split()).casefold() for part in category.split(" / "))
+    composed = unicodedata.normalize("NFC", unicodedata.normalize("NFD", category).casefold())
+    return tuple(" ".join(part.split()) for part in composed.split(" / "))
 
 
 def inside(wanted: tuple[str, ...], path: tuple[str, ...]) -> bool:

@@ -57,6 +57,8 @@ class Lists:
         person, withheld, allowed = self.world.people[number], dict[str, int](), []
         for position, offer in enumerate(self.oracle.offers):
             rules = self.oracle.verdicts(person, offer)
+            if not rules and self.source(number) != "personal" and not self.oracle.nameable(offer):
+                rules = ["unnamed"]  # what everyone buys names nothing sensitive
             if not rules and not math.isfinite(self.base(number, position)):
                 rules = ["unscored"]
             if rules:
@@ -78,7 +80,9 @@ class Lists:
         if "profiling" in person.state.consents and self.oracle.learned_from(person):
             return "personal"
         matching = (
-            math.isfinite(self.world.popular[position]) and self.of_interest(person, offer)
+            math.isfinite(self.world.popular[position])
+            and self.oracle.nameable(offer)
+            and self.of_interest(person, offer)
             for position, offer in enumerate(self.oracle.offers)
             if not self.oracle.verdicts(person, offer)
         )
@@ -96,9 +100,9 @@ class Lists:
         """The score by which the list is ordered."""
         boosts = self.policy.boosts
         lift = sum(rule.by for rule in boosts.lift if self._lifted(rule, offer))
-        lift = max(-boosts.max, min(boosts.max, lift))
+        lift += boosts.value_weight * (offer["value"] or 0.0)
         score = self.base(number, self.positions[str(offer["offer_id"])])
-        return score + lift + boosts.value_weight * (offer["value"] or 0.0)
+        return score + max(-boosts.max, min(boosts.max, lift))
 
     def _lifted(self, rule: Lift, offer: Offer) -> bool:
         if offer["offer_id"] in rule.offers or (offer["campaign"] is not None and offer["campaign"] in rule.campaigns):

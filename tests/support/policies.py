@@ -71,6 +71,7 @@ def _group(dice: Dice, items: Sequence[str]) -> Group:
         categories=some(dice, CATEGORIES, 2, least=1),
         items=some(dice, (*items, GONE, *(DELISTED,) * 3), 2),
         learn=not chance(dice, 2),
+        name=chance(dice, 7),
     )
 
 
