@@ -90,7 +90,8 @@ def personal_reasons(score: float, covered: float, named: Iterable[tuple[str, fl
     for text, addend in named:
         reasons.append(Reason(code="related", text=text, contribution=addend))
         left -= addend
-    return (*reasons, Reason(code="other", text="because of everything else you buy", contribution=left))
+    rest = "because of everything else you buy" if left >= 0 else "everything else you buy speaks for other offers"
+    return (*reasons, Reason(code="other", text=rest, contribution=left))
 
 
 def segment_reasons(score: float) -> tuple[Reason, ...]:
@@ -105,7 +106,8 @@ def with_boost(reasons: tuple[Reason, ...], score: float, before: float) -> tupl
     """The reasons of a score `before` the boost, as those of the score after it."""
     if score == before:
         return reasons
-    return (*reasons, Reason(code="boost", text="because the shop features it", contribution=score - before))
+    text = "because the shop features it" if score > before else "the shop features other offers"
+    return (*reasons, Reason(code="boost", text=text, contribution=score - before))
 
 
 def popular_reasons(score: float) -> tuple[Reason, ...]:

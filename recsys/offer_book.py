@@ -232,9 +232,10 @@ def _never_valid(valid_from: NDArray[np.int64], valid_until: NDArray[np.int64]) 
     rows = np.flatnonzero(valid_until <= valid_from)
     if not len(rows):
         return []
-    return [
-        f"{len(rows):,} offers are over before they begin and can never go out; the first stands in row {rows[0] + 1}"
-    ]
+    offers = (
+        "1 offer is over before it begins" if len(rows) == 1 else f"{len(rows):,} offers are over before they begin"
+    )
+    return [f"{offers} and can never go out; the first stands in row {rows[0] + 1}"]
 
 
 def _instants(offers: pl.DataFrame, name: str, missing: int) -> NDArray[np.int64]:

@@ -49,6 +49,8 @@ class PurchaseKeys:
     Args:
         of_item: Item to keys.
         counted: bool [items], has a key and is not dropped at every door.
+        gated: bool [items], has a key with a gate.
+        doubted: bool [items], and one with a trap: buying it may open nothing.
         offers: Key to the offers with such an item.
         gates: For *only if purchased*.
         trap_min_days: int64 [K], for *past-purchase trap*; 0 for a key without such a rule.
@@ -58,6 +60,8 @@ class PurchaseKeys:
 
     of_item: Ragged
     counted: NDArray[np.bool_]
+    gated: NDArray[np.bool_]
+    doubted: NDArray[np.bool_]
     offers: Ragged
     gates: Gates
     trap_min_days: NDArray[np.int64]
@@ -125,9 +129,14 @@ def lay_out_keys(
     offers = Ragged.of_pairs(key, items.owners[position], len(maker))
     never = np.zeros(len(index), np.bool_)
     never[index.encode_known(placement.items_of(policy.never))] = True
+    gated, trapped = (
+        of_item.any_of(np.isin(np.arange(len(maker)), [key for _, key in laid])) for laid in (gates, traps)
+    )
     return PurchaseKeys(
         of_item=of_item,
         counted=(of_item.lengths > 0) & ~never,
+        gated=gated,
+        doubted=gated & trapped,
         offers=offers,
         gates=_gates(gates, policy.only_if_purchased, offers, len(items)),
         trap_min_days=_most(traps, [rule.min_days for rule in policy.past_purchase_trap], len(maker)),

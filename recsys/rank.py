@@ -155,9 +155,10 @@ def unnamed(situation: Situation, sources: Sequence[Fill]) -> NDArray[np.bool_]:
 def _rank(situation: Situation, scores: Scores, seeds: Sequence[bytes]) -> list[Ranking]:
     verdicts = judge(situation)
     own, sources = scores_used(situation, scores, verdicts.allowed)
-    listed = verdicts.allowed & ~unnamed(situation, sources)
+    hushed = verdicts.allowed & unnamed(situation, sources)
+    listed = verdicts.allowed ^ hushed
     able = listed & np.isfinite(own)
-    last = {UNNAMED: _count(verdicts.allowed ^ listed), UNSCORED: _count(listed ^ able)}
+    last = {UNNAMED: _count(hushed), UNSCORED: _count(listed ^ able)}
     counts = {rule: number for rule, number in (verdicts.withheld | last).items() if any(number)}
     draft = _Draft(situation, own, able, _best(situation, own, able))
     rankings = []

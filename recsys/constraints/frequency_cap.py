@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,7 +56,8 @@ def frequency_cap(cap: Cap, keys: OfferKeys, positions: Mapping[str, int]) -> Ca
     An exposure counts if now - `hours` < its time <= now: the window is half-open, rolls, and knows no midnight. A
     reservation counts until it expires. Both count with the categories that they carry, as they were when the offer was
     shown. Per category, an offer has the first `depth` parts of each of its items' paths as keys, and none if no item
-    has a category.
+    has a category. Source: Buchbinder et al., Frequency Capping in Online Advertising (WADS 2011); that windows
+    roll is ours.
     """
     return CapLimit(Limit("frequency_cap", cap.max, keys), cap.per, cap.hours, positions)
 
@@ -72,31 +72,8 @@ def strictest(caps: Iterable[Cap]) -> Iterator[Cap]:
             yield cap
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What was shown until now, newest first, and what is reserved.
-
-    Args:
-        exposures: What was shown.
-        ages: How long ago, ascending.
-        reserved: Reservations that have not expired.
-    """
-
-    exposures: Sequence[Exposure]
-    ages: Sequence[dt.timedelta]
-    reserved: Sequence[Reservation]
-
-    @classmethod
-    def of(cls, state: State, utc: dt.datetime) -> Past:
-        """That of a state, at a time in UTC."""
-        happened = sorted((utc - one.at, n) for n, one in enumerate(state.exposures) if one.at <= utc)
-        held = [one for one in state.reservations if one.expires > utc]
-        return cls([state.exposures[n] for _, n in happened], [age for age, _ in happened], held)
-
-    def number(self, hours: int) -> int:
-        """How much counts in a window of so many hours."""
-        return bisect_left(self.ages, dt.timedelta(hours=hours)) + len(self.reserved)
-
-    def within(self, hours: int) -> Sequence[Shown]:
-        """What that is."""
-        return [*self.exposures[: self.number(hours) - len(self.reserved)], *self.reserved]
+def shown_within(state: State, utc: dt.datetime, hours: int) -> Sequence[Shown]:
+    """What was shown within so many hours before a time in UTC, and what is reserved."""
+    since = utc - dt.timedelta(hours=hours)
+    exposures: list[Shown] = [one for one in state.exposures if since < one.at <= utc]
+    return exposures + [one for one in state.reservations if one.expires > utc]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recsys.constraints.diversity import diversity
-from recsys.constraints.frequency_cap import CapLimit, Past, frequency_cap, strictest
+from recsys.constraints.frequency_cap import CapLimit, frequency_cap, shown_within, strictest
 from recsys.constraints.tally import Limit, Tally
 from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.state import State
@@ -59,10 +59,14 @@ class ListRules:
         No key is used more often than something was shown, so that most caps need no counting.
         """
         thresholds = self._thresholds(request.count)
-        past, tallies = Past.of(state, utc), []
+        shown = {}
+        if state.exposures or state.reservations:
+            shown = {hours: shown_within(state, utc, hours) for hours in {cap.hours for cap in self.caps}}
+        tallies = []
         for cap, threshold in zip(self.caps, thresholds, strict=False):
-            if past.number(cap.hours) >= threshold:
-                used = cap.used(past.within(cap.hours), request)
+            before = shown.get(cap.hours, ())
+            if len(before) >= threshold:
+                used = cap.used(before, request)
                 if max(used.values(), default=0) >= threshold:
                     tallies.append(Tally(cap.limit, used))
         rest = zip(self.diversity, thresholds[len(self.caps) :], strict=True)

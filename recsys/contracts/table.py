@@ -294,9 +294,11 @@ def _check_values(values: pl.Series, column: Column, origin: Origin) -> None:
 def _check_unique(frame: pl.DataFrame, names: tuple[str, ...], origin: Origin) -> None:
     twice = frame.select(names).is_duplicated()
     if twice.any():
-        row = origin.row(int(twice.arg_true()[0]))
+        first = int(twice.arg_true()[0])
+        values = zip(names, frame.select(names).row(first), strict=True)
+        alike = frame.filter(pl.all_horizontal(pl.col(name).eq_missing(pl.lit(value)) for name, value in values))
         raise ContractError(
-            f"row {row}: the same {' and '.join(names)} stands in {twice.sum()} rows",
+            f"row {origin.row(first)}: the same {' and '.join(names)} stands in {alike.height} rows",
             where=origin.where,
             mend="Keep one of them",
         )

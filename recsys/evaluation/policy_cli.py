@@ -55,7 +55,8 @@ def check(policy: _PolicyFile, catalogue: options.Catalogue, json: options.Json 
     for warning in placed.warnings:
         warn(f"{warning}.")
     screen.print(_groups(read, placed))
-    say(f"{read.policy_version} can be used; {len(placed.warnings)} warnings.")
+    found = len(placed.warnings)
+    say(f"{read.policy_version} can be used; {found} warning{'' if found == 1 else 's'}.")
     if json:
         items = {name: len(members) for name, members in placed.members.items()}
         print_json(Checked(policy_version=read.policy_version, items=items, warnings=placed.warnings))

@@ -23,6 +23,7 @@ def dismissal(situation: Situation) -> NDArray[np.bool_]:
     In force from `at` on and no longer at `expires`; one dated after the decision has not been said yet. A category is
     matched as in the policy (parts of a path that stand next to each other, in upper or lower case), a brand in upper
     or lower case. What names something that does not exist is kept in the state, and withholds it once it appears.
+    Source: who objects to direct marketing is not sent any more of it, GDPR Art. 21(3).
     """
     if not any(state.dismissals for state in situation.states):
         return situation.nothing

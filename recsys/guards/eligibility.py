@@ -13,7 +13,7 @@ def eligibility(situation: Situation) -> NDArray[np.bool_]:
 
     Validity is half-open: an offer may go out from `valid_from` on and no longer at `valid_until`. An offer that names
     placements is withheld from a request that names none: nobody said that it may stand there. An excluded offer that
-    does not exist is ignored.
+    does not exist is ignored. Source: intervals that are half-open leave no gap and no overlap, Dijkstra, EWD 831.
     """
     places = [(request.channel, request.placement) for request in situation.requests]
     excluding = [row for row, request in enumerate(situation.requests) if request.exclude]

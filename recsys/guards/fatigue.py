@@ -28,7 +28,8 @@ def fatigue(situation: Situation) -> NDArray[np.bool_]:
     comes before it. With consent to profiling, so does a purchase of any of the offer's items, at the end of its day in
     UTC: whatever was shown on that day is forgiven. What is dated after the decision has not happened.
 
-    An exposure counts once `answer_hours` have gone by without a response, or once it is reported as ignored.
+    An exposure counts once `answer_hours` have gone by without a response, or once it is reported as ignored. Source:
+    repeated impressions are worth less, Lee et al., Modeling Impression Discounting (KDD 2014); the rest is ours.
     """
     rule = situation.book.policy.fatigue
     if rule is None or not any(len(state.exposures) >= rule.after for state in situation.states):

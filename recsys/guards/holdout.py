@@ -10,5 +10,9 @@ from recsys.guards.situation import Situation
 
 
 def holdout(situation: Situation) -> NDArray[np.bool_]:
-    """Withhold everything from the empty arm (`recsys.arms`). The popular arm changes the scores, and no verdict."""
+    """Withhold everything from the empty arm (`recsys.arms`). The popular arm changes the scores, and no verdict.
+
+    An arm that is remembered comes before the lot. Source: long-term holdouts, Kohavi, Tang and Xu, Trustworthy Online
+    Controlled Experiments (2020), chapter 23.
+    """
     return situation.everything([arm is Arm.EMPTY for arm in situation.arms])

@@ -16,7 +16,8 @@ def past_purchase_trap(situation: Situation) -> NDArray[np.bool_]:
     Bought on n distinct days (n >= 1): withheld if n < `min_days`; or if n >= 2 and the last purchase is more than
     `overdue` mean intervals ago, which is (today - last) * (n - 1) > overdue * (last - first), so that the edge itself
     is not withheld and nothing is divided. Never bought: not withheld by this guard. Consent to profiling is not asked:
-    a history may always withhold.
+    a history may always withhold. Source: the mean interval between purchases of a repeat buyer, Ehrenberg,
+    Repeat-Buying (1988).
     """
     closed = _closed(situation)
     if not len(closed):
@@ -41,12 +42,15 @@ def without_trapped(situation: Situation) -> Histories:
 
 def believed_runs(situation: Situation) -> PurchaseRuns:
     """The purchase days that open a gate: without those of what the trap treats as not bought."""
-    closed = _closed(situation)
-    if not len(closed):
+    keys, bought = situation.book.keys, situation.counted
+    doubted = keys.doubted.take(bought.item).nonzero()[0]
+    closed = _closed(situation) if len(doubted) else doubted
+    lost = doubted[_trapped(situation, closed, bought.subject[doubted], bought.item[doubted])]
+    if not len(lost):
         return situation.runs
-    keys, all_of_them = situation.book.keys, situation.counted
-    keep = ~_trapped(situation, closed, all_of_them.subject, all_of_them.item)
-    kept = Purchases(all_of_them.subject[keep], all_of_them.item[keep], all_of_them.day[keep])
+    keep = keys.gated.take(bought.item)
+    keep[lost] = False
+    kept = Purchases(bought.subject[keep], bought.item[keep], bought.day[keep])
     return runs_of(kept, situation.today, keys.of_item, keys.size)
 
 

@@ -174,7 +174,7 @@ class Exploration(_Table, frozen=True, kw_only=True):
     """How much is left to chance, among what is allowed."""
 
     kind: ExplorationKind = ExplorationKind.OFF
-    temperature: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 0.1
+    temperature: Annotated[float, msgspec.Meta(ge=1e-6, le=1000)] = 0.1
     epsilon: Share = 0.05
 
 

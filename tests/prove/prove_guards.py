@@ -23,7 +23,7 @@ import msgspec
 import typer
 from support.agreement import decisions_differ, learning_differs, situation, verdicts_differ
 from support.chain import POLICY, ROOT
-from support.households import Tally, judge_households
+from support.households import Files, Tally, judge_households
 from support.oracle import RULES, Oracle
 from support.worlds import seeded_world
 
@@ -92,7 +92,7 @@ def prove(
             screen.print(f"{shown:>12,} of {verdicts:,} verdicts", end="\r")
     say(f"{progress.verdicts:,} verdicts on {len(progress.lines):,} worlds")
     with step("Judging every household of the real data"):
-        tallies = judge_households(data or work / "households", POLICY, households=households)
+        tallies = judge_households(Files(data or work / "households", work / "weeks", POLICY, households))
     write_text(out, page(progress, tallies, code))
     differences = sum(len(line.differences) for line in progress.lines.values()) + sum(
         len(tally.differences) + tally.violations for tally in tallies
@@ -168,7 +168,7 @@ def page(progress: Progress, tallies: list[Tally], code: str) -> str:
 
 def _household_section(tally: Tally) -> str:
     rules = _table(("guard", "named first", "withheld in all", "households met"), tally.rules())
-    parts = (f"### {tally.label.capitalize()}", _table(("", ""), tally.figures()), rules, _listed(tally.differences))
+    parts = (f"### {tally.label}", _table(("", ""), tally.figures()), rules, _listed(tally.differences))
     return "\n\n".join(parts)
 
 
@@ -204,10 +204,11 @@ of the clock; scores that are tied, equal, huge or no number.
 
 ## Every household of Complete Journey
 
-The offers of the decision week (coupons and mailer) for each household under `examples/policies/grocery.toml`, by
+All offers of the four test weeks (coupons and mailer) for each household under `examples/policies/grocery.toml`, by
 e-mail, with the consents, interests and ages of the example data; scores are drawn at random, since no guard sees one.
-Once as they are, with nothing shown to anyone yet, and once with an invented past of exposures, answers and dismissals.
-Counts are pairs of household and offer.
+On the Monday of each week with all that was bought before it and nothing shown to anyone yet; and on the last one once
+more with an invented past of exposures, answers and dismissals, a holdout, people who are no longer known to be of age,
+and offers that are out of stock or for another channel or placement. Counts are pairs of household and offer.
 
 {households}
 """

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.manifest import Level
-from recsys.explain import Names, most_telling, personal_reasons, segment_reasons, with_boost
+from recsys.explain import Names, most_telling, personal_reasons, popular_reasons, segment_reasons, with_boost
 from recsys.history import ItemIndex
 from recsys.offer_book import open_offer_book
 from recsys.policy.document import Group, Policy
@@ -56,6 +56,13 @@ def test_a_boost_and_an_interest_are_reasons_of_their_own() -> None:
         ("popular", 0.25),
         ("boost", 0.25),
     ]
+
+
+def test_what_takes_from_a_score_is_said_to() -> None:
+    (_, rest) = personal_reasons(0.25, 0.5, ())
+    assert (rest.text, rest.contribution) == ("everything else you buy speaks for other offers", -0.25)
+    *_, lowered = with_boost(popular_reasons(0.5), 0.25, 0.5)
+    assert (lowered.text, lowered.contribution) == ("the shop features other offers", -0.25)
 
 
 def test_a_group_may_allow_its_name_but_not_for_what_another_hides() -> None:

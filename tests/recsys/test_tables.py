@@ -115,8 +115,9 @@ def test_csv_is_typed_by_the_contract(tmp_path: Path) -> None:
 
 def test_an_offer_needs_items_and_its_own_id() -> None:
     offer = {"offer_id": ["o1", "o1"], "items": [["a"], ["b"]], "title": ["t", "t"]}
-    with pytest.raises(ContractError, match="same offer_id stands in 2 rows"):
-        OFFERS.checked(pl.DataFrame(offer), where="offers")
+    others = {"offer_id": ["o2", "o2"], "items": [["a"], ["b"]], "title": ["t", "t"]}
+    with pytest.raises(ContractError, match="row 1: the same offer_id stands in 2 rows"):
+        OFFERS.checked(pl.concat([pl.DataFrame(offer), pl.DataFrame(others)]), where="offers")
     with pytest.raises(ContractError, match="row 2, column 'items'"):
         OFFERS.checked(pl.DataFrame(offer | {"offer_id": ["o1", "o2"], "items": [["a"], []]}), where="offers")
 

@@ -1,4 +1,4 @@
-"""Every household of Complete Journey before every offer of the decision week, judged twice."""
+"""Every household of Complete Journey before every offer of the test weeks, judged on each of their Mondays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +24,22 @@ from recsys.contracts.subjects import SUBJECTS
 from recsys.decide import Ranking, rank
 from recsys.guards import GUARDS
 from recsys.policy import load_policy
+from recsys.policy.document import Holdout
 from support.agreement import scores, seeds, situation, unlike
 from support.chain import AS_OF, EXAMPLE, ROOT
 from support.dice import Seeded
 from support.oracle import RULES, Oracle
 from support.oracle_lists import Lists
+from support.policies import changed
 from support.states import make_state
 from support.worlds import Person, World
 
-NOW = dt.datetime.fromisoformat(f"{AS_OF}T09:00:00+00:00")
+FIRST = dt.datetime.fromisoformat(f"{AS_OF}T09:00:00+00:00")
+MONDAYS = tuple(FIRST + dt.timedelta(weeks=number) for number in range(4))
+HOLDOUT = Holdout(salt="the lots of the proof", empty=0.05, popular=0.05)
 _CHANNEL = "email"
 _COUNT = 10
+_AT_ONCE = 200  # households that are judged together, in one process
 
 
 @dataclass
@@ -71,13 +78,66 @@ class Tally:
         rows.append(("*none: allowed*", self.first[""], self.first[""], self.met[""]))
         return [(rule, *(f"{count:,}" for count in counts)) for rule, *counts in rows]
 
+    def add(self, other: Tally) -> None:
+        """Count what came of further households."""
+        self.households += other.households
+        self.offers = other.offers
+        for mine, more in ((self.first, other.first), (self.every, other.every), (self.met, other.met)):
+            mine.update(more)
+        self.fills.update(other.fills)
+        self.differences += other.differences
+        self.shown += other.shown
+        self.violations += other.violations
+        self.seconds += other.seconds
 
-def judge_households(folder: Path, policy: Path, *, households: int | None = None) -> list[Tally]:
-    """Judge them as they are, and once more with an invented past of exposures, answers and dismissals."""
-    if not (folder / "release").exists():
-        make_files(folder, policy)
-    world = read_world(folder, policy, households)
-    return [_judge("as they are", world), _judge("with an invented past", with_past(world))]
+
+@dataclass(frozen=True)
+class Files:
+    """Where the real data lie.
+
+    Args:
+        data: With raw/ and release/.
+        weeks: With a folder of raw files for each Monday.
+        policy: The policy.
+        households: Judge only so many; None: all.
+    """
+
+    data: Path
+    weeks: Path
+    policy: Path
+    households: int | None = None
+
+    def offers(self) -> pl.DataFrame:
+        """The offers of all test weeks, each once."""
+        paths = [self.weeks / f"{monday:%Y-%m-%d}" / "offers.parquet" for monday in MONDAYS]
+        every = pl.concat([OFFERS.read(path) for path in paths])
+        return _complete(every.unique("offer_id", keep="first", maintain_order=True))
+
+    def subjects(self) -> pl.DataFrame:
+        """Who is judged, and what they agreed to."""
+        return SUBJECTS.read(self.data / "release" / "subjects.parquet").sort("subject").head(self.households or 10**9)
+
+
+def judge_households(files: Files) -> list[Tally]:
+    """Judge them as they are on each Monday, and on the last one with an invented past."""
+    if not (files.data / "release").exists():
+        make_files(files.data, files.policy)
+    _make_weeks(files)
+    starts = range(0, files.subjects().height, _AT_ONCE)
+    asked = [(monday, False) for monday in MONDAYS] + [(MONDAYS[-1], True)]
+    jobs = [(files, *each, start) for each in asked for start in starts]
+    tallies: dict[str, Tally] = {}
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for part in pool.map(_judge_some, jobs):
+            tallies.setdefault(part.label, Tally(part.label)).add(part)
+    return list(tallies.values())
+
+
+def _judge_some(job: tuple[Files, dt.datetime, bool, int]) -> Tally:
+    files, monday, invented, start = job
+    world = read_world(files, monday, start)
+    day = f"{monday:%Y-%m-%d}"
+    return _judge(f"{day}, with an invented past", with_past(world, start)) if invented else _judge(day, world)
 
 
 def make_files(folder: Path, policy: Path) -> None:
@@ -95,18 +155,28 @@ def make_files(folder: Path, policy: Path) -> None:
         ),
     ]
     for command in commands:
-        done = subprocess.run(map(str, command), cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603 - our own commands
-        if done.returncode:
-            raise RuntimeError(done.stderr)
+        _run(*command)
 
 
-def read_world(folder: Path, policy: Path, households: int | None = None) -> World:
-    """The households as a world, with scores drawn at random: no guard sees one."""
-    catalogue = CATALOGUE.read(folder / "raw" / "catalogue.parquet")
-    offers = _complete(OFFERS.read(folder / "raw" / "offers.parquet"))
-    subjects = SUBJECTS.read(folder / "release" / "subjects.parquet").sort("subject").head(households or 10**9)
-    rows = pl.read_parquet(folder / "release" / "purchases.parquet", columns=["subject", "item", "day", "quantity"])
-    rows = rows.filter(pl.col("day") < NOW.date())
+def _make_weeks(files: Files) -> None:
+    for monday in MONDAYS:
+        week = files.weeks / f"{monday:%Y-%m-%d}"
+        if not week.exists():
+            week.parent.mkdir(parents=True, exist_ok=True)
+            _run(sys.executable, EXAMPLE / "prepare.py", "--week-of", week.name, "--out", week)
+
+
+def _run(*command: object) -> None:
+    done = subprocess.run(map(str, command), cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603 - our own commands
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+
+
+def read_world(files: Files, monday: dt.datetime, start: int = 0) -> World:
+    """Some of the households as a world, with scores drawn at random: no guard sees one."""
+    subjects, offers = files.subjects().slice(start, _AT_ONCE), files.offers()
+    rows = pl.scan_parquet(files.data / "release" / "purchases.parquet").select("subject", "item", "day", "quantity")
+    rows = rows.filter(pl.col("day") < monday.date(), pl.col("subject").is_in(subjects["subject"].implode())).collect()
     lines: dict[str, list[tuple[str, dt.date, float]]] = {}
     for subject, *line in rows.iter_rows():
         lines.setdefault(subject, []).append(tuple(line))
@@ -118,20 +188,31 @@ def read_world(folder: Path, policy: Path, households: int | None = None) -> Wor
         )
         for row in subjects.iter_rows(named=True)
     )
-    draw = np.random.default_rng(0).integers(0, 1 << 12, (len(people) + 1, len(offers))) / 1024
+    draw = np.random.default_rng(start).integers(0, 1 << 12, (len(people) + 1, len(offers))) / 1024
     return World(
-        NOW, load_policy(policy), catalogue, offers, people, tuple(draw[:-1].tolist()), tuple(draw[-1].tolist())
+        monday,
+        load_policy(files.policy),
+        CATALOGUE.read(files.data / "raw" / "catalogue.parquet"),
+        offers,
+        people,
+        tuple(draw[:-1].tolist()),
+        tuple(draw[-1].tolist()),
     )
 
 
-def with_past(world: World) -> World:
-    """The same households after a season of invented exposures, answers, reservations and dismissals."""
+def with_past(world: World, start: int = 0) -> World:
+    """The same households after a season of invented exposures, answers, reservations and dismissals.
+
+    A tenth of them is held out, a fifth is no longer known to be of age, and offers are out of stock or for other
+    channels and placements.
+    """
+    world = replace(world, offers=_restricted(world.offers), policy=changed(world.policy, holdout=HOLDOUT))
     offers = world.offers.select("offer_id", "items").rows()
     paths = dict(world.catalogue.select("item", "category").iter_rows())
     categories = {name: tuple(sorted({paths[item] for item in items if paths.get(item)})) for name, items in offers}
     items, ids = tuple(paths), tuple(categories)
     people = []
-    for number, person in enumerate(world.people):
+    for number, person in enumerate(world.people, start=start):
         dice = Seeded(number)
         seen = tuple(ids[dice.below(len(ids))] for _ in range(40))
         past = make_state(dice, world.now, items, seen)
@@ -139,8 +220,20 @@ def with_past(world: World) -> World:
         for name in ("exposures", "reservations"):
             rows = getattr(past, name)
             changes[name] = tuple(_with_categories(row, categories.get(row.offer_id, ())) for row in rows)
+        if number % 5 == 0:
+            changes["adult"] = None
         people.append(person.with_state(**changes))
     return world.with_people(tuple(people))
+
+
+def _restricted(offers: pl.DataFrame) -> pl.DataFrame:
+    """Every tenth offer out of stock, every tenth for another channel, every tenth for a placement that nobody asks."""
+    number = pl.int_range(pl.len()) % 10
+    return offers.with_columns(
+        stock=pl.when(number == 0).then(0).otherwise(pl.col("stock")).cast(offers.schema["stock"]),
+        channels=pl.when(number == 1).then(pl.lit(["till"])).otherwise(pl.col("channels")),
+        placements=pl.when(number == 2).then(pl.lit(["top"])).otherwise(pl.col("placements")),
+    )
 
 
 def _with_categories(row: object, categories: tuple[str, ...]) -> object:
