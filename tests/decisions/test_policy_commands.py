@@ -36,7 +36,7 @@ def test_what_matches_nothing_is_a_warning_with_its_place(shop: Shop, tmp_path: 
     assert done.returncode == 0
     assert f"{guards}, line 4, column 23, groups.drinks.categories[2]" in done.stderr
     assert "the nearest is 'BEERS/ALES'" in done.stderr
-    assert "1 warnings" in done.stderr
+    assert "1 warning." in done.stderr
 
 
 def test_what_cannot_be_meant_is_an_error_with_its_place(shop: Shop, tmp_path: Path) -> None:
