@@ -138,7 +138,7 @@ EXAMPLES = (
     ),
     Example(
         "frequency_cap",
-        "Shown at 9 yesterday and not before 9 today: at most once in 48 hours.",
+        "Shown at 9 yesterday, not before 9 tomorrow: at most once in 48 hours.",
         '[[cap]]\nper = "offer"\nmax = 1\nhours = 48',
         state=State(consents=AGREED.consents, exposures=shown("bread", 1)),
     ),

@@ -180,7 +180,7 @@ class _Reasons:
 
     def _personal(self, row: int, offers: NDArray[np.int64], scores: Sequence[float]) -> list[tuple[Reason, ...]]:
         covered = np.log1p(self.covered[row, offers].astype(np.float64))
-        covered[self.situation.book.unnamed[offers]] = 0
+        covered[self.situation.book.veiled[offers]] = 0
         named = self.named[row]
         return [
             personal_reasons(score, addend, named.get(item, ()))

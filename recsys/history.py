@@ -24,6 +24,8 @@ DUST: Final = 1e-6  # of a unit: what floating point may leave of a purchase tha
 DAYS: Final = 1 << 20  # more days than there will be: `code * DAYS + day` is one number for a pair
 
 _EPOCH_UTC: Final = dt.datetime.combine(EPOCH, dt.time(0), dt.UTC)
+_FIRST: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
+_LAST: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _ROW: Final = ("subject", "item", "day")
 
@@ -136,6 +138,14 @@ def day_number(day: dt.date) -> int:
 def microseconds(at: dt.datetime) -> int:
     """Microseconds since 1970 UTC of an instant with a time zone."""
     return (at - _EPOCH_UTC) // _MICROSECOND
+
+
+def in_utc(at: dt.datetime) -> dt.datetime:
+    """The same instant, in UTC; where its offset carries it out of the calendar, the calendar's first or last."""
+    try:
+        return at.astimezone(dt.UTC)
+    except OverflowError:
+        return _FIRST if at.year == 1 else _LAST
 
 
 def purchase_days(purchases: pl.DataFrame, *, until: dt.date | pl.DataFrame | None = None) -> pl.DataFrame:

@@ -72,7 +72,7 @@ class OfferBook:
         dropped: bool [items], never offered: purchases of it count for nothing.
         learned: bool [items], purchases of it may reach the scorer.
         nameable: bool [items], may stand in a reason: placed, and in no group that must not be named.
-        unnamed: bool [O], has an item that is not nameable.
+        veiled: bool [O], has an item that is not nameable.
         silent: bool [O], has an item of a group that must not be named.
         warnings: Names in the policy that match nothing, rules that cannot matter, and offers that are never valid.
     """
@@ -103,7 +103,7 @@ class OfferBook:
     dropped: NDArray[np.bool_]
     learned: NDArray[np.bool_]
     nameable: NDArray[np.bool_]
-    unnamed: NDArray[np.bool_]
+    veiled: NDArray[np.bool_]
     silent: NDArray[np.bool_]
     warnings: tuple[str, ...]
 
@@ -194,7 +194,7 @@ def open_offer_book(
         dropped=flags.never,
         learned=~flags.of_groups(policy.unlearned),
         nameable=nameable,
-        unnamed=items.any_of(~nameable),
+        veiled=items.any_of(~nameable),
         silent=items.any_of(silent),
         warnings=(*placement.warnings, *unmatched_lifts(offers, policy), *_never_valid(valid_from, valid_until)),
     )

@@ -50,7 +50,7 @@ class PurchaseKeys:
         of_item: Item to keys.
         counted: bool [items], has a key and is not dropped at every door.
         gated: bool [items], has a key with a gate.
-        doubted: bool [items], and one with a trap: buying it may open nothing.
+        tangled: bool [items], and another one with a trap.
         offers: Key to the offers with such an item.
         gates: For *only if purchased*.
         trap_min_days: int64 [K], for *past-purchase trap*; 0 for a key without such a rule.
@@ -61,7 +61,7 @@ class PurchaseKeys:
     of_item: Ragged
     counted: NDArray[np.bool_]
     gated: NDArray[np.bool_]
-    doubted: NDArray[np.bool_]
+    tangled: NDArray[np.bool_]
     offers: Ragged
     gates: Gates
     trap_min_days: NDArray[np.int64]
@@ -129,20 +129,27 @@ def lay_out_keys(
     offers = Ragged.of_pairs(key, items.owners[position], len(maker))
     never = np.zeros(len(index), np.bool_)
     never[index.encode_known(placement.items_of(policy.never))] = True
-    gated, trapped = (
-        of_item.any_of(np.isin(np.arange(len(maker)), [key for _, key in laid])) for laid in (gates, traps)
-    )
+    gated, trapped = (np.isin(np.arange(len(maker)), [key for _, key in laid]) for laid in (gates, traps))
     return PurchaseKeys(
         of_item=of_item,
         counted=(of_item.lengths > 0) & ~never,
-        gated=gated,
-        doubted=gated & trapped,
+        gated=of_item.any_of(gated),
+        tangled=_tangled(of_item, gated, trapped),
         offers=offers,
         gates=_gates(gates, policy.only_if_purchased, offers, len(items)),
         trap_min_days=_most(traps, [rule.min_days for rule in policy.past_purchase_trap], len(maker)),
         overdue=_least(traps, [rule.overdue for rule in policy.past_purchase_trap], len(maker)),
         cooling_days=_most(cooling, [rule.days for rule in policy.cool_down], len(maker)),
     )
+
+
+def _tangled(of_item: Ragged, gated: NDArray[np.bool_], trapped: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Bool [items]: has a key of the one kind and another key of the other."""
+    owner = of_item.owners
+    gates, traps, both = (
+        np.bincount(owner, flags[of_item.values], minlength=len(of_item)) for flags in (gated, trapped, gated & trapped)
+    )
+    return np.asarray((gates > 0) & (traps > 0) & ~((gates == 1) & (traps == 1) & (both == 1)))
 
 
 def _lay_out(maker: KeyMaker, rules: Sequence[Rule], placement: Placement) -> _Laid:

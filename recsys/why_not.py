@@ -40,7 +40,7 @@ SENTENCES: Final = {
 class WhyNot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """The answer. Tells what a person does not buy, so only for callers with the right to explanations.
 
-    `withheld_by`: every guard that withheld the offer, the first one first; or "unnamed" or "unscored"; or the list
+    `withheld_by`: every guard that withheld the offer, the first one first, and "unnamed"; or "unscored"; or the list
     constraint that kept it out; or "outranked". Empty where the offer stands in the list, at `rank`.
     """
 
@@ -60,13 +60,13 @@ def why_not(situation: Situation, model: ModelScores, offer_id: str) -> WhyNot:
     if offer is None:
         raise ContractError("there is no such offer", where="offer", mend="Name an offer_id of the offers file")
     guards = tuple(rule for rule, guard in GUARDS.items() if guard(situation)[0, offer])
-    if guards:
-        return WhyNot(offer_id=offer_id, withheld_by=guards)
     certain = _without_chance(situation)
     scores = offer_scores(model, coverage(certain, model.learned, model.candidates))
     used, sources = scores_used(certain, scores, judge(certain).allowed)
     if unnamed(certain, sources)[0, offer]:
-        return WhyNot(offer_id=offer_id, withheld_by=(UNNAMED,))
+        guards = (*guards, UNNAMED)
+    if guards:
+        return WhyNot(offer_id=offer_id, withheld_by=guards)
     if not np.isfinite(used[0, offer]):
         return WhyNot(offer_id=offer_id, withheld_by=(UNSCORED,))
     (ranking,) = rank(certain, scores)

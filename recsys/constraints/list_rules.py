@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recsys.constraints.diversity import diversity
-from recsys.constraints.frequency_cap import CapLimit, frequency_cap, shown_within, strictest
+from recsys.constraints.frequency_cap import CapLadder, CapLimit, aged, frequency_cap
 from recsys.constraints.tally import Limit, Tally
 from recsys.contracts.decision import DecisionRequest
 from recsys.contracts.state import State
@@ -21,7 +21,7 @@ class ListRules:
     """The constraints of one offer book.
 
     Args:
-        caps: The frequency caps that no other one outdoes.
+        caps: The frequency caps; those that count the same are one.
         diversity: The diversity rules, of each depth the strictest.
         thresholds: For lists of a length and each constraint in turn, how much of a key has to be used already, so that
             it could matter. Filled as lengths are asked for.
@@ -48,7 +48,8 @@ class ListRules:
                 keys[wanted] = _keys(per, depth, paths)
             return keys[wanted]
 
-        caps = tuple(frequency_cap(cap, counting(cap.per, cap.depth), positions) for cap in strictest(policy.cap))
+        ladders = CapLadder.all_of(policy.cap)
+        caps = tuple(frequency_cap(each, counting(each.per, each.depth), positions) for each in ladders)
         least = {rule.depth: rule for rule in sorted(policy.diversity, key=lambda one: -one.max)}
         rules = (diversity(rule, counting(CapScope.CATEGORY, depth)) for depth, rule in least.items())
         return cls(caps, tuple(rules), {})
@@ -59,13 +60,10 @@ class ListRules:
         No key is used more often than something was shown, so that most caps need no counting.
         """
         thresholds = self._thresholds(request.count)
-        shown = {}
-        if state.exposures or state.reservations:
-            shown = {hours: shown_within(state, utc, hours) for hours in {cap.hours for cap in self.caps}}
+        shown = aged(state, utc) if self.caps and (state.exposures or state.reservations) else []
         tallies = []
         for cap, threshold in zip(self.caps, thresholds, strict=False):
-            before = shown.get(cap.hours, ())
-            if len(before) >= threshold:
+            if len(shown) >= threshold and len(before := cap.within(shown)) >= threshold:
                 used = cap.used(before, request)
                 if max(used.values(), default=0) >= threshold:
                     tallies.append(Tally(cap.limit, used))

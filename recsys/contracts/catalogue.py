@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 import polars as pl
@@ -59,6 +60,7 @@ def compared(text: str) -> str:
     return unicodedata.normalize("NFC", folded)
 
 
+@lru_cache(maxsize=1 << 14)
 def path_parts(category: str) -> tuple[str, ...]:
     """The parts in the form in which they are compared."""
     return tuple(compared(part) for part in split_path(category))

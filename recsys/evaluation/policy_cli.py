@@ -115,7 +115,8 @@ def _groups(policy: Policy, placed: Placed) -> Table:
     for column in ("group", "items", "rules"):
         table.add_column(column, justify="right" if column == "items" else "left")
     for name, members in placed.members.items():
-        table.add_row(escape(name), f"{len(members):,}", ", ".join(_rules_about(policy, name)) or "not named")
+        rules = [*_rules_about(policy, name), *(() if policy.groups[name].name else ("not named",))]
+        table.add_row(escape(name), f"{len(members):,}", ", ".join(rules))
     return table
 
 

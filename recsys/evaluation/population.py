@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import polars as pl
@@ -18,8 +17,6 @@ from recsys.contracts.token import Lineage, Token, parse_token
 from recsys.errors import ContractError
 from recsys.evaluation.source import Source, check_lineage
 from recsys.history import Histories, ItemIndex, histories
-
-_SOME_DAY: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +101,5 @@ def _lines(path: Path, lineage: Lineage) -> Iterator[SubjectState]:
         parse_token(read.subject, where=where, accepted=frozenset({lineage}))
         if read.subject in seen:
             raise ContractError("stands there for the second time", where=where, mend="Keep one line a subject")
-        _check_instants(read.state, where)
         seen.add(read.subject)
         yield read
-
-
-def _check_instants(state: State, where: str) -> None:
-    """An instant that its zone carries out of the calendar cannot be compared with any other."""
-    for kind in ("exposures", "reservations", "responses", "dismissals"):
-        for number, row in enumerate(getattr(state, kind)):
-            for name in ("at", "expires"):
-                try:
-                    (getattr(row, name, None) or _SOME_DAY).astimezone(dt.UTC)
-                except OverflowError:
-                    raise ContractError(
-                        f"state.{kind}[{number}].{name} lies outside the calendar once it is in UTC",
-                        where=where,
-                        mend="Write an instant of the years 1 to 9999 in UTC",
-                    ) from None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.contracts.state import Exposure, ResponseKind, State
 from recsys.guards.situation import Situation
-from recsys.history import EPOCH
+from recsys.history import EPOCH, in_utc
 from recsys.policy.document import Fatigue
 
 _DAY: Final = dt.timedelta(days=1)
@@ -74,7 +74,7 @@ def _often_ignored(state: State, rule: Fatigue, situation: Situation) -> list[tu
         if offer is None or exposure.at > situation.utc:
             continue
         if exposure.at <= over or _reported(state, exposure, situation):
-            shown.setdefault(offer, []).append(exposure.at.astimezone(dt.UTC))
+            shown.setdefault(offer, []).append(in_utc(exposure.at))
     return [(offer, moments) for offer, moments in shown.items() if len(moments) >= rule.after]
 
 
@@ -104,7 +104,7 @@ def _responses(state: State, offer_id: str, now: dt.datetime) -> list[dt.datetim
         for response in state.responses
         if response.offer_id == offer_id and response.at <= now and response.kind is not ResponseKind.IGNORED
     ]
-    return [moment.astimezone(dt.UTC) for moment in own]
+    return [in_utc(moment) for moment in own]
 
 
 def _last_purchase(situation: Situation, row: int) -> dt.date | None:

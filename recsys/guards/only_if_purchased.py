@@ -14,9 +14,11 @@ def only_if_purchased(situation: Situation) -> NDArray[np.bool_]:
 
     A gate opens with `min_days` distinct purchase days within the last `within_days` days: a purchase of today counts,
     one of exactly `within_days` days ago still does, one dated after today does not. Returned purchases are netted
-    before (`recsys.history`). What a past-purchase trap treats as not bought opens nothing, whatever the levels of the
-    two rules. Without consent to profiling, no history opens a gate. Source: what tells of faith or health
-    indirectly is as protected as what says so, Court of Justice of the EU, C-184/20 (2022).
+    before (`recsys.history`). What was bought too few times for a past-purchase trap opens nothing, whatever the
+    levels of the two rules. Without consent to profiling, no history opens a gate.
+
+    Source: what tells of faith or health indirectly is as protected as what says so, Court of Justice of the EU,
+    C-184/20 (2022).
     """
     gates = situation.book.keys.gates
     if not len(gates.min_days):

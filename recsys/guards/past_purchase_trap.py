@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,15 +43,21 @@ def without_trapped(situation: Situation) -> Histories:
 
 
 def believed_runs(situation: Situation) -> PurchaseRuns:
-    """The purchase days that open a gate: without those of what the trap treats as not bought."""
-    keys, bought = situation.book.keys, situation.counted
-    doubted = keys.doubted.take(bought.item).nonzero()[0]
-    closed = _closed(situation) if len(doubted) else doubted
-    lost = doubted[_trapped(situation, closed, bought.subject[doubted], bought.item[doubted])]
-    if not len(lost):
-        return situation.runs
+    """The purchase days that open a gate: without those of what was bought too few times, at the trap's level.
+
+    Too long ago by its own rhythm is not asked here: `within_days` says how long ago is too long for a gate, and the
+    fewer purchases are known of, the slower a rhythm seems, so that erasing one could open a gate.
+    """
+    keys, runs, bought = situation.book.keys, situation.runs, situation.counted
+    shut = (runs.days < keys.trap_min_days[runs.key]).nonzero()[0]
+    if not len(shut):
+        return runs
+    if not keys.tangled.take(bought.item).any():  # a gate of what was trapped has the very key of the trap
+        believed = runs.days.copy()
+        believed[shut] = 0
+        return replace(runs, days=believed)
     keep = keys.gated.take(bought.item)
-    keep[lost] = False
+    keep &= ~_trapped(situation, shut, bought.subject, bought.item)
     kept = Purchases(bought.subject[keep], bought.item[keep], bought.day[keep])
     return runs_of(kept, situation.today, keys.of_item, keys.size)
 

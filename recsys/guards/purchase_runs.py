@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.state import State
-from recsys.history import Histories, ItemIndex, day_number
+from recsys.history import Histories, ItemIndex, day_number, net_of_returns
 from recsys.ragged import Ragged, bounds, changes
 
 _AGE_BITS: Final = 22  # more days than Python's calendar has: `cell << _AGE_BITS | age` is one number for a pair
@@ -57,7 +57,10 @@ class PurchaseRuns:
 def purchases_of(
     histories: Histories, states: Sequence[State], index: ItemIndex, wanted: NDArray[np.bool_], today: int
 ) -> Purchases:
-    """Every purchase of the `wanted` items up to `today`: rows of the histories, and the states' dated counters."""
+    """Every purchase of the `wanted` items up to `today`: rows of the histories, and the states' dated counters.
+
+    Each is netted of the returns that it came with.
+    """
     rows = (wanted.take(histories.item) & (histories.day <= today)).nonzero()[0]
     ends = rows.searchsorted(histories.offsets)
     subject = np.arange(len(histories)).repeat(ends[1:] - ends[:-1])
@@ -65,16 +68,27 @@ def purchases_of(
     counters = [
         (row, code, day_of)
         for row, state in enumerate(states)
-        for purchase in state.sensitive_purchases
-        if purchase.quantity > 0
-        and (code := index.codes.get(purchase.item, -1)) >= 0
-        and wanted[code]
-        and (day_of := day_number(purchase.day)) <= today
+        for name, day_of in _counted(state, today)
+        if (code := index.codes.get(name, -1)) >= 0 and wanted[code]
     ]
     if not counters:
         return Purchases(subject, item, day)
     more = np.array(counters, np.int64).T
     return Purchases(*(np.concatenate(both) for both in zip((subject, item, day), more, strict=True)))
+
+
+def _counted(state: State, today: int) -> Iterator[tuple[str, int]]:
+    """The items and days of a state's counters, without what was given back."""
+    by_item: dict[str, dict[int, float]] = {}
+    for purchase in state.sensitive_purchases:
+        days = by_item.setdefault(purchase.item, {})
+        day = day_number(purchase.day)
+        days[day] = days.get(day, 0.0) + purchase.quantity
+    for item, days in by_item.items():
+        left = net_of_returns([days[day] for day in sorted(days)])
+        yield from (
+            (item, day) for day, quantity in zip(sorted(days), left, strict=True) if quantity > 0 and day <= today
+        )
 
 
 def runs_of(purchases: Purchases, today: int, of_item: Ragged, size: int) -> PurchaseRuns:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from recsys.contracts.decision import MAX_COUNT
 from recsys.errors import PolicyError
-from recsys.policy.document import CoolDown, Policy
+from recsys.policy.document import CoolDown, Policy, Scope
 from recsys.policy.findings import Finding, place_of
 from recsys.policy.locations import Path
 from recsys.policy.outdone import outdone
@@ -24,7 +24,14 @@ def check(policy: Policy) -> None:
 
 def oddities(policy: Policy) -> list[Finding]:
     """Rules that can never matter, as far as the policy alone can tell."""
-    return [*_shadowed(policy), *_too_tight(policy), *_clipped(policy), *_too_wide(policy), *outdone(policy)]
+    return [
+        *_shadowed(policy),
+        *_too_tight(policy),
+        *_shut_for_good(policy),
+        *_clipped(policy),
+        *_too_wide(policy),
+        *outdone(policy),
+    ]
 
 
 def group_names(policy: Policy) -> Iterator[tuple[Path, str]]:
@@ -93,6 +100,16 @@ def _too_tight(policy: Policy) -> Iterator[Finding]:
         if rule.min_days > rule.within_days + 1:
             keys = ("only_if_purchased", i, "min_days")
             yield Finding(keys, f"{rule.within_days + 1} days cannot hold {rule.min_days}: nothing opens this rule")
+
+
+def _shut_for_good(policy: Policy) -> Iterator[Finding]:
+    """Who has to have bought it lately, and must not have."""
+    for i, rule in enumerate(policy.only_if_purchased):
+        for j, name in enumerate(rule.groups):
+            for rest in policy.cool_down:
+                if name in rest.groups and rest.level in {Scope.GROUP, rule.level} and rest.days > rule.within_days:
+                    what = f"what opens {name!r} lies {rule.within_days} days back at most, and rests for {rest.days}"
+                    yield Finding(("only_if_purchased", i, "groups", j), f"{what}: nothing is ever offered")
 
 
 def _too_wide(policy: Policy) -> Iterator[Finding]:

@@ -57,7 +57,8 @@ class Group(_Table, frozen=True, kw_only=True):
 
     `categories` holds paths or parts of them ("BEERS/ALES", "GROCERY / BEERS/ALES"), in upper or lower case.
     `article9` says which special category of GDPR Art. 9 it tells of; it is documentation. `learn = false`: purchases
-    count for the guards and for nothing else. `name = true`: may be named in a reason or a segment's label.
+    count for the guards and for nothing else. `name = true`: may be named in a reason or a segment's label, and
+    stand in a list of what everyone buys.
     """
 
     description: str = ""
@@ -163,7 +164,7 @@ class Lift(_Table, frozen=True, kw_only=True):
 
 
 class Boosts(_Table, frozen=True, kw_only=True):
-    """What a category manager adds to scores: lifts, whose sum stays within ± `max`, and a weight of offers' value."""
+    """What a category manager adds to scores: lifts, and a weight of offers' value; in sum within ± `max`."""
 
     max: Annotated[float, msgspec.Meta(ge=0, le=1000)] = 0.5
     value_weight: Lifting = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class _Rule:
 
 def outdone(policy: Policy) -> Iterator[Finding]:
     """A finding for each such rule; of two that are the same, the later one."""
+    yield from _traps(policy)
     strictest: dict[Hashable, _Rule] = {}  # by the first number, in the order of which they come: the second decides
     for rule in sorted(_rules(policy), key=lambda one: (one.slack, -len(one.covers))):
         known = [strictest.get(thing) for thing in rule.about]
@@ -40,6 +42,25 @@ def outdone(policy: Policy) -> Iterator[Finding]:
         for thing in rule.covers:
             if thing not in strictest or rule.slack[1] < strictest[thing].slack[1]:
                 strictest[thing] = rule
+
+
+def _traps(policy: Policy) -> Iterator[Finding]:
+    """Of traps on the same things, the most days and the least overdue decide, whichever rules they stand in."""
+    left = dict(enumerate(policy.past_purchase_trap))
+    for i, trap in sorted(left.items(), key=lambda one: (one[1].min_days, -one[1].overdue, -one[0])):
+        others = {
+            group: [
+                other for j, other in left.items() if j != i and group in other.groups and other.level is trap.level
+            ]
+            for group in trap.groups
+        }
+        if all(
+            max((other.min_days for other in same), default=0) >= trap.min_days
+            and min((other.overdue for other in same), default=math.inf) <= trap.overdue
+            for same in others.values()
+        ):
+            yield Finding(("past_purchase_trap", i), "is never reached: the others are as strict about the same things")
+            del left[i]
 
 
 def _spoken(rules: list[_Rule | None]) -> str:
@@ -52,9 +73,6 @@ def _rules(policy: Policy) -> Iterator[_Rule]:
         coarser = _LEVELS[: _LEVELS.index(gate.level) + 1]  # fewer purchases count for a finer key
         things = [("only_if_purchased", group) for group in gate.groups]
         yield _of(("only_if_purchased", i), things, gate.level, coarser, (-gate.min_days, gate.within_days))
-    for i, trap in enumerate(policy.past_purchase_trap):
-        things = [("past_purchase_trap", group) for group in trap.groups]
-        yield _of(("past_purchase_trap", i), things, trap.level, (trap.level,), (-trap.min_days, trap.overdue))
     for i, rest in enumerate(policy.cool_down):
         finer = _LEVELS[_LEVELS.index(rest.level) :]  # what rests with its group rests by itself
         yield _of(("cool_down", i), _cooled(rest), rest.level, finer, (-rest.days, 0))

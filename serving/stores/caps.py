@@ -1,15 +1,15 @@
 """Frequency caps where they have to be exact: in the transaction that takes the place.
 
-They count as `recsys.constraints.frequency_cap` does; a test holds the two against each other.
+They count as `recsys.constraints.frequency_cap` does, by the same ladders; a test holds the two against each other.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from recsys.constraints.frequency_cap import CapLadder
 from recsys.contracts.catalogue import path_parts
 from recsys.policy.document import Cap, CapScope
 from serving.stores.activity import ReservedOffer, Shown, ShownOffer
@@ -29,29 +29,42 @@ def without_room(shown: Shown, wanted: Sequence[Place], caps: Sequence[Cap], now
 
     An exposure counts if now - `hours` < its time <= now, a reservation until it expires.
     """
-    used = [_used(shown, cap, now) for cap in caps]
+    ladders = CapLadder.all_of(caps)
+    rooms = [_rooms(shown, ladder, now) for ladder in ladders]
     refused = []
     for place in wanted:
-        keys = [_keys(cap, place) for cap in caps]
-        if any(counts[key] >= cap.max for cap, counts, own in zip(caps, used, keys, strict=True) for key in own):
+        keys = [_keys(ladder, place) for ladder in ladders]
+        left = [
+            (room, key, room.get(key, ladder.most[0]))
+            for ladder, room, own in zip(ladders, rooms, keys, strict=True)
+            for key in own
+        ]
+        if any(number <= 0 for _, _, number in left):
             refused.append(place.offer_id)
             continue
-        for counts, own in zip(used, keys, strict=True):
-            counts.update(own)
+        for room, key, number in left:
+            room[key] = number - 1
     return tuple(refused)
 
 
-def _used(shown: Shown, cap: Cap, now: dt.datetime) -> Counter[Hashable]:
-    since = now - dt.timedelta(hours=cap.hours)
-    counted: list[ShownOffer | ReservedOffer] = [one for one in shown.exposures if since < one.at <= now]
-    counted += [one for one in shown.reservations if one.expires > now]
-    return Counter(key for one in counted for key in _keys(cap, one))
+def _rooms(shown: Shown, ladder: CapLadder, now: dt.datetime) -> dict[Hashable, int]:
+    """How many more of each key that was shown or is reserved."""
+    ages: dict[Hashable, list[dt.timedelta]] = {}
+    past: list[tuple[dt.timedelta, ShownOffer | ReservedOffer]] = [
+        (now - one.at, one) for one in shown.exposures if one.at <= now
+    ]
+    past += [(dt.timedelta(0), one) for one in shown.reservations if one.expires > now]
+    for age, one in past:
+        if age < ladder.windows[-1]:
+            for key in _keys(ladder, one):
+                ages.setdefault(key, []).append(age)
+    return {key: ladder.room(each) for key, each in ages.items()}
 
 
-def _keys(cap: Cap, one: Place | ShownOffer | ReservedOffer) -> Iterable[Hashable]:
-    """What of a cap's counts a place takes one of; each once."""
-    if cap.per is CapScope.OFFER:
+def _keys(ladder: CapLadder, one: Place | ShownOffer | ReservedOffer) -> Iterable[Hashable]:
+    """What of a ladder's counts a place takes one of; each once."""
+    if ladder.per is CapScope.OFFER:
         return (one.offer_id,)
-    if cap.per is CapScope.CATEGORY:
-        return {path_parts(text)[: cap.depth] for text in one.categories}
-    return (one.channel,) if cap.per is CapScope.CHANNEL else ("",)
+    if ladder.per is CapScope.CATEGORY:
+        return {path_parts(text)[: ladder.depth] for text in one.categories}
+    return (one.channel,) if ladder.per is CapScope.CHANNEL else ("",)

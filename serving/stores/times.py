@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+from recsys.history import in_utc as utc
 from recsys.history import microseconds
 
-_FIRST: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
-_LAST: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
+__all__ = ["instant", "micros", "utc"]
+
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -20,11 +21,3 @@ def micros(at: dt.datetime) -> int:
 def instant(number: int) -> dt.datetime:
     """The instant, in UTC."""
     return _EPOCH + dt.timedelta(microseconds=number)
-
-
-def utc(at: dt.datetime) -> dt.datetime:
-    """The same instant, in UTC; where its offset carries it out of the calendar, the calendar's first or last."""
-    try:
-        return at.astimezone(dt.UTC)
-    except OverflowError:
-        return _FIRST if at.year == 1 else _LAST

@@ -126,9 +126,6 @@ def test_totals_for_a_program(shop: Shop, files: list[object], tmp_path: Path) -
     assert "Nobody agreed to channel 'fax'" in done.stderr
 
 
-OUT_OF_TIME = '{"scope": "offer", "value": "o", "at": "0001-01-01T00:00:00+14:00"}'
-
-
 @pytest.mark.parametrize(
     ("line", "parts"),
     [
@@ -137,10 +134,6 @@ OUT_OF_TIME = '{"scope": "offer", "value": "o", "at": "0001-01-01T00:00:00+14:00
         (f'{{"subject": "{FOREIGN}", "state": {{}}}}', ["line 1", "another domain"]),
         (f'{{"subject": "{DRINKER}", "state": {{"secret": 1}}}}', ["line 1", "does not know"]),
         (f'{{"subject": "{DRINKER}", "state": {{}}}}\n' * 2, ["line 2", "second time"]),
-        (
-            f'{{"subject": "{DRINKER}", "state": {{"dismissals": [{OUT_OF_TIME}]}}}}',
-            ["line 1", "state.dismissals[0].at", "outside the calendar"],
-        ),
     ],
 )
 def test_a_state_that_breaks_its_contract_is_refused(

@@ -37,7 +37,9 @@ def test_where_the_clock_goes_back_what_lies_ahead_has_not_happened(world: World
                 exposures=tuple(one for one in person.state.exposures if one.at <= world.now),
                 responses=tuple(one for one in person.state.responses if one.at <= world.now),
                 dismissals=tuple(one for one in person.state.dismissals if one.at <= world.now),
-                sensitive_purchases=tuple(one for one in person.state.sensitive_purchases if one.day <= today),
+                sensitive_purchases=tuple(
+                    one for one in person.state.sensitive_purchases if one.day <= today or one.quantity < 0
+                ),
             ),
             lines=tuple(line for line in person.lines if line[1] <= today or line[2] < 0),
         )
@@ -179,6 +181,24 @@ def test_ten_thousand_rules_of_each_kind_still_decide_quickly() -> None:
     assert all(ranking.withheld["only_if_purchased"] == 900 for ranking in listed)
     assert opened - start < 20
     assert time.process_time() - opened < 0.02 * PEOPLE
+
+
+@pytest.mark.slow
+def test_ten_thousand_caps_of_which_none_outdoes_another_decide_quickly() -> None:
+    steps = [(1 + n % 10, 1 + n // 10) for n in range(RULES)]
+    caps = tuple(Cap(per=CapScope.CATEGORY, depth=depth, max=step, hours=step) for depth, step in steps)
+    shown = tuple(
+        Exposure(offer_id="gone", at=NOW - dt.timedelta(hours=n / 3), channel="email", categories=("A / X / L",))
+        for n in range(400)
+    )
+    now = shop(policy_of(cap=caps), goods(a="A / X / L", b="B"), [["a"], ["b"]], State(exposures=shown))
+    scores = Scores(np.ones((1, 2), np.float32), np.ones(2, np.float32), np.ones(1, np.bool_))
+    start = time.process_time()
+    (ranking,) = rank(now, scores)
+    for _ in range(5):
+        rank(now, scores)
+    assert ranking.skipped == {0: "frequency_cap"}
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.slow

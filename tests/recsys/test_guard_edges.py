@@ -370,3 +370,31 @@ def test_what_is_not_named_is_in_no_list_of_what_everyone_buys() -> None:
     ):
         (ranking,) = rankings(world(Case(withheld=False, bought=(("drill", 3),), state=state), groups=groups))
         assert (ranking.source, ranking.withheld, len(ranking.offers)) == (source, withheld, 1 - len(withheld))
+
+
+@pytest.mark.parametrize("days", [(100, 40, 35), (100, 35), (40, 35)])
+def test_a_rhythm_that_has_stopped_shuts_no_gate_of_another_level(days: tuple[int, ...]) -> None:
+    """Else erasing a purchase, after which a rhythm seems slower, would open one."""
+    rules = {
+        "groups": {"drills": Group(categories=("drills",), name=True)},
+        "only_if_purchased": (OnlyIfPurchased(groups=("drills",), min_days=2, within_days=366, level=Scope.GROUP),),
+        "past_purchase_trap": (PastPurchaseTrap(groups=("drills",), min_days=2, overdue=1.0, level=Scope.ITEM),),
+    }
+    check("only_if_purchased", Case(withheld=False, bought=tuple(("drill", day) for day in days)), **rules)
+
+
+def test_a_counter_is_netted_of_the_returns_that_it_comes_with() -> None:
+    rule = OnlyIfPurchased(groups=("drill",), min_days=2, within_days=30)
+    counters = [(10, 1.0), (5, 1.0), (3, -1.0)]
+    for rows, withheld in ((counters[:2], False), (counters, True), ([*counters, (2, 1.0)], False)):
+        bought = [SensitivePurchase(item="drill", day=TODAY - ago * DAY, quantity=number) for ago, number in rows]
+        known = State(consents=CONSENTS, sensitive_purchases=tuple(bought))
+        check("only_if_purchased", Case(withheld=withheld, state=known), only_if_purchased=(rule,))
+
+
+def test_an_instant_outside_the_calendar_is_its_first() -> None:
+    long_ago = dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=14)))
+    shown = (Exposure(offer_id="o", at=long_ago, channel="email", categories=()),)
+    answered = (Response(offer_id="o", at=long_ago, kind=ResponseKind.CLICK),)
+    known = State(consents=CONSENTS, exposures=shown, responses=answered)
+    assert not GUARDS["fatigue"](situation(world(Case(withheld=False, state=known), fatigue=Fatigue(after=1)))).any()

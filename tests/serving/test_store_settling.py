@@ -119,7 +119,7 @@ CAPS = st.lists(
         hours=st.sampled_from([1, 24, 48]),
         depth=st.integers(1, 3),
     ),
-    max_size=3,
+    max_size=6,
 )
 PLACES = st.builds(Place, st.sampled_from(OFFERS), st.sampled_from(CHANNELS), st.sampled_from(CATEGORIES))
 

@@ -128,7 +128,7 @@ class Oracle:
         """Item to its purchase days up to today, as guards count them; what is never offered was never bought."""
         if person.subject not in self._bought:
             days: dict[str, set[dt.date]] = {}
-            counters = {(row.item, row.day) for row in person.state.sensitive_purchases if row.quantity > 0}
+            counters = net_days(tuple((row.item, row.day, row.quantity) for row in person.state.sensitive_purchases))
             for item, day in net_days(person.lines) | counters:
                 if item in self.known and day <= self.today and not self.in_groups(item, self.policy.never):
                     days.setdefault(item, set()).add(day)
@@ -155,9 +155,9 @@ class Oracle:
         return self._days[key]
 
     def believed_days(self, person: Person, things: Things, item: str, level: str) -> set[dt.date]:
-        """The same days, as far as no trap treats what was bought on them as not bought."""
+        """The same days, without what was bought on too few of them for a trap."""
         alike = self._alike(person, things, item, level)
-        believed = [bought_on for other, bought_on in alike.items() if not self._caught_anywhere(person, other)]
+        believed = [bought_on for other, bought_on in alike.items() if not self._too_few(person, other)]
         return {day for bought_on in believed for day in bought_on}
 
     def _alike(self, person: Person, things: Things, item: str, level: str) -> dict[str, set[dt.date]]:
@@ -261,6 +261,13 @@ class Oracle:
                 for things in (self.policy.groups[group] for group in rule.groups)
             )
         return self._caught_items[memo]
+
+    def _too_few(self, person: Person, item: str) -> bool:
+        return any(
+            self.holds(things, item) and len(self.key_days(person, things, item, rule.level)) < rule.min_days
+            for rule in self.policy.past_purchase_trap
+            for things in (self.policy.groups[group] for group in rule.groups)
+        )
 
     def _cooling(self, person: Person, offer: Offer) -> bool:
         for rule in self.policy.cool_down:

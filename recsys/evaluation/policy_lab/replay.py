@@ -32,7 +32,7 @@ from recsys.evaluation.splits import Window
 from recsys.guards import GUARDS
 from recsys.offer_book import OfferBook
 from recsys.policy import Policy
-from recsys.rank import UNSCORED
+from recsys.rank import UNNAMED, UNSCORED
 
 _MOVERS: Final = 10
 # Rules that are nothing but a guard: they touch no score.
@@ -139,11 +139,16 @@ def _policy(bench: _Bench, run: _Run) -> PolicyReplay:
         guards=tuple(_guards(counts)),
         overlaps=tuple(_overlaps(counts)),
         passed_over={rule: int(lists.withheld[rule].sum()) for rule in _LIST_RULES if rule in lists.withheld},
-        unscored=int(lists.withheld[UNSCORED].sum()) if UNSCORED in lists.withheld else 0,
+        unnamed=_held(lists, UNNAMED),
+        unscored=_held(lists, UNSCORED),
         quality=quality,
         effect=effect,
         short_lists=short_lists(lab, lab.histories(book), lengths),
     )
+
+
+def _held(lists: Lists, rule: str) -> int:
+    return int(lists.withheld[rule].sum()) if rule in lists.withheld else 0
 
 
 def _guards(counts: Counts) -> Iterator[GuardCount]:

@@ -77,6 +77,7 @@ class PolicyReplay(_Part, frozen=True, kw_only=True):
     guards: tuple[GuardCount, ...]
     overlaps: tuple[Overlap, ...]
     passed_over: dict[str, int]  # by list constraint: offers that would have stood in a list
+    unnamed: int
     unscored: int
     quality: dict[str, Estimate]
     effect: dict[str, Estimate]
@@ -113,7 +114,7 @@ class SideBySide(_Part, frozen=True, kw_only=True):
 class ReplayResult(_Part, frozen=True, kw_only=True):
     """`replay.json`. `rules` is about the first policy; empty where nobody could be judged."""
 
-    contract: Annotated[str, msgspec.Meta(pattern=r"^policy-replay/2$")] = "policy-replay/2"
+    contract: Annotated[str, msgspec.Meta(pattern=r"^policy-replay/3$")] = "policy-replay/3"
     asked: Asked
     policies: tuple[PolicyReplay, ...]
     rules: tuple[RuleEffect, ...]

@@ -45,8 +45,10 @@ def only(policy: Policy, rule: str) -> Policy:
 
 
 def bare(policy: Policy) -> Policy:
-    """The policy without any rule: consent, eligibility and dismissals are all that withholds."""
-    return without(policy, *_ABSENT)
+    """The policy without any rule: consent, eligibility and dismissals are all that withholds, and all may be named."""
+    free = without(policy, *_ABSENT)
+    groups = {name: msgspec.structs.replace(group, name=True) for name, group in free.groups.items()}
+    return msgspec.structs.replace(free, groups=groups)
 
 
 def certain(policy: Policy) -> Policy:
