@@ -69,7 +69,10 @@ class Dismissal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class SensitivePurchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A dated counter: purchases that guards must count, though the bounded history no longer holds them."""
+    """A dated counter: purchases that guards must count, though the bounded history no longer holds them.
+
+    A negative `quantity` was given back: it is taken off the newest counters of the item before it.
+    """
 
     item: str
     day: dt.date

@@ -53,7 +53,7 @@ def test_the_first_and_all_rules_that_withhold_an_offer(files: list[object], tmp
         "offer_id": "offer-wine-1",
         "withheld_by": ["age", "only_if_purchased"],
     }
-    assert explained(files, guards, UNREACHABLE, "offer-test-1")["withheld_by"] == ["consent", "never"]
+    assert explained(files, guards, UNREACHABLE, "offer-test-1")["withheld_by"] == ["consent", "never", "unnamed"]
     assert explained(files, guards, STRANGER, "offer-milk-1")["withheld_by"] == ["consent"]
 
 

@@ -191,7 +191,12 @@ def test_ten_thousand_caps_of_which_none_outdoes_another_decide_quickly() -> Non
         Exposure(offer_id="gone", at=NOW - dt.timedelta(hours=n / 3), channel="email", categories=("A / X / L",))
         for n in range(400)
     )
-    now = shop(policy_of(cap=caps), goods(a="A / X / L", b="B"), [["a"], ["b"]], State(exposures=shown))
+    now = shop(
+        policy_of(cap=caps),
+        goods(a="A / X / L", b="B"),
+        [["a"], ["b"]],
+        State(consents=AGREED.consents, exposures=shown),
+    )
     scores = Scores(np.ones((1, 2), np.float32), np.ones(2, np.float32), np.ones(1, np.bool_))
     start = time.process_time()
     (ranking,) = rank(now, scores)
