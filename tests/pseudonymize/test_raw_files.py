@@ -3,6 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -192,3 +193,14 @@ def test_no_such_table(tmp_path: Path, name: str) -> None:
     (tmp_path / "t.xlsx").write_text("x")
     with pytest.raises(ContractError, match=name):
         open_raw(tmp_path / name)
+
+
+@pytest.mark.slow
+def test_a_wide_table_comes_in_batches_of_fewer_rows(tmp_path: Path) -> None:
+    path, rows = tmp_path / "wide.parquet", 300_000
+    pl.DataFrame({"n": np.arange(rows)}).select(pl.col("n").alias(f"c{place}") for place in range(60)).write_parquet(
+        path
+    )
+    sizes = [batch.height for batch in open_raw(path).batches()]
+    assert sum(sizes) == rows
+    assert max(sizes) * 60 < 10_000_000
