@@ -51,7 +51,7 @@ def columns_of(batches: Sequence[pa.RecordBatch]) -> tuple[pl.DataFrame, dict[st
     coded = [field.name for field in schema if pa.types.is_dictionary(field.type) and field.type.value_type in _TEXTS]
     rest = [name for name in schema.names if name not in coded]
     frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch.select(rest) for batch in batches]), rechunk=True))
-    return frame, {name: _joined([batch.column(name) for batch in batches]) for name in coded}
+    return frame, {name: _joined(name, [batch.column(name) for batch in batches]) for name in coded}
 
 
 def dictionary(column: Coded) -> pa.DictionaryArray:
@@ -73,7 +73,7 @@ def dictionary(column: Coded) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, texts)
 
 
-def _joined(arrays: Sequence[pa.DictionaryArray]) -> Coded:
+def _joined(name: str, arrays: Sequence[pa.DictionaryArray]) -> Coded:
     """Dictionaries of several row groups as one."""
     values, places, begin = [], [], 0
     for array in arrays:
@@ -85,7 +85,7 @@ def _joined(arrays: Sequence[pa.DictionaryArray]) -> Coded:
         values.append(words)
         places.append(indices + begin)
         begin += len(words)
-    whole = Coded(pl.concat(values), pl.concat(places))
+    whole = Coded(pl.concat(values).alias(name), pl.concat(places))
     if len(arrays) > 1:
         among = encoded(whole.values)
         whole = Coded(among.values, among.places.gather(whole.places))
