@@ -131,6 +131,7 @@ def test_rows_are_numbered_through_all_batches(tmp_path: Path) -> None:
         ("a,b\n" + "1,2\n" * 900_000 + f"\0,{CANARY}\n", "row 900001, column 1 holds a NUL byte"),
         (f"{CANARY},{CANARY}\n1,2\n", "columns 1 and 2 have the same name"),
         ("a,b\n1," + CANARY * 400_000 + "\n", "a row is longer than"),
+        ("a,b\n" + "1,2\n" * 900_000 + "1," + CANARY * 400_000 + "\n", "a row after row "),
     ],
     ids=[
         "empty",
@@ -142,6 +143,7 @@ def test_rows_are_numbered_through_all_batches(tmp_path: Path) -> None:
         "NUL, late",
         "same names",
         "huge cell",
+        "huge cell, late",
     ],
 )
 def test_a_csv_that_is_no_table(tmp_path: Path, text: str, message: str) -> None:
