@@ -6,6 +6,8 @@ With field policy, key log and report, each as a process of its own with one thr
 
 from __future__ import annotations
 
+import shutil
+import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.timing import spent
 
 PART = 10_000_000  # rows
+ROUNDS = 5
 
 FIELDS = """
 version = 1
@@ -55,19 +58,20 @@ def main() -> None:
 
 
 def measure(base: Path, rows: int) -> None:
-    """Make the receipts, and run both on them three times in turn; the medians count."""
+    """Make the receipts, and run both on them in turn, once unmeasured; the medians count, also of the ratios."""
     source, out = base / "receipts.parquet", base / f"out-{rows}"
     write_receipts(rows, source)
     words = ["run", "--fields", base / "fields.toml", "--vault", base / "vault"]
     both = []
-    for turn in range(3):
+    for turn in range(ROUNDS + 1):
         ours, said = spent("-c", PEAK, *words, "--out", out / str(turn), source)
         other, _ = spent("-c", BARE.format(str(source), str(base / "bare.parquet")))
-        both.append((ours, other, int(said.split()[-1]) / 1e6))
-    ours, other, memory = (sorted(column)[1] for column in zip(*both, strict=True))
+        shutil.rmtree(out)
+        both.append((ours, other, ours / other, int(said.split()[-1]) / 1e6))
+    ours, other, ratio, memory = map(statistics.median, zip(*both[1:], strict=True))
     print(  # noqa: T201 - a script's result
         f"{rows:>12,} receipt rows: {ours:6.1f} s; polars reading and writing them {other:6.1f} s; "
-        f"{ours / other:.2f} times as long, {memory:.2f} GB",
+        f"{ratio:.2f} times as long ({', '.join(f'{turn[2]:.2f}' for turn in both[1:])}), {memory:.2f} GB",
         flush=True,
     )
 

@@ -48,9 +48,13 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def spent(*words: object, stdin: str = "") -> tuple[float, str]:
-    """The processor seconds of a Python process with one thread, and what it wrote to its standard output."""
+    """The processor seconds of a Python process with one thread, and what it wrote to its standard output.
+
+    Modules are compiled once, as they are where a package was installed: also where the caller asked for none to be.
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command, environment = [sys.executable, *map(str, words)], {**os.environ, **_ONE_THREAD}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(command, check=True, capture_output=True, text=True, input=stdin, env=environment)  # noqa: S603 - our own commands
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout

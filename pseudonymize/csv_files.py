@@ -93,7 +93,7 @@ def csv_pieces(path: Path, names: tuple[str, ...], skip: Skip | None) -> Iterato
             read += batch.num_rows
     except pa.ArrowInvalid as error:
         if skip is None or not (_RAGGED.match(str(error)) or _STRADDLING in str(error)):
-            raise _refusal(path, str(error)) or error from None
+            raise _refusal(path, str(error), read) or error from None
         yield from _python_pieces(path, names, read, skip, last)
     _check_last_quote(path, last.cell)
 
@@ -159,10 +159,10 @@ def _parsed(path: Path, *, errors: str = "strict") -> Iterator[list[str] | str]:
                 yield cells
 
 
-def _refusal(path: Path, said: str) -> ContractError | None:
+def _refusal(path: Path, said: str, read: int) -> ContractError | None:
     """Arrow's error in our words, where it is one of the rows'; its own end with the row itself."""
     if _STRADDLING in said:
-        return _too_long(path)
+        return _too_long(path, read)
     ragged = _RAGGED.match(said)
     if not ragged:
         return None
@@ -174,9 +174,9 @@ def _refusal(path: Path, said: str) -> ContractError | None:
     )
 
 
-def _too_long(path: Path) -> ContractError:
+def _too_long(path: Path, read: int = 0) -> ContractError:
     return ContractError(
-        f"a row is longer than {_BLOCK >> 20} MiB",
+        f"a row{f' after row {read}' * (read > 0)} is longer than {_BLOCK >> 20} MiB",
         where=str(path),
         mend="Look for a quotation mark that is never closed, or set bad_rows = 'quarantine' for the table",
     )

@@ -14,11 +14,13 @@ _FEW: Final = 1 << 14
 class Coded(NamedTuple):
     """A text column as its values, each at least once, and the place of every row's among them.
 
-    An empty cell is a value, too. Once rows were taken out, a value may stand in none.
+    An empty cell is a value, too. Once rows were taken out, a value may stand in none, unless `full` says that each of
+    them is known to stand in some row.
     """
 
     values: pl.Series
     places: pl.Series
+    full: bool = False
 
     @property
     def text(self) -> pl.Series:
@@ -31,13 +33,15 @@ class Coded(NamedTuple):
 
     def used(self) -> Coded:
         """The same rows, without the values that stand in none."""
+        if self.full:
+            return self
         places = self.places.to_numpy()
         held = np.zeros(len(self.values), np.bool_)
         held[places] = True
         if held.all():
-            return self
+            return self._replace(full=True)
         renumbered = (np.cumsum(held) - 1).astype(np.uint32)
-        return Coded(self.values.filter(pl.Series(held)), pl.Series(renumbered[places]))
+        return Coded(self.values.filter(pl.Series(held)), pl.Series(renumbered[places]), full=True)
 
 
 def encoded(values: pl.Series) -> Coded:
@@ -51,18 +55,18 @@ def encoded(values: pl.Series) -> Coded:
     a_row_of[places.to_numpy()] = np.arange(len(values), dtype=np.uint32)
     distinct = values.gather(a_row_of)
     if distinct.gather(places).equals(values):
-        return Coded(distinct, places)
+        return Coded(distinct, places, full=True)
     plain = values.unique(maintain_order=True)
     numbered = plain.to_frame("value").with_row_index("place")
     found = values.to_frame("value").join(numbered, on="value", nulls_equal=True, maintain_order="left")["place"]
-    return Coded(plain, found)
+    return Coded(plain, found, full=True)
 
 
 def encoded_unless_few(values: pl.Series) -> Coded:
     """As `encoded`, but each of a few values stands for itself: finding those that come twice would take longer."""
     if len(values) > _FEW:
         return encoded(values)
-    return Coded(values, pl.Series(np.arange(len(values), dtype=np.uint32)))
+    return Coded(values, pl.Series(np.arange(len(values), dtype=np.uint32)), full=True)
 
 
 def spread(values: pl.Series, places: pl.Series) -> pl.Series:

@@ -8,26 +8,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import polars as pl
 
 from pseudonymize.distinct import Coded
-from pseudonymize.fields import (
-    BadRows,
-    Consent,
-    Drop,
-    Evaluation,
-    Feature,
-    FieldPolicy,
-    FreeText,
-    Identifier,
-    Quasi,
-    Role,
-    Sensitive,
-    Subject,
-)
+from pseudonymize.fields import BadRows, FieldPolicy
 from pseudonymize.gate.keeper import Gatekeeper
 from pseudonymize.gate.never import Never
 from pseudonymize.gate.text_scan import TextFinding
@@ -39,18 +25,6 @@ from pseudonymize.tokeniser import Tokeniser
 from pseudonymize.vault import DEFAULT_DOMAIN, create_vault, open_vault
 from recsys.contracts.table import TableContract
 from recsys.errors import ContractError
-
-WHY: Final[dict[type[Role], str]] = {
-    Subject: "names the person: only the token leaves",
-    Identifier: "names a person or a receipt: dropped, or a token",
-    Quasi: "singles people out together with others of its kind: only a coarser form leaves",
-    Sensitive: "about health, belief, origin or the like: never learned from, never served",
-    Feature: "says nothing about who it is: passes as it is",
-    Evaluation: "only recsys-evaluate reads it",
-    FreeText: "people write names into it: dropped, or scanned: it finds traces, and no names",
-    Consent: "an explicit yes counts, an empty cell is a no",
-    Drop: "nothing downstream needs it",
-}
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,8 @@ from pseudonymize.parquet_files import columns_of, record_batches
 from pseudonymize.pieces import Piece, Skip, without_nul
 from recsys.errors import ContractError
 
-_BATCH_ROWS: Final = 1 << 19  # work on distinct values is done anew for each batch
+_BATCH_ROWS: Final = range(1 << 17, 1 << 20)  # work on distinct values is done anew for each batch
+_BATCH_CELLS: Final = 1 << 23  # what a batch takes of memory grows with its cells
 _BATCH_PIECES: Final = 64
 
 
@@ -116,7 +117,9 @@ def _gathered(pieces: Iterator[Piece]) -> Iterator[Batch]:
     waiting: list[Piece] = []
     for piece in pieces:
         waiting.append(piece)
-        if len(waiting) == _BATCH_PIECES or sum(piece.rows.num_rows for piece in waiting) >= _BATCH_ROWS:
+        if len(waiting) == _BATCH_PIECES or sum(piece.rows.num_rows for piece in waiting) >= _rows(
+            piece.rows.num_columns
+        ):
             yield _together(waiting)
             waiting = []
     if waiting:
@@ -132,7 +135,7 @@ def _together(pieces: list[Piece]) -> Batch:
 def _parquet(path: Path) -> RawFile:
     def stream(skip: Skip | None) -> Iterator[Piece]:
         read = 0
-        for rows in record_batches(path, rows=_BATCH_ROWS):
+        for rows in record_batches(path, rows=_rows(len(schema))):
             yield without_nul(path, rows, read + 1, skip)
             read += rows.num_rows
 
@@ -148,6 +151,11 @@ def _parquet(path: Path) -> RawFile:
 def _csv(path: Path) -> RawFile:
     names = csv_names(path)
     return RawFile(path, names, partial(csv_pieces, path, names))
+
+
+def _rows(columns: int) -> int:
+    """Of a batch: fewer where there are many columns."""
+    return min(max(_BATCH_CELLS // max(columns, 1), _BATCH_ROWS.start), _BATCH_ROWS.stop)
 
 
 def _check_names_differ(file: RawFile) -> None:

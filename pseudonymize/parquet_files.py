@@ -16,7 +16,8 @@ from pseudonymize.distinct import Coded, encoded
 _BUFFER: Final = 1 << 20  # bytes a column; without it a whole row group is read at once
 _ROW_GROUP: Final = range(1 << 14, 1 << 22)  # rows: of smaller groups, batches would be too small; in larger ones, a
 # dictionary that the writer gave up would grow with the rows
-_DICTIONARY: Final = 16  # bytes a value at most; where there are more, the writer gave the dictionary up
+_DICTIONARY: Final = 8  # bytes a row at most; where there are more, the writer gave the dictionary up, or nearly every
+# row of a group has a value of its own, and plain texts are read twice as fast
 _TEXTS: Final = frozenset({pa.string(), pa.large_string()})
 
 
@@ -50,15 +51,16 @@ def columns_of(batches: Sequence[pa.RecordBatch]) -> tuple[pl.DataFrame, dict[st
     coded = [field.name for field in schema if pa.types.is_dictionary(field.type) and field.type.value_type in _TEXTS]
     rest = [name for name in schema.names if name not in coded]
     frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch.select(rest) for batch in batches]), rechunk=True))
-    return frame, {name: _joined([batch.column(name) for batch in batches]) for name in coded}
+    return frame, {name: _joined(name, [batch.column(name) for batch in batches]) for name in coded}
 
 
 def dictionary(column: Coded) -> pa.DictionaryArray:
     """For a Parquet writer: no value is in it that stands in no row, and none twice, which pyarrow writes wrongly."""
-    values, places = column.used()
+    column = column.used()
+    values, places = column.values, column.places
     if values.hash().n_unique() < len(values):
-        values, among = encoded(values)
-        places = among.gather(places)
+        own = encoded(values)
+        values, places = own.values, own.places.gather(places)
     held = values.is_not_null()
     number = (np.cumsum(held.to_numpy()) - 1).clip(0).astype(np.int32)[places.to_numpy()]
     texts = values.filter(held).to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -71,7 +73,7 @@ def dictionary(column: Coded) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, texts)
 
 
-def _joined(arrays: Sequence[pa.DictionaryArray]) -> Coded:
+def _joined(name: str, arrays: Sequence[pa.DictionaryArray]) -> Coded:
     """Dictionaries of several row groups as one."""
     values, places, begin = [], [], 0
     for array in arrays:
@@ -83,8 +85,8 @@ def _joined(arrays: Sequence[pa.DictionaryArray]) -> Coded:
         values.append(words)
         places.append(indices + begin)
         begin += len(words)
-    whole = Coded(pl.concat(values), pl.concat(places))
+    whole = Coded(pl.concat(values).alias(name), pl.concat(places))
     if len(arrays) > 1:
-        distinct, among = encoded(whole.values)
-        whole = Coded(distinct, among.gather(whole.places))
+        among = encoded(whole.values)
+        whole = Coded(among.values, among.places.gather(whole.places))
     return whole.used()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pseudonymize.dry_run import WHY
 from pseudonymize.fields import FieldPolicy, Table, role_name
+from pseudonymize.reasons import why
 from pseudonymize.report import became
 from recsys.errors import PolicyError
 
@@ -30,7 +30,7 @@ def processing_record(policy: FieldPolicy) -> str:
 
 def _section(table: Table) -> list[str]:
     rows = [
-        f"| {column} | {role_name(type(role))} | {became(column, role, table, None)} | {WHY[type(role)]} |"
+        f"| {column} | {role_name(type(role))} | {became(column, role, table, None)} | {why(role)} |"
         for column, role in table.columns.items()
     ]
     return [

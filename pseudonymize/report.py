@@ -17,6 +17,7 @@ from pseudonymize.fields import (
     Feed,
     FieldPolicy,
     FreeText,
+    Generalise,
     Identifier,
     Quasi,
     Role,
@@ -35,6 +36,11 @@ from recsys.contracts.token import Lineage
 from recsys.errors import ContractError
 
 _MANY_ROWS: Final = 1000
+_COARSER: Final = {
+    Generalise.DAY: "without the time of day",
+    Generalise.WEEK: "the Monday of its week",
+    Generalise.ADULT: "of age or not",
+}
 _ROWS_A_VALUE: Final = 100  # a receipt has fewer lines; a column with more rows to a value is a category
 
 
@@ -212,4 +218,4 @@ def _coarsened(role: Quasi) -> str:
         case Quasi(step=float(step)):
             return f"rounded to {step:g}"
         case _:
-            return f"made coarser: {role.generalise}"
+            return _COARSER[role.generalise] if role.years is None else f"{role.years} or older"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,6 +54,12 @@ class Rows:
     frame: pl.DataFrame
     origin: Sieve
     coded: Mapping[str, Coded] = field(default_factory=dict)
+
+    def where(self, column: str, holds: Callable[[pl.Series], pl.Series]) -> pl.Series:
+        """For which rows the cell of a column holds; asked once a distinct value where those are known."""
+        if column in self.coded:
+            return holds(self.coded[column].values).gather(self.coded[column].places)
+        return holds(self.frame[column])
 
     def filter(self, keep: pl.Series) -> Rows:
         """The rows where `keep` is true."""
@@ -138,7 +144,7 @@ def _text(batch: Batch, place: Place) -> Coded:
     known = batch.coded.get(place.column)
     if known is None:
         return encoded_unless_few(columns.as_text(batch.plain[place.column], place))
-    return Coded(columns.as_text(known.values, place.of_values(known.places)), known.places)
+    return known._replace(values=columns.as_text(known.values, place.of_values(known.places)))
 
 
 def _spread(column: pl.Series | Coded) -> pl.Series:

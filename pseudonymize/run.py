@@ -204,12 +204,13 @@ class Gate:
     def _pass(self, table: Table, rows: Rows) -> None:
         own = rows.contract.name == table.feeds
         rows = rows.filter(rows.origin.kept())
-        forgotten = self._run.tokeniser.suppressed(rows.frame["subject"])
+        forgotten = rows.where("subject", self._run.tokeniser.suppressed)
         if forgotten.any():
             self.dropped[SUPPRESSED] += int(forgotten.sum()) * own
             rows = rows.filter(~forgotten)
         if rows.contract.name == Feed.PURCHASES:
-            keep, counts = dropped_purchases(rows.frame, self._run.never, zero_quantity=table.drop_zero_quantity)
+            never = rows.where("item", self._run.never.among)
+            keep, counts = dropped_purchases(rows.frame, never, zero_quantity=table.drop_zero_quantity)
             self.dropped.update(counts)  # `+=` would forget the reasons that dropped nothing
             rows = rows.filter(keep)
         self._scan.add(rows.frame, rows.origin, rows.coded)
@@ -226,7 +227,7 @@ class Gate:
         """The rows less those that may stand there once a person, and are of people known by several identifiers."""
         if not rows.contract.unique:
             return rows
-        linked = self._run.tokeniser.linked(rows.frame["subject"])
+        linked = rows.where("subject", self._run.tokeniser.linked)
         if linked.any():
             theirs, contract = rows.filter(linked), rows.contract
             frame = checked(replace(contract, unique=()), theirs.frame, theirs.origin, today=self._run.today)

@@ -73,7 +73,8 @@ class Tokeniser:
 
     def tokens(self, field: str, values: pl.Series | Coded) -> Tokenised:
         """The token of every value of a text column."""
-        distinct, places = values if isinstance(values, Coded) else encoded_unless_few(values)
+        coded = values if isinstance(values, Coded) else encoded_unless_few(values)
+        distinct, places = coded.values, coded.places
         canonical = self.form(field).column(distinct)
         read = canonical.is_not_null() if canonical.has_nulls() else None
         filled = canonical if read is None else canonical.filter(read)
@@ -86,7 +87,7 @@ class Tokeniser:
             tokens, unread = spread(tokens, read), ~read & text_column(distinct).is_not_null()
         if self._suppressed is not None:
             self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
-        rows = Coded(tokens.alias(distinct.name), places)
+        rows = coded._replace(values=tokens.alias(distinct.name))
         return Tokenised(
             rows, _nowhere(len(places)) if unread is None else unread.gather(places).fill_null(value=False)
         )

@@ -112,6 +112,8 @@ def token(
     domain_name(domain)
     policy = load_fields(fields)
     custodian = opened(vault, kek_file)
+    if domain != DEFAULT_DOMAIN and not custodian.record.epochs_of(domain):
+        warn(f"{domain!r} is new: nobody has tokens of it yet, and orders will be written for it from now on.")
     tokeniser = Tokeniser(custodian, policy.fields, custodian.current(domain), action="token")
     for line in tokens_of(sys.stdin.buffer, field, tokeniser):
         sys.stdout.write(f"{line}\n")

@@ -11,10 +11,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table as Grid
 
 from pseudonymize.commands.options import Fields, Json, RawInputs
-from pseudonymize.dry_run import WHY, Check, dry_run, refuse_bad
-from pseudonymize.fields import ROLES
+from pseudonymize.dry_run import Check, dry_run, refuse_bad
+from pseudonymize.fields import FieldPolicy
 from pseudonymize.fields_check import load_fields
 from pseudonymize.processing_record import processing_record
+from pseudonymize.reasons import why
 from pseudonymize.report import rows_grid
 from pseudonymize.suggestion import suggest as draft
 from recsys.console import now, print_json, say, screen, warn
@@ -27,8 +28,9 @@ def check(inputs: RawInputs, fields: Fields, json: Json = False) -> None:  # noq
 
     Example: `recsys-pseudonymize check --fields fields.toml customers.csv receipts.parquet`
     """
-    found = dry_run(load_fields(fields), inputs, now())
-    for grid in _grids(found):
+    policy = load_fields(fields)
+    found = dry_run(policy, inputs, now())
+    for grid in _grids(found, policy):
         screen.print(grid)
     if json:
         print_json(found)
@@ -58,17 +60,17 @@ def record(fields: Fields) -> None:
     sys.stdout.write(processing_record(load_fields(fields)))
 
 
-def _grids(found: Check) -> list[Grid]:
-    grids = []
+def _grids(found: Check, policy: FieldPolicy) -> list[Grid]:
+    grids, tables = [], {table.name: table for table in policy.tables}
     for table in found.tables:
         grid = Grid(
             "column", "role", "would become", "why", title=f"{table.table}: {table.rows:,} rows", box=SIMPLE_HEAD
         )
         grid.add_column("distinct values", justify="right")
         for column in table.columns:
-            why = WHY[ROLES[column.role]]
+            reason = why(tables[table.table].columns[column.column])
             became = column.became.replace("rec.01", "the domain")
-            grid.add_row(column.column, column.role, became, why, column.count)
+            grid.add_row(column.column, column.role, became, reason, column.count)
         grids.append(grid)
     if found.bad_rows:
         grids.append(rows_grid("Bad rows", "rows that do not fit", found.bad_rows))

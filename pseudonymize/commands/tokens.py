@@ -78,7 +78,7 @@ def epoch(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     else:
         count = raw_map(custodian, load_fields(fields), domain, inputs, out, source=source)
     holders = ", ".join(custodian.record.recipients_of(domain))
-    say(f"{out} maps {count:,} tokens. It is for: {holders}. Destroy it when they have applied it.")
+    say(f"{out} maps {count:,} tokens. Give a copy each to {holders}; applying it destroys theirs. Destroy this one.")
 
 
 @recipients_app.command("add")

@@ -82,7 +82,7 @@ class Postings:
 def postings(histories: Histories) -> Postings:
     """Who has each point."""
     width = max(len(histories), 1)
-    key = pl.Series(histories.points * width + histories.owners).sort().to_numpy()  # faster than sorting by place
+    key = np.sort(histories.points * width + histories.owners)  # faster than sorting by place
     counts = np.bincount(histories.points, minlength=len(histories.codes))
     return Postings(_starts(counts), (key % width).astype(np.int32))
 
@@ -115,9 +115,7 @@ def held(lines: Lines, labels: Labels, days: Days, *, latest: bool) -> Held:
     codes, point = _points(label, day_of(day, days))
     width = max(len(codes), 1)
     key = subject * np.int64(width) + point
-    keys, latest_day = (
-        in_order(key, day) if latest else (pl.Series(key).sort().to_numpy(), np.zeros(len(key), np.int64))
-    )
+    keys, latest_day = in_order(key, day) if latest else (np.sort(key), np.zeros(len(key), np.int64))
     last = np.ones(len(keys), np.bool_)
     last[:-1] = keys[1:] != keys[:-1]
     who, what = np.divmod(keys[last], width)
@@ -145,7 +143,7 @@ def in_order(key: NDArray[np.int64], day: NDArray[np.int32]) -> tuple[NDArray[np
     first = int(day.min(initial=_DAYS))
     span = int(day.max(initial=first)) - first + 1
     if int(key.max(initial=0)) < np.iinfo(np.int64).max // span - 1:
-        both = pl.Series(key * span + (day - first)).sort().to_numpy()
+        both = np.sort(key * span + (day - first))
         keys, past = np.divmod(both, span)
         return keys, past + first
     frame = pl.DataFrame({"key": key, "day": day}).sort("key", "day")

@@ -17,7 +17,7 @@ from pseudonymize.distinct import Coded, encoded
 from pseudonymize.parquet_files import columns_of, record_batches
 
 _HASH_BITS: Final = 64
-_BATCH: Final = 1 << 19
+_BATCH: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

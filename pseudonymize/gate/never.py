@@ -29,6 +29,10 @@ class Never:
     items: frozenset[str] = frozenset()
     policy: str | None = None
 
+    def among(self, items: pl.Series) -> pl.Series:
+        """Which of the items are offered to nobody."""
+        return items.is_in(sorted(self.items)).fill_null(value=False)
+
 
 def read_never(guards: Path, catalogue: Path, *, warn: Callable[[str], None]) -> Never:
     """The items that a guards' policy never offers. `warn` hears of names in it that the catalogue does not know."""
@@ -39,15 +43,10 @@ def read_never(guards: Path, catalogue: Path, *, warn: Callable[[str], None]) ->
     return Never(placement.items_of(policy.never), policy.sha256)
 
 
-def dropped_purchases(frame: pl.DataFrame, never: Never, *, zero_quantity: bool) -> tuple[pl.Series, Counter[str]]:
-    """Which purchases to keep, and how many go for each reason; `zero_quantity` says whether those may go."""
-    quantity = pl.col("quantity").cast(pl.Float64, strict=False)
-    reasons = frame.select(
-        pl.when((quantity == 0) & zero_quantity)
-        .then(pl.lit(ZERO_QUANTITY))
-        .when(pl.col("item").is_in(sorted(never.items)))
-        .then(pl.lit(NEVER))
-        .alias("reason")
-    )["reason"]
-    counts = Counter(reasons.drop_nulls().to_list())
-    return reasons.is_null(), counts
+def dropped_purchases(frame: pl.DataFrame, never: pl.Series, *, zero_quantity: bool) -> tuple[pl.Series, Counter[str]]:
+    """Which purchases to keep, and how many go for each reason; `zero_quantity` says whether such lines may go."""
+    zero = pl.repeat(value=False, n=frame.height, dtype=pl.Boolean, eager=True)
+    if zero_quantity:
+        zero = (frame["quantity"].cast(pl.Float64, strict=False) == 0).fill_null(value=False)
+    counts = Counter({ZERO_QUANTITY: int(zero.sum()), NEVER: int((never & ~zero).sum())})
+    return ~(zero | never), +counts

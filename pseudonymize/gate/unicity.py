@@ -59,16 +59,14 @@ def unicity(
 def holders(by_point: Postings, points: NDArray[np.int64], *, at_most: int) -> int:
     """How many histories hold all of some points; counting stops at `at_most`, or at 2 where that is less."""
     enough = max(at_most, 2)
-    ordered = sorted((by_point.of(int(point)) for point in points), key=len)
+    ordered = sorted(map(by_point.of, points.tolist()), key=len)
     rarest, others = ordered[0], ordered[1:]
     found, begin, size = 0, 0, _BLOCK
     while begin < len(rarest) and found < enough:
         candidates = rarest[begin : begin + size]
         for owners in others:
-            place = np.searchsorted(owners, candidates)
-            held = place < len(owners)
-            held[held] = owners[place[held]] == candidates[held]
-            candidates = candidates[held]
+            place = owners.searchsorted(candidates)  # past the end: the last one is smaller, and so another
+            candidates = candidates[owners.take(place, mode="clip") == candidates]
         found += len(candidates)
         begin, size = begin + size, size * 4
     return min(found, enough)

@@ -99,7 +99,7 @@ def identity_columns(table: Table) -> list[tuple[str, str]]:
 def canonical_cells(policy: FieldPolicy, batch: Batch, name: str, path: Path, of: str) -> tuple[pl.Series, int]:
     """A column in its canonical form, and how many filled cells could not be read."""
     text = columns.as_text(batch.column(name), Place(SetAside(path, lenient=True), name, batch.numbers))
-    distinct, places = encoded(text)
+    distinct, places, _ = encoded(text)
     read = policy.fields[of].form().column(distinct)
     lost = read.is_null() & text_column(distinct).is_not_null()
     unread = int(lost.gather(places).sum()) if lost.any() else 0

@@ -41,7 +41,7 @@ PURCHASES = st.lists(
 def coded(cells: Sequence[str | None], unused: Sequence[str] = ()) -> Coded:
     """With values that stand in no row, as a dictionary may hold them."""
     texts = pl.Series("item", cells, dtype=pl.String)
-    values, places = encoded(texts)
+    values, places, _ = encoded(texts)
     return Coded(pl.concat([pl.Series("item", unused, dtype=pl.String), values]), places + len(unused))
 
 
@@ -68,6 +68,8 @@ def test_rows_that_are_taken_out_take_their_values_along(cells: list[str | None]
     assert left.text.equals(expected)
     assert left.used().text.equals(expected)
     assert sorted(left.used().values.to_list(), key=str) == sorted(set(expected), key=str)
+    assert left.used().full
+    assert not left.full
 
 
 @given(st.lists(CELLS, min_size=1, max_size=3))

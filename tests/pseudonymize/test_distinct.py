@@ -28,7 +28,8 @@ def test_large_counts_are_within_two_percent() -> None:
 @given(st.lists(st.one_of(st.none(), st.text(max_size=3))))
 def test_encoded_values_come_back(cells: list[str | None]) -> None:
     values = pl.Series(cells, dtype=pl.String)
-    distinct, places = encoded(values)
+    distinct, places, full = encoded(values)
+    assert full
     assert distinct.n_unique() == len(distinct)
     assert distinct.gather(places).equals(values)
 
@@ -36,5 +37,5 @@ def test_encoded_values_come_back(cells: list[str | None]) -> None:
 def test_values_that_share_a_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pl.Series, "hash", lambda self: pl.Series([7] * len(self), dtype=pl.UInt64))
     values = pl.Series(["ada", "bert", None, "ada"])
-    distinct, places = encoded(values)
+    distinct, places, _ = encoded(values)
     assert distinct.gather(places).equals(values)

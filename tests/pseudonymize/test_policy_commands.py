@@ -35,7 +35,7 @@ def test_check_explains_and_writes_nothing(shop: SimpleNamespace, fields_file: P
     assert_clear_failure(done, "rows that do not fit: 1")
     assert sorted(tmp_path.rglob("*")) == before
     said = {column["column"]: column for table in json.loads(done.stdout)["tables"] for column in table["columns"]}
-    assert said["sold_at"]["became"] == "day, made coarser: day"
+    assert said["sold_at"]["became"] == "day, without the time of day"
     assert "singles people out together with others" in done.stderr
     assert not found((done.stdout + done.stderr).encode(), shop.identifiers)
 
@@ -132,8 +132,9 @@ def test_the_record_says_why_and_for_how_long(policy_file: PolicyFile, fields_fi
     record = processing_record(load_fields(fields_file))
     for line in (
         "Kept for: 25 months",
-        "| birth_date | quasi | adult, made coarser: adult |",
-        "| email | identifier |",
+        "| birth_date | quasi | adult, 18 or older |",
+        "| email | identifier | dropped | names a person: nothing downstream needs it |",
+        "| receipt | identifier | basket: token | names a person or a receipt: only the token leaves |",
     ):
         assert line in record
     assert record.count("\n## ") == record.count("\nPurpose: ") == 3

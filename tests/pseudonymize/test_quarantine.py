@@ -194,7 +194,7 @@ def test_merges_are_counted_and_the_page_says_what_became_of_everything(
     mail = {field.field: field for field in report.fields}["mail"]
     assert (mail.form, mail.written, mail.canonical, mail.merged) == ("email/1", 5, 3, 2)
     page = (tmp_path / "out" / "report.html").read_text()
-    for text in ("day, made coarser: week", "value, rounded to 5", "email/1", "In quarantine"):
+    for text in ("day, the Monday of its week", "value, rounded to 5", "email/1", "In quarantine"):
         assert text in page
     assert "http" not in page
     assert json.loads((tmp_path / "out" / "release.json").read_text())["fingerprint"][:12] in page

@@ -3,6 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -130,6 +131,7 @@ def test_rows_are_numbered_through_all_batches(tmp_path: Path) -> None:
         ("a,b\n" + "1,2\n" * 900_000 + f"\0,{CANARY}\n", "row 900001, column 1 holds a NUL byte"),
         (f"{CANARY},{CANARY}\n1,2\n", "columns 1 and 2 have the same name"),
         ("a,b\n1," + CANARY * 400_000 + "\n", "a row is longer than"),
+        ("a,b\n" + "1,2\n" * 900_000 + "1," + CANARY * 400_000 + "\n", "a row after row "),
     ],
     ids=[
         "empty",
@@ -141,6 +143,7 @@ def test_rows_are_numbered_through_all_batches(tmp_path: Path) -> None:
         "NUL, late",
         "same names",
         "huge cell",
+        "huge cell, late",
     ],
 )
 def test_a_csv_that_is_no_table(tmp_path: Path, text: str, message: str) -> None:
@@ -192,3 +195,14 @@ def test_no_such_table(tmp_path: Path, name: str) -> None:
     (tmp_path / "t.xlsx").write_text("x")
     with pytest.raises(ContractError, match=name):
         open_raw(tmp_path / name)
+
+
+@pytest.mark.slow
+def test_a_wide_table_comes_in_batches_of_fewer_rows(tmp_path: Path) -> None:
+    path, rows = tmp_path / "wide.parquet", 300_000
+    pl.DataFrame({"n": np.arange(rows)}).select(pl.col("n").alias(f"c{place}") for place in range(60)).write_parquet(
+        path
+    )
+    sizes = [batch.height for batch in open_raw(path).batches()]
+    assert sum(sizes) == rows
+    assert max(sizes) * 60 < 10_000_000

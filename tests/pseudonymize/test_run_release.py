@@ -147,7 +147,7 @@ def test_the_report_counts_what_came_in(shop: SimpleNamespace, release: Release,
     assert [(table.table, table.rows) for table in (customers, receipts)] == [("customers", 3), ("receipts", 4)]
     became = {column.column: (column.role, column.became, column.distinct) for column in receipts.columns}
     assert became["receipt"] == ("identifier", "basket: token of rec.01", 3)
-    assert became["sold_at"] == ("quasi", "day, made coarser: day", 3)
+    assert became["sold_at"] == ("quasi", "day, without the time of day", 3)
     assert became["store"] == ("drop", "dropped", 2)
     people = {column.column: (column.became, column.distinct) for column in customers.columns}
     assert people["email"] == ("dropped", 2)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def faulty(tmp_path: Path) -> Path:
     """The product with a wrong polynomial: tokens that look right, and that no other installation would make."""
     tree = tmp_path / "faulty"
-    for package in ("recsys", "pseudonymize"):
+    for package in ("recsys", "web", "pseudonymize"):
         shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
     file = tree / "pseudonymize" / "cmac.py"
     text = file.read_text()

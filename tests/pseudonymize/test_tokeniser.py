@@ -136,6 +136,18 @@ def test_many_batches_in_the_ledger_are_merged_without_losing_any() -> None:
     assert ledger.check("card") == ledger.written == len(seen)
 
 
+@given(st.lists(st.lists(st.sampled_from(["ada", "Ada", "bert", "BERT", "cleo"]), max_size=4), max_size=5))
+def test_ways_of_writing_are_counted_whichever_batch_brings_the_first_other_one(batches: list[list[str]]) -> None:
+    ledger = Ledger()
+    for batch in batches:
+        written = pl.Series(batch, dtype=pl.String)
+        roots = np.array([[len(one), ord(one[0].lower())] for one in batch], np.uint64).reshape(-1, 2)
+        ledger.add(written, written.str.to_lowercase(), roots)
+    cells = {cell for batch in batches for cell in batch}
+    assert ledger.check("card") == len({cell.lower() for cell in cells})
+    assert ledger.written == len(cells)
+
+
 @given(st.lists(st.binary(min_size=16, max_size=16)))
 def test_a_written_token_is_read_back(blocks: list[bytes]) -> None:
     tokens = np.frombuffer(b"".join(blocks), np.uint64).reshape(-1, 2)
