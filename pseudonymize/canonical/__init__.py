@@ -19,7 +19,7 @@ from pseudonymize.canonical.date import date_column
 from pseudonymize.canonical.email import email_column
 from pseudonymize.canonical.numbers import card_column, known_scheme, national_id_column
 from pseudonymize.canonical.phone import known_region, phone_column
-from pseudonymize.canonical.text import text_column
+from pseudonymize.canonical.text import UNCHANGED, text_column
 from recsys.errors import PolicyError
 
 MAX_BYTES: Final = 1024  # longer than any identifier: a cell that holds a document is a mistake
@@ -47,11 +47,15 @@ class CanonicalForm:
         label: Name, version and option, as they enter the derivation of keys.
         column: The form of a whole text column; empty where the cell is, and where it cannot be read.
         unread: What is wrong with a cell that is filled and cannot be read.
+        slow: Whether a library works it out one value at a time: some 20 µs each.
+        unchanged: Characters that it leaves as they are: a value of no others, and not empty, is in its form.
     """
 
     label: str
     column: Column
     unread: str
+    slow: bool = False
+    unchanged: bytes = b""
 
 
 _VERSION: Final = 1  # of every form, so far
@@ -66,21 +70,25 @@ def canonical_form(name: FormName, option: str = "") -> CanonicalForm:
     label = f"{name}/{_VERSION} {option}".strip()
     match name:
         case FormName.TEXT:
-            return CanonicalForm(label, text_column, "holds nothing but white space")
+            return CanonicalForm(label, text_column, "holds nothing but white space", unchanged=UNCHANGED)
         case FormName.EMAIL:
             column = partial(email_column, dots_and_plus=option == DOTS_AND_PLUS)
             return CanonicalForm(label, column, "is not an e-mail address")
         case FormName.PHONE:
             if not known_region(option):
                 raise PolicyError("has no such region", where="region", mend="Write two capital letters: 'GB', 'DE'")
-            return CanonicalForm(label, partial(phone_column, region=option), f"is not a phone number in {option}")
+            return CanonicalForm(
+                label, partial(phone_column, region=option), f"is not a phone number in {option}", slow=True
+            )
         case FormName.CARD:
-            return CanonicalForm(label, card_column, "is not a card number: its check digit is wrong")
+            return CanonicalForm(label, card_column, "is not a card number: its check digit is wrong", slow=True)
         case FormName.NATIONAL_ID:
             if not known_scheme(option):
                 mend = "Write country and number as python-stdnum does: 'gb.nhs', 'de.idnr', 'us.ssn'"
                 raise PolicyError("is no scheme of national numbers", where="scheme", mend=mend)
-            return CanonicalForm(label, partial(national_id_column, scheme=option), f"is not a number of {option}")
+            return CanonicalForm(
+                label, partial(national_id_column, scheme=option), f"is not a number of {option}", slow=True
+            )
         case FormName.DATE:
             return CanonicalForm(label, partial(date_column, layout=option), "is not a date")
 

@@ -22,6 +22,7 @@ from pseudonymize.gateway.limiting import TOO_FAST, Limiting
 from pseudonymize.gateway.messages import PATH, Ask
 from pseudonymize.gateway.metrics import CONTENT_TYPE, Metrics
 from pseudonymize.gateway.openapi import document
+from pseudonymize.gateway.plain import Spelled
 from recsys.errors import RecsysError
 from web.api_keys import holds, sent
 from web.bodies import answer, decode, read_body
@@ -65,7 +66,7 @@ class Gateway:
     def __init__(self, deriver: Deriver) -> None:
         self.metrics = Metrics()
         self._deriver = deriver
-        self._gathering = Gathering(deriver.made)
+        self._gathering = Gathering(deriver.made, deriver.made_at_once)
         self._limiting = Limiting()
 
     async def tokens(self, request: Request) -> Response:
@@ -82,7 +83,8 @@ class Gateway:
             raise _unauthorized()
         self.metrics.count(made)
         refused = [{"index": place, "reason": why} for place, why in made.refused.items()]
-        found = {"domain": made.lineage.domain, "epoch": made.lineage.epoch, "tokens": made.tokens, "refused": refused}
+        tokens = made.tokens.json() if isinstance(made.tokens, Spelled) else made.tokens
+        found = {"domain": made.lineage.domain, "epoch": made.lineage.epoch, "tokens": tokens, "refused": refused}
         return answer(found)
 
     async def live(self, _: Request) -> Response:
