@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -90,7 +91,8 @@ class Tokeniser:
         if read is not None:
             tokens, unread = spread(tokens, read), ~read & text_column(distinct).is_not_null()
         if self._suppressed is not None:
-            self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
+            own = _Read(self._kind(field), roots, read)
+            self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(distinct, own)).drop_nulls())
         rows = Coded(tokens.alias(distinct.name), places)
         return Tokenised(
             rows, _nowhere(len(places)) if unread is None else unread.gather(places).fill_null(value=False)
@@ -102,8 +104,7 @@ class Tokeniser:
         None where somebody among them may have been forgotten: ask `tokens`, then.
         """
         roots = cmac_of_parts(self._field_keys[field], values)
-        own = Kind(field, self.form(field).label, self._generation)
-        if self._suppressed is not None and self._suppressed.some_of(own, roots):
+        if self._suppressed is not None and self._suppressed.some_of(self._kind(field), roots):
             return None
         persons = roots if self._links is None else self._links.persons(roots)
         tokens = domain_tokens(self._domain_key, persons)
@@ -117,6 +118,9 @@ class Tokeniser:
             mend = nearest(field, self._forms, otherwise=f"The fields are: {', '.join(self._forms)}")
             raise UsageError(f"there is no field {field!r}", where="the field policy", mend=mend)
         return self._forms[field]
+
+    def _kind(self, field: str) -> Kind:
+        return Kind(field, self.form(field).label, self._generation)
 
     def suppressed(self, tokens: pl.Series) -> pl.Series:
         """Which tokens are of people who were forgotten."""
@@ -142,6 +146,14 @@ class Tokeniser:
         return {field: FieldCount(ledger.written, ledger.check(field)) for field, ledger in self._ledgers.items()}
 
 
+class _Read(NamedTuple):
+    """Root tokens, and which values they are of; None: of all."""
+
+    kind: Kind
+    roots: Tokens
+    read: pl.Series | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Suppressed:
     """The suppression list, with the keys of every kind of root token on it."""
@@ -150,14 +162,20 @@ class _Suppressed:
     key: BlockKey
     field_keys: Mapping[Kind, BlockKey]
 
-    def among(self, field: str, values: pl.Series) -> pl.Series:
+    def among(self, values: pl.Series, own: _Read) -> pl.Series:
         """Which values are of people on the list, by whatever canonical form and root they were put there."""
         found = _nowhere(len(values))
         for kind, key in self.field_keys.items():
-            if kind.field == field:
+            if kind == own.kind:
+                read, roots = own.read, own.roots
+            elif kind.field == own.kind.field:
                 canonical = form_labelled(kind.form).column(values)
-                held = self.entries[kind].holds(self.key.encrypt_blocks(root_tokens(key, canonical.drop_nulls())))
-                found |= spread(pl.Series(held), canonical.is_not_null()).fill_null(value=False)
+                read, roots = canonical.is_not_null(), root_tokens(key, canonical.drop_nulls())
+            else:
+                continue
+            held = pl.Series(self.entries[kind].holds(self.key.encrypt_blocks(roots)))
+            if held.any():
+                found |= held if read is None else spread(held, read).fill_null(value=False)
         return found
 
     def some_of(self, own: Kind, roots: Tokens) -> bool:

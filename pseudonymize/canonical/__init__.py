@@ -19,7 +19,7 @@ from pseudonymize.canonical.date import date_column
 from pseudonymize.canonical.email import email_column
 from pseudonymize.canonical.numbers import card_column, known_scheme, national_id_column
 from pseudonymize.canonical.phone import known_region, phone_column
-from pseudonymize.canonical.text import UNCHANGED, text_column
+from pseudonymize.canonical.text import text_column
 from recsys.errors import PolicyError
 
 MAX_BYTES: Final = 1024  # longer than any identifier: a cell that holds a document is a mistake
@@ -48,14 +48,14 @@ class CanonicalForm:
         column: The form of a whole text column; empty where the cell is, and where it cannot be read.
         unread: What is wrong with a cell that is filled and cannot be read.
         slow: Whether a library works it out one value at a time: some 20 µs each.
-        unchanged: Characters that it leaves as they are: a value of no others, and not empty, is in its form.
+        lower_if_visible: Whether of a value of visible ASCII alone, and not empty, lower case is the form.
     """
 
     label: str
     column: Column
     unread: str
     slow: bool = False
-    unchanged: bytes = b""
+    lower_if_visible: bool = False
 
 
 _VERSION: Final = 1  # of every form, so far
@@ -70,7 +70,7 @@ def canonical_form(name: FormName, option: str = "") -> CanonicalForm:
     label = f"{name}/{_VERSION} {option}".strip()
     match name:
         case FormName.TEXT:
-            return CanonicalForm(label, text_column, "holds nothing but white space", unchanged=UNCHANGED)
+            return CanonicalForm(label, text_column, "holds nothing but white space", lower_if_visible=True)
         case FormName.EMAIL:
             column = partial(email_column, dots_and_plus=option == DOTS_AND_PLUS)
             return CanonicalForm(label, column, "is not an e-mail address")

@@ -11,7 +11,7 @@ import polars as pl
 _WHITE_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-UNCHANGED: Final = bytes(code for code in range(ord("!"), 0x7F) if not chr(code).isupper())
+VISIBLE: Final = bytes(range(ord("!"), 0x7F))  # of a value of these alone, `bytes.lower` is the form
 
 
 def text(value: str) -> str:

@@ -22,6 +22,7 @@ from pseudonymize.fields import Field
 from pseudonymize.gateway.callers import Caller, read_callers
 from pseudonymize.gateway.messages import EMPTY, FORGOTTEN, UNREADABLE
 from pseudonymize.gateway.plain import Spelled, spelled_if_plain
+from pseudonymize.gateway.sent import Values, texts
 from pseudonymize.key_log import LOG_FILE, SEAL_FILE
 from pseudonymize.keys import VaultError
 from pseudonymize.tokeniser import Tokeniser
@@ -91,7 +92,7 @@ class Deriver:
                 self._seen = seen
             return tuple(sorted(one.lineage for one in self._vault.record.epochs if one.status is Status.LIVE))
 
-    def made(self, wanted: Wanted, values: Sequence[str]) -> Made:
+    def made(self, wanted: Wanted, values: Values) -> Made:
         """The token of each value.
 
         Raises:
@@ -101,9 +102,9 @@ class Deriver:
         with self._following:
             self.follow()
             tokeniser = self._tokeniser(wanted)
-        return _made(tokeniser, wanted.field, values)
+        return _made(tokeniser, wanted.field, texts(values))
 
-    def made_at_once(self, wanted: Wanted, values: Sequence[str]) -> Made | None:
+    def made_at_once(self, wanted: Wanted, values: Values) -> Made | None:
         """As `made`; None where a file has to be read or written first, or the field's form takes long."""
         if not self._following.acquire(blocking=False):
             return None
@@ -116,7 +117,9 @@ class Deriver:
         if tokeniser is None or tokeniser.form(wanted.field).slow:
             return None
         spelled = spelled_if_plain(tokeniser, wanted.field, values)
-        return _made(tokeniser, wanted.field, values) if spelled is None else Made(tokeniser.lineage, spelled, {})
+        return (
+            _made(tokeniser, wanted.field, texts(values)) if spelled is None else Made(tokeniser.lineage, spelled, {})
+        )
 
     def _tokeniser(self, wanted: Wanted) -> Tokeniser:
         epoch = self._epoch(wanted)

@@ -8,21 +8,21 @@ waits for a file, is done in a thread. The rest is not: handing it over and shar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from pseudonymize.gateway.deriving import Made, Wanted
+from pseudonymize.gateway.sent import Values, joined
 
 _MOST: Final = 8_192  # values in a batch, so that none takes long: less than 3 ms
 
-Derive = Callable[[Wanted, Sequence[str]], Made]
-AtOnce = Callable[[Wanted, Sequence[str]], Made | None]
+Derive = Callable[[Wanted, Values], Made]
+AtOnce = Callable[[Wanted, Values], Made | None]
 
 
 class _Waiting(NamedTuple):
     wanted: Wanted
-    values: Sequence[str]
+    values: Values
     answer: asyncio.Future[Made]
 
 
@@ -39,7 +39,7 @@ class Gathering:
         self._waiting: list[_Waiting] = []
         self._working: asyncio.Task[None] | None = None
 
-    async def made(self, wanted: Wanted, values: Sequence[str]) -> Made:
+    async def made(self, wanted: Wanted, values: Values) -> Made:
         """What `derive` makes of these values, or raises."""
         answer: asyncio.Future[Made] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(wanted, values, answer))
@@ -50,7 +50,7 @@ class Gathering:
     async def _work(self) -> None:
         while self._waiting:
             batch = self._next()
-            values = list(chain.from_iterable(one.values for one in batch))
+            values = joined([one.values for one in batch])
             (made,) = await asyncio.gather(self._all(batch[0].wanted, values), return_exceptions=True)
             start = 0
             for one in batch:
@@ -63,7 +63,7 @@ class Gathering:
                     one.answer.set_result(_part(made, start, end))
                 start = end
 
-    async def _all(self, wanted: Wanted, values: Sequence[str]) -> Made:
+    async def _all(self, wanted: Wanted, values: Values) -> Made:
         made = self._at_once(wanted, values)
         return await asyncio.to_thread(self._derive, wanted, values) if made is None else made
 

@@ -1,12 +1,11 @@
-"""Values that are in their form as they were sent, as most are: seen over all their bytes at once, and spelled so.
+"""Tokens of values that are in their form but for capitals, as most are: made over all their bytes at once.
 
-What a column costs whatever its length is more than a request of a thousand values may take: it is not made here. The
-tokens are the same; what is anything else than plain, and whoever was forgotten, goes the way of every column.
+What a column costs, however short, is more than a request of a thousand values may take, so none is made of them. The
+tokens are the same. What is not plain, and whoever was forgotten, goes the way of every column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pseudonymize.canonical import MAX_BYTES
-from pseudonymize.cmac import BLOCK, Parts
+from pseudonymize.gateway.sent import Plain, Values
 from pseudonymize.tokeniser import Tokeniser
 from pseudonymize.tokens import spelled
-
-_BETWEEN = ord("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +42,13 @@ class Spelled:
         return msgspec.Raw(b"[" + written.tobytes())
 
 
-def spelled_if_plain(tokeniser: Tokeniser, field: str, values: Sequence[str]) -> Spelled | None:
+def spelled_if_plain(tokeniser: Tokeniser, field: str, values: Values) -> Spelled | None:
     """The token of each value; None where they have to go the way of every column."""
-    parts = _plain(values, tokeniser.form(field).unchanged)
-    tokens = None if parts is None else tokeniser.tokens_of_canonical(field, parts)
-    return None if tokens is None else Spelled(spelled(tokens, tokeniser.lineage))
-
-
-def _plain(values: Sequence[str], unchanged: bytes) -> Parts | None:
-    sent = "\n".join(values).encode(errors="surrogatepass")
-    if not unchanged or sent.translate(None, unchanged) != b"\n" * (len(values) - 1):
+    if not isinstance(values, Plain) or not tokeniser.form(field).lower_if_visible:
         return None
-    data = np.frombuffer(sent + bytes(BLOCK), np.uint8)
-    ends = np.append(np.flatnonzero(data == _BETWEEN), len(sent))
-    starts = np.append(0, ends[:-1] + 1)
-    lengths = ends - starts
-    return (data, starts, lengths) if lengths.min() > 0 and lengths.max() <= MAX_BYTES else None
+    parts = values.parts()
+    lengths = parts[2]
+    if lengths.min() == 0 or lengths.max() > MAX_BYTES:
+        return None
+    tokens = tokeniser.tokens_of_canonical(field, parts)
+    return None if tokens is None else Spelled(spelled(tokens, tokeniser.lineage))
