@@ -44,11 +44,11 @@ class Spelled:
 
 def spelled_if_plain(tokeniser: Tokeniser, field: str, values: Values) -> Spelled | None:
     """The token of each value; None where they have to go the way of every column."""
-    if not isinstance(values, Plain) or not tokeniser.form(field).lower_if_visible:
+    if not isinstance(values, Plain):
         return None
     parts = values.parts()
     lengths = parts[2]
-    if lengths.min() == 0 or lengths.max() > MAX_BYTES:
+    if lengths.min() == 0 or lengths.max() > MAX_BYTES or not tokeniser.form(field).met(parts):
         return None
     tokens = tokeniser.tokens_of_canonical(field, parts)
     return None if tokens is None else Spelled(spelled(tokens, tokeniser.lineage))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pseudonymize.canonical import DOTS_AND_PLUS, FormName, canonical_form
 from pseudonymize.canonical.text import text_column
 from pseudonymize.fields_check import load_fields
 from pseudonymize.forgetting import forget, lift
@@ -124,6 +125,16 @@ def test_both_ways_make_the_same_of_every_value(followed: Followed, values: list
     assert written(at_once) == written(slowly)
 
 
+ADDRESS = st.from_regex(r"[a-cA]?[.+@]?[ab1]@(a|B|-|gmail|\.){1,3}(\.|\.b1|\.com|@)?", fullmatch=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(st.one_of(ADDRESS, st.just("a@b.example"), st.just("x" * 60 + "@b.co")), min_size=1, max_size=3))
+def test_both_ways_make_the_same_of_every_address(followed: Followed, values: list[str]) -> None:
+    slowly, at_once = followed.both("email", *values)
+    assert written(at_once) == written(slowly)
+
+
 def test_plain_values_go_the_quick_way_and_links_hold_there(followed: Followed) -> None:
     slowly, quickly = followed.both(CARD, "c-1", "9840", "new")
     assert quickly is not None
@@ -132,6 +143,19 @@ def test_plain_values_go_the_quick_way_and_links_hold_there(followed: Followed) 
     address, _ = followed.both("email", "a@b.example")
     assert isinstance(slowly.tokens, list)
     assert address.tokens == slowly.tokens[:1]
+    _, addresses = followed.both("email", "a@b.example", "A.B+c@Mail.Example")
+    assert addresses is not None
+    assert isinstance(addresses.tokens, Spelled)
+
+
+@given(ADDRESS)
+def test_an_address_that_is_said_to_be_in_its_form_is(value: str) -> None:
+    found = asked(json.dumps({"field": "f", "values": [value, "b@a.a"]}).encode())[2]
+    assert isinstance(found, Plain)
+    for option in ("", DOTS_AND_PLUS):
+        form = canonical_form(FormName.EMAIL, option)
+        if form.met(found.parts()):
+            assert form.column(pl.Series([value])).to_list() == [value.lower()]
 
 
 def test_who_was_forgotten_has_no_token_the_quick_way_either(followed: Followed, tmp_path: Path) -> None:
