@@ -125,7 +125,8 @@ class Deriver:
         epoch = self._epoch(wanted)
         if epoch.lineage not in self._tokenisers:
             self._vault.refresh(self._clock())
-            made = Tokeniser(self._vault, self._fields, epoch, action="serve", counting=False)
+            action = "serve" if epoch.domain in self._vault.record.own_domains else "serve, ungated"
+            made = Tokeniser(self._vault, self._fields, epoch, action=action, counting=False)
             self._tokenisers[epoch.lineage] = made
         return self._tokenisers[epoch.lineage]
 

@@ -22,8 +22,8 @@ def row(**values: object) -> pl.DataFrame:
 
 def one(*files: tuple[pl.DataFrame, list[str]]) -> dict[str, object]:
     joining = Joining(SUBJECTS)
-    for frame, asked in files:
-        joining.add(frame, asked)
+    for number, (frame, asked) in enumerate(files):
+        joining.add(frame, asked, f"table {number}")
     frame, before = joining.rows()
     assert before == len(files)
     return SUBJECTS.checked(frame, where="the joined rows").row(0, named=True)
@@ -64,6 +64,6 @@ def test_interests_are_put_together_and_the_first_store_stays() -> None:
 def test_of_a_demographic_group_the_first_stays() -> None:
     joining = Joining(DEMOGRAPHICS)
     for group in ("25-34", "65+"):
-        joining.add(pl.DataFrame({"subject": [ADA], "attribute": ["age"], "group": [group]}), ())
+        joining.add(pl.DataFrame({"subject": [ADA], "attribute": ["age"], "group": [group]}), (), "customers")
     frame, before = joining.rows()
     assert (frame.rows(), before) == ([(ADA, "age", "25-34")], 2)
