@@ -44,9 +44,8 @@ class Joining:
 
     def people_not_everywhere(self) -> int:
         """How many have no row in one of the tables that ask for a consent."""
-        rows = [pl.DataFrame({"subject": pl.concat(parts).unique()}) for parts in self._askers.values()]
-        tables = pl.concat(rows).group_by("subject").len() if rows else pl.DataFrame({"len": []})
-        return int((tables["len"] < len(rows)).sum())
+        people = [pl.concat(parts).unique() for parts in self._askers.values()]
+        return int((pl.concat(people).value_counts()["count"] < len(people)).sum()) if people else 0
 
     def rows(self) -> tuple[pl.DataFrame, int]:
         """One row for each key of the contract, in the order in which they came; how many there were before."""

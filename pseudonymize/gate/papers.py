@@ -34,7 +34,8 @@ class Papers:
         """Around all that makes the release: where it does not come to be, neither do its papers."""
         with ExitStack() as undoing:
             for path in (self.gate, self.page):
-                undoing.callback(path.unlink, missing_ok=True)
+                if not path.exists():  # else they are of a release that is there, and stays
+                    undoing.callback(path.unlink, missing_ok=True)
             yield
             undoing.pop_all()
 
