@@ -16,11 +16,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pseudonymize.keys import BlockKey
+from pseudonymize.parts import BEHIND, Parts
 from recsys.errors import RecsysError
 
 Macs = NDArray[np.uint64]  # shape (n, 2): sixteen bytes a row, in the order of the standard
-Parts = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
-"""Texts within bytes of which the last sixteen belong to none: the bytes, where each starts, how long each is."""
 CmacEngine = Callable[[BlockKey, pl.Series], Macs]
 
 BLOCK: Final = 16
@@ -92,7 +91,7 @@ def _buffers(values: pl.Series) -> Parts:
     _, offset_buffer, data = arrow.buffers()
     offsets = np.frombuffer(offset_buffer, np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
     used = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]] if data is not None else np.empty(0, np.uint8)
-    padded = np.concatenate([used, np.zeros(BLOCK, np.uint8)])
+    padded = np.concatenate([used, np.zeros(BEHIND, np.uint8)])
     return padded, offsets[:-1] - offsets[0], np.diff(offsets)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudonymize.tokens import Tokens
+Halves = NDArray[np.uint64]  # shape (n, 2)
 
 _LEAST_BITS: Final = 10
 
@@ -18,7 +18,7 @@ _LEAST_BITS: Final = 10
 class Entries:
     """Entries, shape (n, 2), none of them twice."""
 
-    def __init__(self, entries: Tokens) -> None:
+    def __init__(self, entries: Halves) -> None:
         self._order = np.lexsort((entries[:, 1], entries[:, 0]))
         self._high, self._low = entries[self._order, 0], entries[self._order, 1]
         bits = max(len(entries).bit_length() + 4, _LEAST_BITS)
@@ -31,7 +31,7 @@ class Entries:
         """How many there are."""
         return len(self._order)
 
-    def places(self, wanted: Tokens) -> NDArray[np.intp]:
+    def places(self, wanted: Halves) -> NDArray[np.intp]:
         """The row of each, -1 where it is not there."""
         found = np.full(len(wanted), -1, np.intp)
         likely = np.flatnonzero(self._maybe.take((wanted[:, 0] >> self._shift).view(np.int64)))
@@ -39,11 +39,11 @@ class Entries:
             found[likely] = self._searched(wanted[likely])
         return found
 
-    def holds(self, wanted: Tokens) -> NDArray[np.bool_]:
+    def holds(self, wanted: Halves) -> NDArray[np.bool_]:
         """Which of them are there."""
         return self.places(wanted) >= 0
 
-    def _searched(self, wanted: Tokens) -> NDArray[np.intp]:
+    def _searched(self, wanted: Halves) -> NDArray[np.intp]:
         found = np.full(len(wanted), -1, np.intp)
         at = np.searchsorted(self._high, wanted[:, 0])
         for step in range(self._alike + 1):

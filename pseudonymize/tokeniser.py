@@ -11,13 +11,14 @@ import polars as pl
 
 from pseudonymize.canonical import CanonicalForm, form_labelled
 from pseudonymize.canonical.text import text_column
-from pseudonymize.cmac import Parts, cmac_of_parts
+from pseudonymize.cmac import cmac_of_parts
 from pseudonymize.distinct import Coded, encoded_unless_few, spread
 from pseudonymize.fields import Field, nearest
 from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
 from pseudonymize.links.linked import Linked, check_current
 from pseudonymize.links.table import LINKS_LABEL
+from pseudonymize.parts import Parts
 from pseudonymize.sixteen_bytes import Entries
 from pseudonymize.suppression import SUPPRESSION_LABEL, Kind, read_list
 from pseudonymize.tokens import Tokens, domain_label, domain_tokens, field_label, root_tokens, unwritten, written

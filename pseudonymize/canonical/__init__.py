@@ -20,7 +20,7 @@ from pseudonymize.canonical.email import all_simple, email_column
 from pseudonymize.canonical.numbers import card_column, known_scheme, national_id_column
 from pseudonymize.canonical.phone import known_region, phone_column
 from pseudonymize.canonical.text import text_column
-from pseudonymize.cmac import Parts
+from pseudonymize.parts import Parts
 from recsys.errors import PolicyError
 
 MAX_BYTES: Final = 1024  # longer than any identifier: a cell that holds a document is a mistake

@@ -15,7 +15,7 @@ import polars as pl
 
 from pseudonymize.canonical.rest import one_by_one
 from pseudonymize.canonical.text import text_column
-from pseudonymize.cmac import Parts
+from pseudonymize.parts import Parts
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # Control and format characters (NUL, right-to-left marks) stand in no address: they come from a copy gone wrong.

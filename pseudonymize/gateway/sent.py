@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from pseudonymize.canonical.text import VISIBLE
-from pseudonymize.cmac import BLOCK, Parts
 from pseudonymize.gateway.messages import MAX_VALUES, Ask, Epoch
+from pseudonymize.parts import BEHIND, Parts
 from web.bodies import decode
 
 _QUOTE: Final = ord('"')
@@ -52,7 +52,7 @@ class Plain:
 
     def parts(self) -> Parts:
         """Each, in lower case, within the bytes that all of them are."""
-        data = np.frombuffer(self.quoted.lower() + bytes(BLOCK), np.uint8)
+        data = np.frombuffer(self.quoted.lower() + bytes(BEHIND), np.uint8)
         quotes = np.flatnonzero(data == _QUOTE)
         starts = quotes[::2] + 1
         return data, starts, quotes[1::2] - starts
