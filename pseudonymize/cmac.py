@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pseudonymize.keys import BlockKey
+from pseudonymize.parts import BEHIND, Parts
 from recsys.errors import RecsysError
 
 Macs = NDArray[np.uint64]  # shape (n, 2): sixteen bytes a row, in the order of the standard
@@ -45,16 +46,25 @@ _VECTORS: Final = {
 
 def cmac(key: BlockKey, values: pl.Series) -> Macs:
     """The CMAC of every value of a binary or text column without empty cells (an empty text is a value)."""
-    windows, starts, lengths = _buffers(values)
-    blocks = np.maximum((lengths + BLOCK - 1) // BLOCK, 1)
-    order = np.argsort(-blocks, kind="stable")  # longest first, so that those with a block left stand at the front
+    return cmac_of_parts(key, _buffers(values))
+
+
+def cmac_of_parts(key: BlockKey, parts: Parts) -> Macs:
+    """The CMAC of every one."""
+    data, starts, lengths = parts
+    windows = np.ndarray(len(data) - BLOCK + 1, dtype=f"V{BLOCK}", buffer=data, strides=(1,))
+    blocks = np.maximum((lengths + BLOCK - 1) >> 4, 1)
+    # Longest first, so that those with a block left stand at the front.
+    order = slice(None) if _alike(blocks) else np.argsort(-blocks, kind="stable")
     starts, filled = starts[order], (lengths - (blocks - 1) * BLOCK)[order]
-    with_more = len(values) - np.cumsum(np.bincount(blocks, minlength=1))  # values of more than i blocks
+    with_more = len(lengths) - np.cumsum(np.bincount(blocks, minlength=1))  # values of more than i blocks
     flip = _flip(key)
-    state = np.zeros((len(values), 2), np.uint64)
+    state = np.zeros((len(lengths), 2), np.uint64)
     for position, (active, going_on) in enumerate(itertools.pairwise(with_more)):
         chunk = windows[starts[:active] + position * BLOCK].view(np.uint64).reshape(-1, 2)
         last = filled[going_on:active]
+        if _alike(last):
+            last = last[:1]
         chunk[going_on:] &= _KEEP.take(last, axis=0)
         chunk[going_on:] ^= flip.take(last, axis=0)
         chunk ^= state[:active]
@@ -76,15 +86,17 @@ def self_test(engine: CmacEngine = cmac) -> None:
         )
 
 
-def _buffers(values: pl.Series) -> tuple[NDArray[np.void], NDArray[np.int64], NDArray[np.int64]]:
-    """The column's bytes as overlapping sixteen-byte windows, and where each value starts and how long it is."""
+def _buffers(values: pl.Series) -> Parts:
     arrow = values.cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offset_buffer, data = arrow.buffers()
     offsets = np.frombuffer(offset_buffer, np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
     used = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]] if data is not None else np.empty(0, np.uint8)
-    padded = np.concatenate([used, np.zeros(BLOCK, np.uint8)])
-    windows = np.ndarray(len(padded) - BLOCK + 1, dtype=f"V{BLOCK}", buffer=padded, strides=(1,))
-    return windows, offsets[:-1] - offsets[0], np.diff(offsets)
+    padded = np.concatenate([used, np.zeros(BEHIND, np.uint8)])
+    return padded, offsets[:-1] - offsets[0], np.diff(offsets)
+
+
+def _alike(numbers: NDArray[np.int64]) -> bool:
+    return len(numbers) > 0 and bool((numbers == numbers[0]).all())
 
 
 def _flip(key: BlockKey) -> Macs:

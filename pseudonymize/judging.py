@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -74,9 +75,8 @@ def judged(
     if own is None:
         return keeper.judge(finished, scan, today=today)
     theirs = finished_in(own)
-    for release in (finished, theirs):
-        _check_purchases(release, today)
-    ground = _ground_against(keeper, finished, theirs, vault)
+    _check_purchases(theirs, today)
+    ground = partial(_ground_against, keeper, finished, theirs, vault)
     return keeper.judge(finished, scan, today=today, ground=ground, against=theirs.lineage)
 
 
@@ -96,7 +96,8 @@ def remade(
     """
     keeper.check_domain(partner.domain)
     _check_purchases(finished, today)
-    with new_folder(out) as beside:
+    papers = papers_of(out, ReleaseClass.EXTERNAL)
+    with papers.with_release(), new_folder(out) as beside:
         lineage, suppressed = _moved(finished, beside, partner)
         verdict, gone = keeper.let_through(beside, scan)
         made = msgspec.structs.replace(
@@ -104,7 +105,7 @@ def remade(
         )
         dropped = finished.release.dropped | {GENERALISED: gone} | ({SUPPRESSED: suppressed} if suppressed else {})
         told = msgspec.structs.replace(seal(beside, made), dropped=dropped)
-        papers_of(out, ReleaseClass.EXTERNAL).write(verdict, page(verdict, release=told))
+        papers.write(verdict, page(verdict, release=told))
     return verdict, told
 
 

@@ -34,7 +34,7 @@ from pseudonymize.report_page import page
 from pseudonymize.rows import Converter, Rows, fed_columns
 from pseudonymize.set_aside import SetAside
 from pseudonymize.tokeniser import FieldCount, Tokeniser
-from recsys.console import step
+from recsys.console import step, warn
 from recsys.contracts.release import Release
 from recsys.contracts.table import TableContract
 from recsys.errors import ContractError
@@ -82,6 +82,7 @@ class Run:
         self.keeper.check_domain(self.tokeniser.lineage.domain)
         files = matched(inputs, self.policy)
         with (
+            papers_of(out, self.keeper.release).with_release(),
             Quarantine(self.vault, str(self.today)) as quarantine,
             new_folder(out) as beside,
             ReleaseWriter(beside, fed_columns(self.policy)) as writer,
@@ -134,6 +135,7 @@ class Gate:
         for joining in self._joining.values():
             frame, before = joining.rows()
             self.dropped[JOINED] += before - len(frame)
+            _warn_of_partial(joining)
             self._passed(joining.contract, frame, {})
         for people in self._people.values():
             people.check()
@@ -232,5 +234,16 @@ class Gate:
             theirs, contract = rows.filter(linked), rows.contract
             frame = checked(replace(contract, unique=()), theirs.frame, theirs.origin, today=self._run.today)
             asked = [role.purpose for role in table.columns.values() if isinstance(role, Consent)]
-            self._joining.setdefault(contract.name, Joining(contract)).add(frame.filter(theirs.origin.kept()), asked)
+            self._joining.setdefault(contract.name, Joining(contract)).add(
+                frame.filter(theirs.origin.kept()), asked, table.name
+            )
         return rows.filter(~linked)
+
+
+def _warn_of_partial(joining: Joining) -> None:
+    missing = joining.people_not_everywhere()
+    if missing:
+        warn(
+            f"{missing:,} linked people have a row in some, but not in all tables that ask for consents "
+            f"({', '.join(joining.askers)}): where one of the files is not complete, a no that stood in it is lost"
+        )

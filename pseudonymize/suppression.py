@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pseudonymize.custody import read_private
 from pseudonymize.keys import BlockKey, Label, Purpose, VaultError
+from pseudonymize.sixteen_bytes import Entries
 from pseudonymize.tokens import Tokens
 from recsys.files import replacing
 
@@ -64,14 +65,11 @@ class SuppressionList:
 
     def holds(self, key: BlockKey, roots: Tokens) -> NDArray[np.bool_]:
         """Which root tokens are on the list."""
-        if self.rows.is_empty():
-            return np.zeros(len(roots), np.bool_)
-        entries = key.encrypt_blocks(roots)
-        likely = np.isin(entries[:, 0], self.rows["high"].to_numpy())
-        known = set(self.rows.select("high", "low").iter_rows())
-        for position in np.flatnonzero(likely):
-            likely[position] = (int(entries[position, 0]), int(entries[position, 1])) in known
-        return likely
+        return self.entries().holds(key.encrypt_blocks(roots))
+
+    def entries(self) -> Entries:
+        """The list, to be asked often."""
+        return Entries(np.unique(self.rows.select("high", "low").to_numpy(), axis=0))
 
     def adding(self, key: BlockKey, kind: Kind, roots: Tokens, day: dt.date) -> SuppressionList:
         """The list with some more root tokens; those that are on it stay as they are."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from pseudonymize.canonical import CanonicalForm, form_labelled
 from pseudonymize.canonical.text import text_column
+from pseudonymize.cmac import cmac_of_parts
 from pseudonymize.distinct import Coded, encoded_unless_few, spread
 from pseudonymize.fields import Field, nearest
 from pseudonymize.keys import BlockKey
 from pseudonymize.ledger import Ledger
 from pseudonymize.links.linked import Linked, check_current
 from pseudonymize.links.table import LINKS_LABEL
-from pseudonymize.suppression import SUPPRESSION_LABEL, Kind, SuppressionList, read_list
-from pseudonymize.tokens import domain_label, domain_tokens, field_label, root_tokens, written
+from pseudonymize.parts import Parts
+from pseudonymize.sixteen_bytes import Entries
+from pseudonymize.suppression import SUPPRESSION_LABEL, Kind, read_list
+from pseudonymize.tokens import Tokens, domain_label, domain_tokens, field_label, root_tokens, unwritten, written
 from pseudonymize.vault import Vault
 from pseudonymize.vault_record import EpochRecord
 from recsys.errors import UsageError
@@ -52,7 +57,7 @@ class Tokeniser:
     def __init__(
         self, vault: Vault, fields: Mapping[str, Field], epoch: EpochRecord, *, action: str, counting: bool = True
     ) -> None:
-        self.lineage = epoch.lineage
+        self.lineage, self._generation = epoch.lineage, epoch.generation
         self._forms = {name: field.form() for name, field in fields.items()}
         own = [field_label(name, form.label, generation=epoch.generation) for name, form in self._forms.items()]
         listed = read_list(vault.path)
@@ -67,8 +72,10 @@ class Tokeniser:
         self._links = Linked(keys[1 + len(own)], links, epoch.generation) if of_people else None
         self._several: pl.Series | None = None
         more = keys[1 + len(own) + len(of_people) :]
-        self._suppressed = _Suppressed(listed, more[0], dict(zip(kinds, more[1:], strict=True))) if kinds else None
+        of_kinds = {kind: listed.of(kind).entries() for kind in kinds}
+        self._suppressed = _Suppressed(of_kinds, more[0], dict(zip(kinds, more[1:], strict=True))) if kinds else None
         self._suppressed_tokens: set[str] = set()
+        self._noted = Entries(np.empty((0, 2), np.uint64))
         self._ledgers = {name: Ledger(counting=counting) for name in fields}
 
     def tokens(self, field: str, values: pl.Series | Coded) -> Tokenised:
@@ -86,11 +93,26 @@ class Tokeniser:
         if read is not None:
             tokens, unread = spread(tokens, read), ~read & text_column(distinct).is_not_null()
         if self._suppressed is not None:
-            self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(field, distinct)).drop_nulls())
+            own = _Read(self._kind(field), roots, read)
+            self._suppressed_tokens |= set(tokens.filter(self._suppressed.among(distinct, own)).drop_nulls())
         rows = coded._replace(values=tokens.alias(distinct.name))
         return Tokenised(
             rows, _nowhere(len(places)) if unread is None else unread.gather(places).fill_null(value=False)
         )
+
+    def tokens_of_canonical(self, field: str, values: Parts) -> Tokens | None:
+        """The tokens, not written out, of values in their field's form.
+
+        None where somebody among them may have been forgotten: ask `tokens`, then.
+        """
+        roots = cmac_of_parts(self._field_keys[field], values)
+        if self._suppressed is not None and self._suppressed.some_of(self._kind(field), roots):
+            return None
+        persons = roots if self._links is None else self._links.persons(roots)
+        tokens = domain_tokens(self._domain_key, persons)
+        if len(self._noted) != len(self._suppressed_tokens):
+            self._noted = Entries(unwritten(pl.Series(sorted(self._suppressed_tokens)), self.lineage))
+        return None if self._noted.holds(tokens).any() else tokens
 
     def form(self, field: str) -> CanonicalForm:
         """The canonical form of a field, or `UsageError`."""
@@ -98,6 +120,9 @@ class Tokeniser:
             mend = nearest(field, self._forms, otherwise=f"The fields are: {', '.join(self._forms)}")
             raise UsageError(f"there is no field {field!r}", where="the field policy", mend=mend)
         return self._forms[field]
+
+    def _kind(self, field: str) -> Kind:
+        return Kind(field, self.form(field).label, self._generation)
 
     def suppressed(self, tokens: pl.Series) -> pl.Series:
         """Which tokens are of people who were forgotten."""
@@ -123,23 +148,43 @@ class Tokeniser:
         return {field: FieldCount(ledger.written, ledger.check(field)) for field, ledger in self._ledgers.items()}
 
 
+class _Read(NamedTuple):
+    """Root tokens, and which values they are of; None: of all."""
+
+    kind: Kind
+    roots: Tokens
+    read: pl.Series | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Suppressed:
     """The suppression list, with the keys of every kind of root token on it."""
 
-    entries: SuppressionList
+    entries: Mapping[Kind, Entries]
     key: BlockKey
     field_keys: Mapping[Kind, BlockKey]
 
-    def among(self, field: str, values: pl.Series) -> pl.Series:
+    def among(self, values: pl.Series, own: _Read) -> pl.Series:
         """Which values are of people on the list, by whatever canonical form and root they were put there."""
         found = _nowhere(len(values))
         for kind, key in self.field_keys.items():
-            if kind.field == field:
+            if kind == own.kind:
+                read, roots = own.read, own.roots
+            elif kind.field == own.kind.field:
                 canonical = form_labelled(kind.form).column(values)
-                held = self.entries.of(kind).holds(self.key, root_tokens(key, canonical.drop_nulls()))
-                found |= spread(pl.Series(held), canonical.is_not_null()).fill_null(value=False)
+                read, roots = canonical.is_not_null(), root_tokens(key, canonical.drop_nulls())
+            else:
+                continue
+            held = pl.Series(self.entries[kind].holds(self.key.encrypt_blocks(roots)))
+            if held.any():
+                found |= held if read is None else spread(held, read).fill_null(value=False)
         return found
+
+    def some_of(self, own: Kind, roots: Tokens) -> bool:
+        """Whether a value of these root tokens is on the list; also where only its text could tell."""
+        if any(kind.field == own.field and kind != own for kind in self.field_keys):
+            return True
+        return own in self.entries and bool(self.entries[own].holds(self.key.encrypt_blocks(roots)).any())
 
 
 def _nowhere(rows: int) -> pl.Series:

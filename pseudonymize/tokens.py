@@ -32,6 +32,8 @@ _PAIRS: Final = np.frombuffer(b"".join(bytes([a, b]) for a in _ALPHABET for b in
 _VALUES: Final = np.zeros(1 << 16, np.uint64)
 _VALUES[_PAIRS] = np.arange(len(_PAIRS), dtype=np.uint64)  # the ten bits that two characters stand for
 _TEXT_LENGTH: Final = 26
+_SHIFTS: Final = np.arange(54, -1, -10, dtype=np.uint64)[:, np.newaxis]  # of sixty bits, left-aligned, ten at a time
+_PIECE: Final = 1 << 13
 
 
 def field_label(field: str, form: str, *, generation: str) -> Label:
@@ -60,27 +62,33 @@ def roots_of(key: BlockKey, tokens: Tokens) -> Tokens:
 
 
 def written(tokens: Tokens, lineage: Lineage) -> pl.Series:
-    """Tokens in their written form: base32, ten bits (two characters) at a time."""
-    prefix = lineage.prefix.encode("ascii")
-    width = len(prefix) + _TEXT_LENGTH
-    rows = np.empty((len(tokens), width), np.uint8)
-    rows[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
-    rows[:, len(prefix) :] = _base32(tokens)
-    offsets = np.arange(len(tokens) + 1, dtype=np.int64) * width
+    """Tokens in their written form."""
+    rows = spelled(tokens, lineage)
+    offsets = np.arange(len(tokens) + 1, dtype=np.int64) * rows.shape[1]
     array = pa.LargeStringArray.from_buffers(len(tokens), pa.py_buffer(offsets), pa.py_buffer(rows))
     return pl.Series(pl.from_arrow(array), dtype=pl.String)
+
+
+def spelled(tokens: Tokens, lineage: Lineage) -> NDArray[np.uint8]:
+    """The characters of tokens in their written form, a row each: base32, ten bits (two characters) at a time."""
+    prefix = lineage.prefix.encode("ascii")
+    rows = np.empty((len(tokens), len(prefix) + _TEXT_LENGTH), np.uint8)
+    rows[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+    for start in range(0, len(tokens), _PIECE):  # pieces that stay in the cache
+        rows[start : start + _PIECE, len(prefix) :] = _base32(tokens[start : start + _PIECE])
+    return rows
 
 
 def _base32(tokens: Tokens) -> NDArray[np.uint8]:
     halves = tokens.view(">u8").astype(np.uint64)  # the first byte holds the leftmost bits
     high, low = halves[:, 0], halves[:, 1]
-    # Sixty bits to a word, left-aligned: bits 0-59, 60-119, and 120-127 with zeros after them.
-    words = (high, (high << np.uint64(60)) | (low >> np.uint64(4)), low << np.uint64(56))
-    pairs = np.empty((len(tokens), _TEXT_LENGTH // 2), np.uint16)
-    for place in range(_TEXT_LENGTH // 2):
-        word, shift = words[place // 6], 54 - 10 * (place % 6)
-        pairs[:, place] = _PAIRS[(word >> np.uint64(shift)) & np.uint64(0x3FF)]
-    return pairs.view(np.uint8)
+    # Bits 0-59, 60-119, and 120-127 with zeros after them.
+    numbers = np.empty((_TEXT_LENGTH // 2, len(tokens)), np.uint64)
+    np.right_shift(high, _SHIFTS, out=numbers[:6])
+    np.right_shift((high << np.uint64(60)) | (low >> np.uint64(4)), _SHIFTS, out=numbers[6:12])
+    np.left_shift(low, np.uint64(2), out=numbers[12])
+    numbers &= np.uint64(0x3FF)
+    return np.ascontiguousarray(_PAIRS.take(numbers.view(np.int64)).T).view(np.uint8)
 
 
 def unwritten(tokens: pl.Series, lineage: Lineage) -> Tokens:

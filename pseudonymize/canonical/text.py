@@ -11,6 +11,7 @@ import polars as pl
 _WHITE_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
+VISIBLE: Final = bytes(range(ord("!"), 0x7F))  # of a value of these alone, `bytes.lower` is the form
 
 
 def text(value: str) -> str:
@@ -33,4 +34,5 @@ def text_column(values: pl.Series) -> pl.Series:
     if foreign.any():
         slow = pl.Series([text(one) for one in values.filter(foreign)], dtype=pl.String)
         plain = plain.scatter(foreign.fill_null(value=False).arg_true(), slow)
-    return plain.set(plain == "", None)
+    empty = plain == ""
+    return plain.set(empty, None) if empty.any() else plain

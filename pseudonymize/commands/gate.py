@@ -107,6 +107,8 @@ def token(
 ) -> None:
     """Print the token of each identifier on standard input, one a line.
 
+    Tokens of a partner's domain come by no gate: it warns, and the key log says so.
+
     Example: `recsys-pseudonymize token --vault ~/vault --fields fields.toml --field loyalty_card < cards.txt`
     """
     domain_name(domain)
@@ -114,6 +116,7 @@ def token(
     custodian = opened(vault, kek_file)
     if domain != DEFAULT_DOMAIN and not custodian.record.epochs_of(domain):
         warn(f"{domain!r} is new: nobody has tokens of it yet, and orders will be written for it from now on.")
-    tokeniser = Tokeniser(custodian, policy.fields, custodian.current(domain), action="token")
+    action = logged("token", domain, custodian, gated=False)
+    tokeniser = Tokeniser(custodian, policy.fields, custodian.current(domain), action=action)
     for line in tokens_of(sys.stdin.buffer, field, tokeniser):
         sys.stdout.write(f"{line}\n")

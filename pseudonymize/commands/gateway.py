@@ -10,15 +10,18 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as Grid
 
+from pseudonymize.commands.bypass import logged
 from pseudonymize.commands.options import Domain, Fields, Json, KekFile, VaultFolder, domain_name, opened
 from pseudonymize.fields import nearest
 from pseudonymize.fields_check import load_fields
 from pseudonymize.gateway.callers import create_caller, read_callers, revoke_caller
 from pseudonymize.gateway.deriving import Deriver
-from pseudonymize.vault import DEFAULT_DOMAIN
+from pseudonymize.vault import DEFAULT_DOMAIN, Vault
 from recsys.console import new_app, now, print_json, say, screen
 from recsys.contracts.names import NAME_PATTERN, NAME_RULE
 from recsys.errors import UsageError
+
+_NewDomain = Annotated[bool, typer.Option("--new-domain", help="The domain may be one that was never used.")]
 
 app: Final = new_app("Who may ask the token gateway: keys made here, kept as hashes in the vault.")
 
@@ -64,13 +67,14 @@ def create(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     name: Annotated[str, typer.Option("--name", help="What you call it; letters, digits, . _ : -")] = "unnamed",
     domain: Domain = DEFAULT_DOMAIN,
     per_minute: Annotated[int, typer.Option("--per-minute", min=1, help="Values that it may ask for.")] = 6_000,
+    new_domain: _NewDomain = False,  # noqa: FBT002 - a flag of the command line
     kek_file: KekFile = None,
     json: Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Make a key and print it, this once: what is stored cannot be turned back into it.
 
     Whoever holds it can find out the token of any identifier they can guess: give each system its own, with no more
-    values a minute than it needs.
+    values a minute than it needs. A --domain that no token was made of yet is a slip unless you say --new-domain.
 
     Example: `recsys-pseudonymize callers create --vault ~/vault --fields fields.toml --field loyalty_card --name till`
     """
@@ -82,7 +86,11 @@ def create(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         if one not in policy.fields:
             mend = nearest(one, policy.fields, otherwise=f"The fields are: {', '.join(policy.fields)}")
             raise UsageError("is no field of this policy", where="--field", mend=mend)
-    key, made = create_caller(opened(vault, kek_file), name, domain, field, per_minute)
+    custodian = opened(vault, kek_file)
+    if not new_domain:
+        _check_known(domain, custodian)
+    action = logged("new caller", domain, custodian, gated=False)
+    key, made = create_caller(custodian, name, domain, field, per_minute, action=action)
     say(f"Key {made.key_id} ({name}): tokens of {domain} for {', '.join(made.fields)}. It is shown this once.")
     if json:
         print_json({"key_id": made.key_id, "name": name, "domain": domain, "fields": made.fields, "key": key})
@@ -128,3 +136,10 @@ def revoke(
     """
     revoke_caller(opened(vault, kek_file), key_id)
     say("Revoked.")
+
+
+def _check_known(domain: str, custodian: Vault) -> None:
+    known = {DEFAULT_DOMAIN, *(epoch.domain for epoch in custodian.record.epochs)}
+    if domain not in known:
+        otherwise = f"Those in use are: {', '.join(sorted(known))}; --new-domain makes another"
+        raise UsageError("is in use by nobody", where="--domain", mend=nearest(domain, known, otherwise=otherwise))

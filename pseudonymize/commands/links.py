@@ -25,7 +25,8 @@ from recsys.errors import ContractError, UsageError
 _Out = Annotated[
     Path | None, typer.Option("--out", help="Where the relink orders go: a new or empty folder; else into the vault.")
 ]
-_LINES = 5  # that are told
+
+_Anyway = Annotated[bool, typer.Option("--anyway", help="Keep those apart, too, who are not one person here.")]
 
 
 def link(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
@@ -78,25 +79,30 @@ def unlink(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         str | None, typer.Option("--other", help="The field of the second identifier, where it is another one.")
     ] = None,
     out: _Out = None,
+    anyway: _Anyway = False,  # noqa: FBT002 - a flag of the command line
     kek_file: KekFile = None,
     json: Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Say that two identifiers are not one person's: pairs on standard input, one a line, separated by a tab.
 
-    It is for good: no later `link` joins them again. What else the person was known by goes with the nearer of the two,
-    or, where it is as near to either, with neither. Relink orders for training and serving are written, with INPUT such
-    as say which receipts are whose. What no receipt tells apart is removed.
+    It is for good: no later `link` joins them again. So nothing is done where the two of a line are not one person's,
+    unless you say --anyway: an identifier may be mistyped. What else the person was known by goes with the nearer of
+    the two, or, where it is as near to either, with neither. Relink orders for training and serving are written, with
+    INPUT such as say which receipts are whose. What no receipt tells apart is removed.
 
     Example: `recsys-pseudonymize unlink --vault ~/vault --fields fields.toml --field loyalty_card < pairs.txt`
     """
     policy = load_fields(fields)
     named = (_person_field(policy, field, "--field"), _person_field(policy, other or field, "--other"))
     first, second = _pairs(identifiers(sys.stdin.buffer))
-    report = unlink_people(opened(vault, kek_file), policy, Asked(named, first, second, tuple(inputs or ()), out))
+    report = unlink_people(
+        opened(vault, kek_file), policy, Asked(named, first, second, tuple(inputs or ()), out, anyway)
+    )
     say(f"{report.pairs:,} pairs are apart for good; {report.separated:,} links were cut.")
     if report.strangers:
-        lines = ", ".join(map(str, report.strangers[:_LINES])) + ", …" * (len(report.strangers) > _LINES)
-        warn(f"the two of line {lines} were not one person here; a slip? They are kept apart from now on all the same")
+        warn(
+            f"{len(report.strangers):,} pairs were not one person's here; they are kept apart from now on all the same"
+        )
     if report.renamed and not inputs:
         warn("without the raw purchases nothing tells histories apart: they remove them")
     _say_orders(report.orders, report.renamed)

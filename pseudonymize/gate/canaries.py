@@ -3,8 +3,8 @@
 They are kept as hashes. A text is cut into words, and every run of them is looked up, so that a name is found within a
 sentence, whatever stands between its words, however it is capitalised, with its accents or without, in either order.
 Cells of one row are looked for together, as a first name and a last name are. A number is found however its digits are
-grouped. A single word is looked for only where it is long and holds a digit, as card numbers do: by itself, a `Rose` in
-a title is a wine.
+grouped; one with its country's code also as it is dialled at home. A single word is looked for only where it is long
+and holds a digit, as card numbers do: by itself, a `Rose` in a title is a wine.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import permutations
 from typing import Final
 
 import numpy as np
+import phonenumbers
 import polars as pl
 from numpy.typing import NDArray
 
@@ -22,8 +23,11 @@ _NAME_LETTERS: Final = 4  # of two words at least
 _CODE_CHARACTERS: Final = 10
 _NUMBER_CHARACTERS: Final = 8  # of several words with digits, as telephone numbers are written
 _MOST_COLUMNS: Final = 10  # whose cells are paired
-_TELLING_DIGITS: Final = 11  # of a number that is found however they are grouped; shorter ones may be items
+# Digits of a number that is found however they are grouped; shorter ones may be items, unless a trunk prefix says more.
+_TELLING_DIGITS, _WITH_PREFIX = 11, 10
 _SHORT: Final = r"^\S+( \S+){0,2}$"  # a cell of a first or last name
+_COUNTRIES: Final = "|".join(map(str, sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE, reverse=True)))
+_ABROAD: Final = rf"^(?:\+|00)(?:{_COUNTRIES})(\d{{{_WITH_PREFIX - 1},14}})$"  # without what stands between its digits
 _ACCENTS: Final = "[\u0300-\u036f]"  # apart from their letters
 
 
@@ -43,7 +47,7 @@ class Canaries:
         parts = [text.set(~_may_be_part(column, text), None) for column, text in zip(cells, texts, strict=True)]
         named = [part for part in parts if part.count()][:_MOST_COLUMNS]
         pairs = [a + " " + b for a, b in permutations(named, 2)]
-        for text in (*texts, *pairs):
+        for text in (*texts, *pairs, *map(_dialled_at_home, cells)):
             self._note(text.drop_nulls().unique())
 
     def standing_in(self, values: pl.Series, *, allowed: Sequence[str] = ()) -> pl.Series:
@@ -101,7 +105,14 @@ def _may_be_part(cells: pl.Series, texts: pl.Series) -> pl.Series:
 def _number(texts: pl.Series) -> pl.Series:
     """The digits of what is a long number in groups, empty cells elsewhere."""
     digits = texts.set(~texts.str.contains(r"^\p{N}+( \p{N}+)*$"), None).str.replace_all(" ", "", literal=True)
-    return digits.set(digits.str.len_chars() < _TELLING_DIGITS, None)
+    least = pl.when(digits.str.starts_with("0")).then(_WITH_PREFIX).otherwise(_TELLING_DIGITS)
+    return digits.set(pl.select(digits.str.len_chars() < least).to_series(), None)
+
+
+def _dialled_at_home(cells: pl.Series) -> pl.Series:
+    """Of telephone numbers with a country's code, what is dialled within the country: `0` and the rest."""
+    digits = cells.str.replace("(0)", "", literal=True).str.replace_all(r"[ ()./-]", "")
+    return "0" + digits.str.extract(_ABROAD, 1)
 
 
 def _among(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -22,16 +22,30 @@ class Joining:
 
     def __init__(self, contract: TableContract) -> None:
         self.contract = contract
+        self._askers: dict[str, list[pl.Series]] = {}
         self._waiting: list[pl.DataFrame] = []
 
-    def add(self, frame: pl.DataFrame, asked: Iterable[str]) -> None:
-        """Take rows of a file that asks for these purposes."""
+    def add(self, frame: pl.DataFrame, asked: Iterable[str], table: str) -> None:
+        """Take rows of a file of `table`, that asks for these purposes."""
+        asked = sorted(asked)
+        if asked:
+            self._askers.setdefault(table, []).append(frame["subject"])
         if "consents" in frame.columns:
-            purposes = pl.lit(sorted(asked), pl.List(pl.String))
+            purposes = pl.lit(asked, pl.List(pl.String))
             frame = frame.with_columns(refused=purposes.list.set_difference(pl.col("consents")))
         if "adult" in frame.columns:
             frame = frame.with_columns(doubted=~pl.col("adult").fill_null(value=False))
         self._waiting.append(frame)
+
+    @property
+    def askers(self) -> list[str]:
+        """The tables that ask for a consent."""
+        return sorted(self._askers)
+
+    def people_not_everywhere(self) -> int:
+        """How many have no row in one of the tables that ask for a consent."""
+        people = [pl.concat(parts).unique() for parts in self._askers.values()]
+        return int((pl.concat(people).value_counts()["count"] < len(people)).sum()) if people else 0
 
     def rows(self) -> tuple[pl.DataFrame, int]:
         """One row for each key of the contract, in the order in which they came; how many there were before."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -25,6 +27,10 @@ from recsys.contracts.recipient import OWN_DOMAIN
 from recsys.contracts.table import Origin
 from recsys.contracts.token import Lineage
 from recsys.errors import ContractError
+
+_NOBODY: Final = (
+    "nothing is left of it: no thing was bought by enough people, as the policy's gate.external asks for them"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ class Gatekeeper:
         scan: TextScan,
         *,
         today: dt.date,
-        ground: Ground | None = None,
+        ground: Callable[[], Ground] | None = None,
         against: Lineage | None = None,
     ) -> Verdict:
         """Judge a release that is there, and change nothing.
@@ -97,7 +103,7 @@ class Gatekeeper:
             finished: The release.
             scan: With the canaries, if any are known; the texts are read from the folder.
             today: Days after this one are refused.
-            ground: Its lines and the attacker's; None: the attacker has the same.
+            ground: Reads its lines and the attacker's, once its files were checked; None: the attacker has the same.
             against: Of the attacker's tokens, where those are another release's.
 
         Raises:
@@ -110,7 +116,7 @@ class Gatekeeper:
             changes = finished.verdict.changes if finished.verdict else ()
             return msgspec.structs.replace(self._internal(finished.folder, scan, changes), lay_there=True)
         faults = domain_faults(finished.lineage, self.own, against)
-        return self._judged(finished, scan, ground or self.ground(finished.folder), faults)
+        return self._judged(finished, scan, ground() if ground else self.ground(finished.folder), faults)
 
     def ground(self, folder: Path) -> Ground:
         """The purchases of a folder, which the attacker has, too."""
@@ -153,6 +159,7 @@ class Gatekeeper:
             canaries=len(scan.canaries),
             changes=external.changes(drawn.trial.setting, self.settings.k),
             made=drawn.trial.setting,
+            faults=() if drawn.trial.subjects else (_NOBODY,),
             steps=steps,
             proposals=proposals,
         )

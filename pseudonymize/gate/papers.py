@@ -7,6 +7,8 @@ own; those of one for a partner lie beside its folder, under its name.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,6 +28,16 @@ class Papers:
 
     gate: Path
     page: Path
+
+    @contextmanager
+    def with_release(self) -> Iterator[None]:
+        """Around all that makes the release: where it does not come to be, neither do its papers."""
+        with ExitStack() as undoing:
+            for path in (self.gate, self.page):
+                if not path.exists():  # else they are of a release that is there, and stays
+                    undoing.callback(path.unlink, missing_ok=True)
+            yield
+            undoing.pop_all()
 
     def write(self, verdict: Verdict, page: str) -> None:
         """Write both, or neither."""

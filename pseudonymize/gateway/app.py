@@ -19,12 +19,14 @@ from pseudonymize.gateway.callers import Caller
 from pseudonymize.gateway.deriving import Deriver, NoEpochError, Wanted
 from pseudonymize.gateway.gathering import Gathering
 from pseudonymize.gateway.limiting import TOO_FAST, Limiting
-from pseudonymize.gateway.messages import PATH, Ask
+from pseudonymize.gateway.messages import PATH
 from pseudonymize.gateway.metrics import CONTENT_TYPE, Metrics
 from pseudonymize.gateway.openapi import document
+from pseudonymize.gateway.plain import Spelled
+from pseudonymize.gateway.sent import asked
 from recsys.errors import RecsysError
 from web.api_keys import holds, sent
-from web.bodies import answer, decode, read_body
+from web.bodies import answer, read_body
 from web.bodies import sent as sent_as_it_is
 from web.problems import (
     BROKEN_CONTRACT,
@@ -50,7 +52,6 @@ _PROBLEMS: Final = (
 )
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="recsys-pseudonymize"'}
 _EXPECTED: Final = (ProblemError, RecsysError, HTTPException, ClientDisconnect)
-_BODY: Final = msgspec.json.Decoder(Ask)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -65,7 +66,7 @@ class Gateway:
     def __init__(self, deriver: Deriver) -> None:
         self.metrics = Metrics()
         self._deriver = deriver
-        self._gathering = Gathering(deriver.made)
+        self._gathering = Gathering(deriver.made, deriver.made_at_once)
         self._limiting = Limiting()
 
     async def tokens(self, request: Request) -> Response:
@@ -73,16 +74,17 @@ class Gateway:
         if request.scope["query_string"]:
             raise ProblemError(QUERY.problem("Send identifiers in the body only; take this one for public now"))
         caller = await self._caller(request)
-        ask = decode(await read_body(request), _BODY)
-        if ask.field not in caller.fields:
+        field, epoch, values = asked(await read_body(request))
+        if field not in caller.fields:
             raise ProblemError(FORBIDDEN.problem(f"The key may ask for: {', '.join(caller.fields)}"))
-        self._limiting.spend(caller, len(ask.values))
-        made = await self._gathering.made(Wanted(caller.domain, ask.epoch or "", ask.field), ask.values)
+        self._limiting.spend(caller, len(values))
+        made = await self._gathering.made(Wanted(caller.domain, epoch, field), values)
         if self._deriver.caller(caller.key_id) is None:  # revoked since the vault was last looked at
             raise _unauthorized()
         self.metrics.count(made)
         refused = [{"index": place, "reason": why} for place, why in made.refused.items()]
-        found = {"domain": made.lineage.domain, "epoch": made.lineage.epoch, "tokens": made.tokens, "refused": refused}
+        tokens = made.tokens.json() if isinstance(made.tokens, Spelled) else made.tokens
+        found = {"domain": made.lineage.domain, "epoch": made.lineage.epoch, "tokens": tokens, "refused": refused}
         return answer(found)
 
     async def live(self, _: Request) -> Response:

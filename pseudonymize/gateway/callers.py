@@ -61,7 +61,9 @@ def read_callers(vault: Path) -> tuple[Caller, ...]:
         raise VaultError(error.what, where=str(file), mend=_RESTORE) from None
 
 
-def create_caller(vault: Vault, name: str, domain: str, fields: Sequence[str], per_minute: int) -> tuple[str, Caller]:
+def create_caller(
+    vault: Vault, name: str, domain: str, fields: Sequence[str], per_minute: int, *, action: str = "new caller"
+) -> tuple[str, Caller]:
     """Make a key; the key to hand over, and what is kept of it. A domain's first use makes its first epoch."""
     vault.current(domain)
     drawn = draw()
@@ -74,7 +76,7 @@ def create_caller(vault: Vault, name: str, domain: str, fields: Sequence[str], p
         per_minute=per_minute,
         created=vault.now,
     )
-    vault.change("new caller", lambda record: record, domain=domain, caller=made.key_id)
+    vault.change(action, lambda record: record, domain=domain, caller=made.key_id)
     with locked(vault.path):
         _write(vault.path, (*read_callers(vault.path), made))
     return drawn.key, made

@@ -8,8 +8,10 @@ an epoch that was retired count from the next request on. Making it is a use of 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +21,8 @@ from pseudonymize.canonical import MAX_BYTES
 from pseudonymize.fields import Field
 from pseudonymize.gateway.callers import Caller, read_callers
 from pseudonymize.gateway.messages import EMPTY, FORGOTTEN, UNREADABLE
+from pseudonymize.gateway.plain import Spelled, spelled_if_plain
+from pseudonymize.gateway.sent import Values, texts
 from pseudonymize.key_log import LOG_FILE, SEAL_FILE
 from pseudonymize.keys import VaultError
 from pseudonymize.tokeniser import Tokeniser
@@ -49,7 +53,7 @@ class Made(NamedTuple):
     """A token or None for each value, and why not by its place."""
 
     lineage: Lineage
-    tokens: list[str | None]
+    tokens: list[str | None] | Spelled
     refused: Mapping[int, str]
 
 
@@ -88,7 +92,7 @@ class Deriver:
                 self._seen = seen
             return tuple(sorted(one.lineage for one in self._vault.record.epochs if one.status is Status.LIVE))
 
-    def made(self, wanted: Wanted, values: Sequence[str]) -> Made:
+    def made(self, wanted: Wanted, values: Values) -> Made:
         """The token of each value.
 
         Raises:
@@ -98,25 +102,31 @@ class Deriver:
         with self._following:
             self.follow()
             tokeniser = self._tokeniser(wanted)
-        unfit = _unfit(values)
-        given = [None if place in unfit else value for place, value in enumerate(values)] if unfit else values
-        made = tokeniser.tokens(wanted.field, pl.Series(given, dtype=pl.String))
-        column = made.tokens
-        tokens = column.to_list()
-        refused = dict.fromkeys(unfit, UNREADABLE)
-        if column.null_count() > len(unfit):
-            for place in set(column.is_null().arg_true()) - unfit:
-                refused[place] = UNREADABLE if made.unread[place] else EMPTY
-        if tokeniser.knows_suppressed:
-            for place in tokeniser.suppressed(column).arg_true():
-                tokens[place], refused[place] = None, FORGOTTEN
-        return Made(tokeniser.lineage, tokens, dict(sorted(refused.items())))
+        return _made(tokeniser, wanted.field, texts(values))
+
+    def made_at_once(self, wanted: Wanted, values: Values) -> Made | None:
+        """As `made`; None where a file has to be read or written first, or the field's form takes long."""
+        if not self._following.acquire(blocking=False):
+            return None
+        try:
+            if _state_of(self._vault.path) != self._seen:
+                return None
+            tokeniser = self._tokenisers.get(self._epoch(wanted).lineage)
+        finally:
+            self._following.release()
+        if tokeniser is None or tokeniser.form(wanted.field).slow:
+            return None
+        spelled = spelled_if_plain(tokeniser, wanted.field, values)
+        return (
+            _made(tokeniser, wanted.field, texts(values)) if spelled is None else Made(tokeniser.lineage, spelled, {})
+        )
 
     def _tokeniser(self, wanted: Wanted) -> Tokeniser:
         epoch = self._epoch(wanted)
         if epoch.lineage not in self._tokenisers:
             self._vault.refresh(self._clock())
-            made = Tokeniser(self._vault, self._fields, epoch, action="serve", counting=False)
+            action = "serve" if epoch.domain in self._vault.record.own_domains else "serve, ungated"
+            made = Tokeniser(self._vault, self._fields, epoch, action=action, counting=False)
             self._tokenisers[epoch.lineage] = made
         return self._tokenisers[epoch.lineage]
 
@@ -126,6 +136,22 @@ class Deriver:
         if not named:
             raise NoEpochError("is not live in this domain", where="$.epoch", mend="Leave it out, for the newest")
         return named[-1]
+
+
+def _made(tokeniser: Tokeniser, field: str, values: Sequence[str]) -> Made:
+    unfit = _unfit(values)
+    given = [None if place in unfit else value for place, value in enumerate(values)] if unfit else values
+    made = tokeniser.tokens(field, pl.Series(given, dtype=pl.String))
+    column = made.tokens
+    tokens = column.to_list()
+    refused = dict.fromkeys(unfit, UNREADABLE)
+    if column.null_count() > len(unfit):
+        for place in set(column.is_null().arg_true()) - unfit:
+            refused[place] = UNREADABLE if made.unread[place] else EMPTY
+    if tokeniser.knows_suppressed:
+        for place in tokeniser.suppressed(column).arg_true():
+            tokens[place], refused[place] = None, FORGOTTEN
+    return Made(tokeniser.lineage, tokens, dict(sorted(refused.items())))
 
 
 def _unfit(values: Sequence[str]) -> set[int]:
@@ -138,10 +164,11 @@ def _unfit(values: Sequence[str]) -> set[int]:
 def _state_of(vault: Path) -> tuple[tuple[str, int, int], ...]:
     """Which files there are, and when each was written: every one is replaced whole."""
     try:
-        return tuple(
-            (file.name, (said := file.stat()).st_ino, said.st_mtime_ns)
-            for file in sorted(vault.iterdir())
-            if file.name not in _NO_STATE and not file.name.startswith(".") and file.is_file()
-        )
+        with os.scandir(vault) as files:
+            return tuple(
+                (file.name, (said := file.stat()).st_ino, said.st_mtime_ns)
+                for file in sorted(files, key=attrgetter("name"))
+                if file.name not in _NO_STATE and not file.name.startswith(".") and file.is_file()
+            )
     except OSError as error:
         raise VaultError(f"cannot be read ({error.strerror})", where=str(vault), mend="Is it there?") from None

@@ -23,6 +23,7 @@ from pseudonymize.vault import Vault
 from recsys.errors import ContractError
 
 _WHERE: Final = "standard input"
+_LINES: Final = 5  # that are told
 
 
 class UnlinkReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ class Asked:
         second: The one that it is not one person with.
         inputs: Raw files with the receipts of these people.
         out: Where the orders go; None: into the vault.
+        anyway: Whether pairs that are not one person's are kept apart, too.
     """
 
     fields: tuple[str, str]
@@ -56,18 +58,23 @@ class Asked:
     second: pl.Series
     inputs: Sequence[Path]
     out: Path | None
+    anyway: bool = False
 
 
 def unlink(vault: Vault, policy: FieldPolicy, asked: Asked) -> UnlinkReport:
     """Take the pairs apart for good, and write the orders for those whose token changes.
 
     Raises:
-        ContractError: A line that is no pair of identifiers, or two that are one.
+        ContractError: A line that is no pair of identifiers, or two that are one; or, unless `anyway`, a pair that is
+            not one person's: what is done here is not undone.
         VaultError: The links are damaged, or another command holds them for too long.
     """
     pairs = _pairs(policy, asked)
     entries = Entries(vault, policy, _values(pairs))
     with changing_links(vault) as before:
+        strangers = _strangers(before, entries, pairs)
+        if strangers and not asked.anyway:
+            raise _not_one(strangers)
         edges = entries.edges(pairs)
         after = parted(before, [((a, b), (c, d)) for a, b, c, d in edges.iter_rows()], ranks_of(policy))
         changed = renamed(before, after, subject_fields(policy))
@@ -80,7 +87,7 @@ def unlink(vault: Vault, policy: FieldPolicy, asked: Asked) -> UnlinkReport:
     newest = changed.filter(generation=entries.newest)
     return UnlinkReport(
         pairs=len(pairs),
-        strangers=_strangers(before, entries, pairs),
+        strangers=strangers,
         separated=len(before.edges) - len(after.edges),
         renamed=len(newest),
         receipts=receipts.filter(generation=entries.newest).height,
@@ -97,6 +104,15 @@ def _pairs(policy: FieldPolicy, asked: Asked) -> pl.DataFrame:
         raise ContractError(f"line {number} names one identifier twice", where=_WHERE, mend="Give two that differ")
     return pl.DataFrame({"value": first, "to_value": second}).select(
         field=pl.lit(one), value="value", to_field=pl.lit(other), to_value="to_value"
+    )
+
+
+def _not_one(lines: tuple[int, ...]) -> ContractError:
+    told = ", ".join(map(str, lines[:_LINES])) + ", …" * (len(lines) > _LINES)
+    return ContractError(
+        f"the two of line {told} are not one person's here: unknown, never linked, or apart already",
+        where=_WHERE,
+        mend="Look for a slip, or take the lines out. With --anyway they are kept apart for good all the same",
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from pseudonymize.fields import Field
 from pseudonymize.keys import BlockKey, VaultError
-from pseudonymize.links.table import ID, OTHER, Links, entries_of, read_links, roots_of_entries
+from pseudonymize.links.table import ID, OTHER, Links, as_array, entries_of, read_links, roots_of_entries
+from pseudonymize.sixteen_bytes import Entries
 from pseudonymize.suppression import Kind
 from pseudonymize.tokens import Tokens
 
@@ -24,17 +26,18 @@ class Linked:
         self._nodes = links.nodes.filter(generation=generation)
         moved = (pl.col("high") != pl.col("to_high")) | (pl.col("low") != pl.col("to_low"))
         self._moved = self._nodes.filter(moved).select(*ID, *OTHER)
+        self._from, self._to = Entries(as_array(self._moved.select(ID))), as_array(self._moved.select(OTHER))
 
     def persons(self, roots: Tokens) -> Tokens:
         """For each identifier the root token that the person's tokens are made of; its own where it stands alone."""
-        if self._moved.is_empty():
+        if not len(self._from):
             return roots
-        found = entries_of(self._key, roots).join(self._moved, on=ID, how="left", maintain_order="left")
-        linked = found["to_high"].is_not_null()
-        if not linked.any():
+        places = self._from.places(self._key.encrypt_blocks(roots))
+        linked = np.flatnonzero(places >= 0)
+        if not len(linked):
             return roots
         persons = roots.copy()
-        persons[linked.to_numpy()] = roots_of_entries(self._key, found.filter(linked).select(OTHER))
+        persons[linked] = self._key.decrypt_blocks(self._to[places[linked]])
         return persons
 
     def several(self) -> Tokens:

@@ -20,13 +20,13 @@ from pseudonymize.gate.keeper import Gatekeeper
 from pseudonymize.gate.papers import digest, papers_of
 from pseudonymize.gate.release import seal
 from pseudonymize.gate.settings import Days, External, GateSettings, Keep, Level, ReleaseClass, Setting
-from pseudonymize.gate.verdict import Measure, Verdict
+from pseudonymize.gate.verdict import Measure, RefusedError, Verdict
 from pseudonymize.judging import judged
 from pseudonymize.report_page import page
 from recsys.contracts.document import encode_document
 from recsys.contracts.release import Release, release_beside
-from recsys.errors import ContractError, PolicyError, RecsysError
-from recsys.files import sha256_of
+from recsys.errors import ContractError, OutputError, PolicyError, RecsysError
+from recsys.files import new_folder, sha256_of
 
 TODAY = dt.date(2024, 6, 1)
 FIRST = dt.date(2024, 1, 1)  # a Monday
@@ -265,3 +265,32 @@ def test_errors_repeat_nothing(tmp_path: Path) -> None:
     with pytest.raises(RecsysError) as caught:
         verdict_of(partners(tmp_path / "release", frame))
     assert "canary" not in str(caught.value)
+
+
+def test_a_release_for_a_partner_in_which_nobody_is_left_is_refused(tmp_path: Path) -> None:
+    frame = purchases(domain="ads").with_columns(item="subject")
+    folder = partners(tmp_path / "release", frame.with_columns(item=pl.col("item").str.slice(10)))
+    keeper = Gatekeeper(EXTERNAL, GateSettings(), own=frozenset({"rec"}))
+    with pytest.raises(RefusedError, match="nothing is left of it"):
+        keeper.let_through(folder, keeper.new_scan())
+
+
+def test_papers_go_with_a_release_that_does_not_come_to_be_and_with_no_other(tmp_path: Path) -> None:
+    papers = papers_of(tmp_path / "out", EXTERNAL)
+    verdict = Verdict(release=EXTERNAL, settings=GateSettings(), subjects=1, rows=1, figures=())
+
+    def written() -> None:
+        with papers.with_release(), new_folder(tmp_path / "out") as beside:
+            (beside / "file").write_text("")
+            papers.write(verdict, "")
+            (tmp_path / "out").write_text("in its way")
+
+    with pytest.raises(OutputError):
+        written()
+    assert list(tmp_path.glob("out.*")) == []
+    (tmp_path / "out").unlink()
+    papers.write(verdict, "")
+    (tmp_path / "out").write_text("there already")
+    with pytest.raises(OutputError):
+        written()
+    assert sorted(tmp_path.glob("out.*")) == [papers.gate, papers.page]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from stdnum import ean, luhn
 
 from pseudonymize.gate.canaries import Canaries
 from pseudonymize.gate.text_scan import traces_in
@@ -151,3 +152,36 @@ def test_without_canaries_nothing_is_a_name() -> None:
     nothing = Canaries()
     nothing.add(pl.DataFrame({"name": [None, ""]}, schema={"name": pl.String}))
     assert held(nothing, "Ada Canary", "", None) == [False] * 3
+
+
+def test_a_telephone_number_is_found_however_it_is_dialled() -> None:
+    canaries = Canaries()
+    canaries.add(pl.DataFrame({"phone": ["+44 20 7946 0001", "0033 (0)6 12 34 56 78", "+49-30-901820", None]}))
+    assert (
+        held(canaries, "020 7946 0001", "call 02079460001!", "442079460001", "(020) 7946-0001", "06 12 34 56 78")
+        == [True] * 5
+    )
+    assert held(canaries, "020 7946 0002", "2079460001", "7946 0001", "030901820", "20 7946") == [False] * 5
+
+
+@pytest.mark.parametrize(
+    ("text", "trace"),
+    [
+        ("RRN 971013-9019902", Trace.NATIONAL_ID),
+        ("CURP BOXW310820HNERXN09.", Trace.NATIONAL_ID),
+        ("85.07.30-033.28", Trace.NATIONAL_ID),
+        ("card 4280404227740", Trace.CARD),
+        ("Maestro 6762 6681 3861", Trace.CARD),
+        ("ES77 1234-1234-16 1234567890", Trace.IBAN),
+        ("BE32 123-4567890-02", Trace.IBAN),
+    ],
+)
+def test_shorter_cards_and_further_countries(text: str, trace: Trace) -> None:
+    assert found(text) == {trace}
+
+
+def test_a_barcode_that_passes_for_an_old_card_is_a_barcode() -> None:
+    numbers = (f"{number}{ean.calc_check_digit(str(number))}" for number in range(400638133390, 400638133500))
+    barcode = next(number for number in numbers if luhn.is_valid(number))
+    assert found(barcode) == found(f"EAN {barcode} was out of stock") == set()
+    assert found(f"{barcode[:4]} {barcode[4:]}") == {Trace.CARD}

@@ -155,7 +155,7 @@ def test_a_caller_may_ask_for_so_many_values_a_minute(asked: Asked) -> None:
     assert asked.ask("1", "2", "3", key=slow).status_code == 200
     refused = asked.ask("4", "5", "6", key=slow)
     problem(refused, 429)
-    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert 0 < int(refused.headers["retry-after"]) <= 120
     assert asked.ask("4", "5", key=slow).status_code == 200  # what was refused took nothing
     problem(asked.ask("6", key=slow), 429)
     problem(asked.ask(*map(str, range(6)), key=slow), 422)

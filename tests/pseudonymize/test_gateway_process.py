@@ -99,6 +99,13 @@ def test_wrong_calls_are_one_message(named: list[object]) -> None:
     assert_clear_failure(
         run("pseudonymize", *create, "--field", FIELD, "--name", "till 1"), "--name: has an unfit value", status=2
     )
+    domains = (vault_folder(named) / "vault.json").read_bytes()
+    assert_clear_failure(
+        run("pseudonymize", *create, "--field", FIELD, "--domain", "recc"), "--domain: is in use by nobody", status=2
+    )
+    assert (vault_folder(named) / "vault.json").read_bytes() == domains
+    made = run("pseudonymize", *create, "--field", FIELD, "--domain", "agency", "--new-domain")
+    assert (made.returncode, "NO GATE FOR PARTNERS" in made.stderr) == (0, True)
     assert_clear_failure(
         run("pseudonymize", "callers", "revoke", "nobody", *named[:2]), "KEY_ID: is no key that holds", status=2
     )

@@ -22,8 +22,8 @@ def row(**values: object) -> pl.DataFrame:
 
 def one(*files: tuple[pl.DataFrame, list[str]]) -> dict[str, object]:
     joining = Joining(SUBJECTS)
-    for frame, asked in files:
-        joining.add(frame, asked)
+    for number, (frame, asked) in enumerate(files):
+        joining.add(frame, asked, f"table {number}")
     frame, before = joining.rows()
     assert before == len(files)
     return SUBJECTS.checked(frame, where="the joined rows").row(0, named=True)
@@ -64,6 +64,20 @@ def test_interests_are_put_together_and_the_first_store_stays() -> None:
 def test_of_a_demographic_group_the_first_stays() -> None:
     joining = Joining(DEMOGRAPHICS)
     for group in ("25-34", "65+"):
-        joining.add(pl.DataFrame({"subject": [ADA], "attribute": ["age"], "group": [group]}), ())
+        joining.add(pl.DataFrame({"subject": [ADA], "attribute": ["age"], "group": [group]}), (), "customers")
     frame, before = joining.rows()
     assert (frame.rows(), before) == ([(ADA, "age", "25-34")], 2)
+
+
+def test_who_has_no_row_in_a_table_that_asks_is_counted() -> None:
+    joining = Joining(SUBJECTS)
+    assert joining.people_not_everywhere() == 0
+    both = pl.concat([row(consents=[]), row(consents=[]).with_columns(subject=pl.lit(token("bert")))])
+    joining.add(both, ["profiling"], "customers")
+    joining.add(row(consents=[]), [], "stores")  # asks for nothing
+    assert joining.people_not_everywhere() == 0
+    joining.add(row(consents=[]), ["channel:email"], "accounts")
+    joining.add(row(consents=[]), ["channel:email"], "accounts")
+    assert (joining.people_not_everywhere(), joining.askers) == (1, ["accounts", "customers"])
+    joining.add(both, ["channel:email"], "accounts")
+    assert joining.people_not_everywhere() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -31,6 +32,7 @@ from pseudonymize.gateway.deriving import Deriver, Wanted
 from pseudonymize.keys import VaultError
 from pseudonymize.linking.link import Kept, LinkReport, link
 from pseudonymize.linking.unlink import Asked, unlink
+from pseudonymize.links.table import read_links
 from pseudonymize.raw_map import raw_map
 from pseudonymize.report import became
 from pseudonymize.rotation import rotate, rotate_root
@@ -250,9 +252,15 @@ def test_a_slip_in_what_is_taken_apart_is_told(retailer: Retailer) -> None:
         [],
         None,
     )
-    report = unlink(retailer.vault, retailer.policy, asked)
+    before = read_links(retailer.vault.path).apart
+    with pytest.raises(ContractError, match=r"the two of line 2 are not one person's here.*--anyway") as told:
+        unlink(retailer.vault, retailer.policy, asked)
+    assert ADA_CARD not in str(told.value)
+    assert read_links(retailer.vault.path).apart.equals(before)
+    report = unlink(retailer.vault, retailer.policy, replace(asked, anyway=True))
     assert (report.pairs, report.strangers) == (2, (2,))
-    assert unlink(retailer.vault, retailer.policy, asked).strangers == (1, 2)
+    with pytest.raises(ContractError, match="line 1, 2 are"):  # apart already
+        unlink(retailer.vault, retailer.policy, asked)
 
 
 def test_taken_apart_for_good_with_the_receipts_that_tell_them_apart(retailer: Retailer) -> None:

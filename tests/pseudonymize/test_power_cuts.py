@@ -69,7 +69,7 @@ def linked(vault: Vault, folder: Path) -> object:
 
 
 def unlinked(vault: Vault, folder: Path) -> object:
-    asked = Asked(("card", "card"), CARDS, pl.Series(["18"]), [folder / "people.csv"], None)
+    asked = Asked(("card", "card"), CARDS, pl.Series(["18"]), [folder / "people.csv"], None, anyway=True)
     return unlink(vault, load_fields(folder / "f.toml"), asked)
 
 

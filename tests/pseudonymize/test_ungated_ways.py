@@ -44,6 +44,19 @@ def test_a_run_for_another_domain_says_that_it_was_not_judged_as_a_partners(
     done = run("pseudonymize", *moved, tmp_path / "own" / "purchases.parquet")
     assert (done.returncode, LOUD in done.stderr, last_action(vault_folder)) == (0, True, "redomain, ungated")
     assert (tmp_path / "ads.parquet").is_file()
+    token_of = [
+        "token",
+        "--vault",
+        vault_folder,
+        "--fields",
+        fields_file,
+        "--field",
+        "loyalty_card",
+        "--domain",
+        "agency",
+    ]
+    done = run("pseudonymize", *token_of, stdin="1\n")
+    assert (done.returncode, LOUD in done.stderr, last_action(vault_folder)) == (0, True, "token, ungated")
 
 
 @pytest.mark.slow
