@@ -33,7 +33,7 @@ AFFINITIES: Final = "affinities"  # float32 [batch, recalled]; folded-in scores
 CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; each row sums to the affinity
 
 BATCH: Final = 256  # subjects for callers to score in one call
-_TOGETHER: Final = 16  # of them in one run of the graph: a batch is as long as its longest history
+_TOGETHER: Final = 2  # of them in one run of the graph: more share a run's costs, and differ more in length
 _LEFT_OUT: Final = "optimization.disable_specified_optimizers"  # ours would undo the graph's layout, a plane a feature
 
 

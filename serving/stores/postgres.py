@@ -98,9 +98,9 @@ class PostgresDatabase:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONG}")
             return work(connection)
 
-    def rows(self, subjects: Sequence[str]) -> list[Row]:
+    def rows(self, subjects: Sequence[str], *, patience: float = PATIENCE) -> list[Row]:
         """One row for each of `subjects`, in one statement outside of any transaction."""
-        return [tuple(row) for row in self._asked(_ROWS, (list(subjects),))]
+        return [tuple(row) for row in self._asked(_ROWS, (list(subjects),), patience=patience)]
 
     def counters(self) -> dict[str, int]:
         """All counters."""
@@ -162,9 +162,9 @@ class PostgresDatabase:
         for engine in (self._reading, self._writing, self._alone):
             engine.dispose()
 
-    def _asked(self, query: str, parameters: tuple[Any, ...] = ()) -> Sequence[Any]:
+    def _asked(self, query: str, parameters: tuple[Any, ...] = (), *, patience: float = PATIENCE) -> Sequence[Any]:
         """The rows of a query; asked again where the connection turns out to have been cut meanwhile."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         with answering():
             try:
                 with self._plain(until) as connection:
