@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import starmap
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
-from serving.stores import schema
 from serving.stores.database import PATIENCE, Database
 from serving.stores.interface import Claim
 from serving.stores.records import Replay
-from serving.stores.straight import fetch, fetch_among, write_rows
+from serving.stores.straight import fetch, fetch_among, in_a_row, run, write_rows
 from serving.stores.times import micros
 from serving.stores.writing import erased_among
 
@@ -25,6 +24,8 @@ _HELD: Final = "SELECT key, fingerprint, claimed, status, body FROM answers WHER
 _CLAIMED: Final = "SELECT key FROM answers WHERE key IN (??)"
 _CLAIM: Final = "INSERT INTO answers (key, fingerprint, claimed) VALUES (?, ?, ?)"
 _KEEP: Final = "UPDATE answers SET status = ?, body = ? WHERE key = ?"
+_FORGET: Final = "DELETE FROM answers WHERE key IN (??)"
+_FORGET_WHOM: Final = "DELETE FROM answer_subjects WHERE key IN (??)"
 _ABOUT: Final = "INSERT INTO answer_subjects (subject, key) VALUES (?, ?) ON CONFLICT (subject, key) DO NOTHING"
 
 
@@ -50,9 +51,12 @@ class SqlIdempotency:
         self, claims: Sequence[tuple[bytes, bytes]], *, now: dt.datetime, patience: float = PATIENCE
     ) -> tuple[Claim | Replay, ...]:
         """Claim several requests."""
-        return self._database.write(
-            lambda connection: self._begin(connection, claims, now), durable=False, patience=patience
-        )
+
+        def work(connection: Connection) -> tuple[Claim | Replay, ...]:
+            with in_a_row(connection):
+                return self._begin(connection, claims, now)
+
+        return self._database.write(work, durable=False, patience=patience)
 
     def finish(self, key: bytes, answer: Replay, subjects: Sequence[str], *, now: dt.datetime) -> None:
         """Keep the answer, unless somebody whom it is about was erased meanwhile."""
@@ -117,5 +121,5 @@ def _delete_old(connection: Connection, now: dt.datetime) -> None:
 
 def _delete(connection: Connection, keys: Sequence[bytes]) -> None:
     if keys:
-        connection.execute(delete(schema.answer_subjects).where(schema.answer_subjects.c.key.in_(keys)))
-        connection.execute(delete(schema.answers).where(schema.answers.c.key.in_(keys)))
+        run(connection, _FORGET_WHOM, keys)
+        run(connection, _FORGET, keys)

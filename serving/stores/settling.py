@@ -16,6 +16,7 @@ from serving.stores.audit_log import SqlAuditLog
 from serving.stores.caps import Place, without_room
 from serving.stores.database import Database
 from serving.stores.records import Replay, Settled, Settling
+from serving.stores.straight import in_a_row
 from serving.stores.times import utc
 from serving.stores.writing import activities, check_epochs, erased_among, write_activities
 
@@ -24,6 +25,13 @@ def settle(
     database: Database, log: SqlAuditLog, connection: Connection, decisions: Sequence[Settling], now: dt.datetime
 ) -> tuple[Settled, ...]:
     """Settle within a transaction; see `Store.settle`."""
+    with in_a_row(connection):
+        return _settled(database, log, connection, decisions, now)
+
+
+def _settled(
+    database: Database, log: SqlAuditLog, connection: Connection, decisions: Sequence[Settling], now: dt.datetime
+) -> tuple[Settled, ...]:
     subjects = {one.decision.subject for one in decisions}
     database.lock(connection, subjects | {one.answer.key.hex() for one in decisions if one.answer is not None})
     check_epochs(connection, subjects)
