@@ -27,7 +27,7 @@ from recsys.rank import judge
 from recsys.scorer import Scorer
 from recsys.why_not import WhyNot, why_not
 
-_TOGETHER: Final = 4  # subjects whose scores are taken apart in one run: more share a run's costs, and ask for more
+_TOGETHER: Final = 2  # subjects whose scores are taken apart in one run: more share a run's costs, and ask for more
 
 
 class Recommender:

@@ -33,7 +33,9 @@ AFFINITIES: Final = "affinities"  # float32 [batch, recalled]; folded-in scores
 CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; each row sums to the affinity
 
 BATCH: Final = 256  # subjects for callers to score in one call
-_TOGETHER: Final = 16  # of them in one run of the graph: a batch is as long as its longest history
+_PAIR: Final = 2  # subjects in a run, which is as long as its longest history; they are scored as each would be alone
+_MANY: Final = 2_048  # candidates from which on what is done once a run is most of it: then
+_TOGETHER: Final = 16  # subjects share a run
 _LEFT_OUT: Final = "optimization.disable_specified_optimizers"  # ours would undo the graph's layout, a plane a feature
 
 
@@ -122,7 +124,7 @@ class Scorer:
         none = np.empty(0, np.int64)
         constant = {CANDIDATES: none, EXPLAINED: none, RECALLED: none, ITEM_STATISTICS: self.items, **asked}
         result = np.zeros((len(histories), *shape), np.float32)
-        for rows, part in _alike(histories):
+        for rows, part in _alike(histories, _PAIR if shape[0] < _MANY else _TOGETHER):
             feed = constant | {
                 HISTORY_ITEMS: part.items,
                 PURCHASE_SLOTS: part.slots,
@@ -135,12 +137,12 @@ class Scorer:
         return result
 
 
-def _alike(histories: ModelHistories) -> Iterator[tuple[NDArray[np.int64], ModelHistories]]:
+def _alike(histories: ModelHistories, together: int) -> Iterator[tuple[NDArray[np.int64], ModelHistories]]:
     """A few histories at a time, of about the same length, each with its positions."""
-    if 0 < len(histories) <= _TOGETHER:
+    if 0 < len(histories) <= together:
         yield np.arange(len(histories)), histories
         return
     order = np.argsort(histories.lengths, kind="stable")
-    for start in range(0, len(order), _TOGETHER):
-        rows = order[start : start + _TOGETHER]
+    for start in range(0, len(order), together):
+        rows = order[start : start + together]
         yield rows, histories.rows(rows)

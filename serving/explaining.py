@@ -6,6 +6,9 @@ what is known now; the answer says whether that still gives the very list that w
 
 from __future__ import annotations
 
+import math
+from itertools import chain
+
 import msgspec
 import numpy as np
 
@@ -73,7 +76,7 @@ def _other(record: DecisionRecord, offer_id: str, active: Active, store: Store) 
     answer = active.decides.why_not(request, known.histories, state, offer_id, at=made.at)
     return OtherOffer(
         offer_id=offer_id,
-        exact=_again(record, active, known.histories, state) == made,
+        exact=_alike(_again(record, active, known.histories, state), made),
         withheld_by=tuple(Rule(name=rule, text=SENTENCES[rule]) for rule in answer.withheld_by),
         rank=answer.rank,
         score=answer.score,
@@ -85,6 +88,27 @@ def _again(record: DecisionRecord, active: Active, history: Histories, state: St
     named = _Named(record.decision.decision_id)
     (again,) = active.decides.decide([_as_asked(record)], history, [state], at=record.decision.at, rng=named)
     return again
+
+
+def _alike(one: Decision, other: Decision) -> bool:
+    """Whether two decisions are the same, but for numbers' last bits: they may depend on who else was decided for."""
+    numbers = zip(_numbers(one), _numbers(other), strict=False)
+    return _plain(one) == _plain(other) and all(math.isclose(*both, rel_tol=1e-5, abs_tol=1e-6) for both in numbers)
+
+
+def _numbers(decision: Decision) -> list[float]:
+    of_items = ((item.score, item.propensity, *(one.contribution for one in item.reasons)) for item in decision.items)
+    return list(chain.from_iterable(of_items))
+
+
+def _plain(decision: Decision) -> Decision:
+    """Without its numbers."""
+    replace = msgspec.structs.replace
+    items = tuple(
+        replace(item, score=0.0, propensity=0.0, reasons=tuple(replace(one, contribution=0.0) for one in item.reasons))
+        for item in decision.items
+    )
+    return replace(decision, items=items)
 
 
 def _as_it_was(record: DecisionRecord, state: State) -> State:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -23,6 +25,7 @@ from serving.callers import Caller
 from serving.clock import Clock
 from serving.problems import BAD_KEY, IN_FLIGHT, REUSED_KEY
 from serving.stores import Claim, Replay, Store, StoreError, UnclearError
+from serving.together import Together
 from web.bodies import sent
 from web.problems import ProblemError
 
@@ -30,10 +33,20 @@ _log: Final = structlog.stdlib.get_logger(__name__)
 
 HEADER: Final = "idempotency-key"
 REPLAYED: Final = {"Idempotency-Replayed": "true"}
+_CLAIMED_TOGETHER: Final = 200  # claims in one transaction
 PROBLEMS: Final = (BAD_KEY, IN_FLIGHT, REUSED_KEY)
 _STRING: Final = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"\Z')  # RFC 8941, 3.3.3
 
 Work = Callable[[], Awaitable[tuple[object, Sequence[str]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """An answer, and whom it is about; `kept`: for a repetition, already."""
+
+    body: bytes
+    subjects: Sequence[str]
+    kept: bool = False
 
 
 class Idempotency:
@@ -41,6 +54,11 @@ class Idempotency:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store.idempotency, clock
+        self._claims = Together("claim", self._claimed, most=_CLAIMED_TOGETHER)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._claims.close()
 
     async def once(self, request: Request, caller: Caller, content: bytes, work: Work) -> Response:
         """The answer of `work`, or the one that the same request was given before.
@@ -55,42 +73,59 @@ class Idempotency:
             ProblemError: The header is misshapen (400), was used for something else (422), or the request is being
                 carried out (409).
         """
+
+        async def encoded(_: bytes | None) -> CarriedOut:
+            document, subjects = await work()
+            return CarriedOut(msgspec.json.encode(document), subjects)
+
+        return await self.once_kept(request, caller, content, encoded)
+
+    async def once_kept(
+        self, request: Request, caller: Caller, content: bytes, work: Callable[[bytes | None], Awaitable[CarriedOut]]
+    ) -> Response:
+        """As `once`, for work that may keep its answer itself; it is given the key of the claim, if there is one."""
         header = request.headers.get(HEADER)
         if header is None:
-            document, _ = await work()
-            return sent(msgspec.json.encode(document))
+            return sent((await work(None)).body)
         key, fingerprint = _key(request, caller, header), hashlib.sha256(content).digest()
-        claim = await asyncio.to_thread(self._store.begin, key, fingerprint, now=self._clock())
+        (claim,) = await self._claims.do([(key, fingerprint)])
         if isinstance(claim, Replay):
             return sent(claim.body, REPLAYED)
         if claim is Claim.MISMATCH:
             raise ProblemError(REUSED_KEY.problem("Use another Idempotency-Key for another request"))
         if claim is Claim.IN_FLIGHT:
             raise ProblemError(IN_FLIGHT.problem("Wait for its answer, or ask again"), {"Retry-After": "1"})
-        return await self._carried_out(key, work)
+        return await self._carried_out(key, functools.partial(work, key))
 
-    async def _carried_out(self, key: bytes, work: Work) -> Response:
-        done = False
+    def _claimed(self, claims: Sequence[tuple[bytes, bytes]], patience: float) -> Sequence[Claim | Replay]:
+        return self._store.begin_all(claims, now=self._clock(), patience=patience)
+
+    async def _carried_out(self, key: bytes, work: Callable[[], Awaitable[CarriedOut]]) -> Response:
+        over = False
         try:
-            document, subjects = await work()
-            done = True
+            done = await work()
+            over = True
         except UnclearError:
-            done = True  # it may have been recorded: the claim stands for a minute, in which nobody does it twice
+            over = True  # it may have been recorded: the claim stands for a minute, in which nobody does it twice
             raise
         finally:
-            if not done:
+            if not over:
                 with contextlib.suppress(
                     StoreError
                 ):  # then the claim ends by itself; the first error is the one to tell
                     await asyncio.to_thread(self._store.abandon, key)
-        body = msgspec.json.encode(document)
+        if not done.kept:
+            await self._keep(key, done)
+        return sent(done.body)
+
+    async def _keep(self, key: bytes, done: CarriedOut) -> None:
+        replay = Replay(HTTPStatus.OK, done.body)
         try:
-            await asyncio.to_thread(self._store.finish, key, Replay(HTTPStatus.OK, body), subjects, now=self._clock())
+            await asyncio.to_thread(self._store.finish, key, replay, done.subjects, now=self._clock())
         except (
             StoreError
         ) as error:  # it was carried out, and whoever asked has to know; only a repetition is not answered
             _log.warning("answer_not_kept", what=str(error))
-        return sent(body)
 
 
 def needed(request: Request, why: str) -> None:

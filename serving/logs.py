@@ -57,6 +57,7 @@ def log_to_standard_error(level: str = "warning") -> None:
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("serving").setLevel(level.upper())
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # its warnings repeat what the database said, with values
 
 
 def type_and_place(_: object, __: str, line: _Line) -> _Line:

@@ -21,6 +21,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 0.999)
+STAGES: Final = ("wait", "read", "decide", "settle")  # of a decision; it waits for its turn to be read and decided
 _OUTCOMES: Final = ("accepted", "duplicate", "dropped", "rejected", "erased", "late", "over_cap")
 
 
@@ -39,6 +40,7 @@ class Metrics:
         self.stage = Histogram(
             "recsys_stage_seconds", "Time of a decision by stage", ["stage"], buckets=_SECONDS, registry=own
         )
+        self._stages = {stage: self.stage.labels(stage) for stage in STAGES}
         self.decisions = Counter("recsys_decisions", "Decisions by fill and arm", ["fill", "arm"], registry=own)
         self.withheld = Counter("recsys_withheld", "Offers withheld by the first rule that did", ["rule"], registry=own)
         self.cap_refusals = Counter(
@@ -80,6 +82,11 @@ class Metrics:
         self.connection_refusals.labels(str(int(status))).inc()
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             self.turned_away.labels(_CONNECTIONS).inc()
+
+    def took(self, **seconds: float) -> None:
+        """Count the time of a decision's stages."""
+        for stage, taken in seconds.items():
+            self._stages[stage].observe(taken)
 
     def _add_what_stands(self, own: CollectorRegistry) -> None:
         self.refused = Gauge(

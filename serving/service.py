@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from serving.admission import Admission
 from serving.callers import Callers
 from serving.clock import Clock
-from serving.deciding import AT_ONCE, Decider
+from serving.deciding import Decider
 from serving.doorkeeper import Doorkeeper
 from serving.idempotency import Idempotency
 from serving.metrics import Metrics
@@ -66,6 +66,7 @@ class Service:
     def close(self) -> None:
         """End the threads. The store belongs to whoever opened it."""
         self.decider.close()
+        self.idempotency.close()
 
 
 def create_service(
@@ -77,14 +78,13 @@ def create_service(
         RecsysError: Bundle, policy, offers or catalogue cannot be used.
     """
     metrics = Metrics()
-    local = settings.state.get_secret_value().startswith("sqlite:")
     standing = Standing(settings, store, clock, metrics)
     callers = Callers(store)
     callers.refresh()
     service = Service(
         store=store,
         standing=standing,
-        decider=Decider(standing, store, clock, metrics, at_once=AT_ONCE if local else 0),
+        decider=Decider(standing, store, clock, metrics),
         doorkeeper=Doorkeeper(store),
         callers=callers,
         admission=Admission(settings.max_in_flight, settings.rate_limit, metrics),

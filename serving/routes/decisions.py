@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,11 +14,12 @@ from starlette.responses import Response
 from recsys.contracts.decision import Decision, Fill, RankedOffer, Reason
 from serving.asking import DecisionAsk, relays_opt_out
 from serving.callers import Caller
-from serving.idempotency import PROBLEMS, needed
+from serving.idempotency import PROBLEMS, CarriedOut, needed
 from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, PRIVACY_CONTROL, json_body, reference, reply
 from serving.routing import Operation
 from serving.service import Service
+from serving.stores import Answer, Replay
 from serving.wire import decode, read_body
 
 MAX_REQUESTS: Final = 100
@@ -68,12 +70,21 @@ def decisions(service: Service) -> Operation:
         body = decode(raw, _BODY)
         asks = _checked(body if isinstance(body, list) else [body], service, request)
 
-        async def work() -> tuple[object, Sequence[str]]:
-            made = await service.decider.decide(asks)
+        def encoded(made: Sequence[Decision]) -> bytes:
             shown = made if caller.may(Scope.EXPLAIN) else [_without_withheld(decision) for decision in made]
-            return shown if isinstance(body, list) else shown[0], [ask.subject for ask in asks]
+            return msgspec.json.encode(shown if isinstance(body, list) else shown[0])
 
-        return await service.idempotency.once(request, caller, _content(raw, request), work)
+        async def work(key: bytes | None) -> CarriedOut:
+            if key is None:
+                return CarriedOut(encoded((await service.decider.decide(asks)).decisions), ())
+            made = await service.decider.decide(
+                asks, lambda drafts: Answer(key, Replay(HTTPStatus.OK, encoded(drafts)))
+            )
+            if made.answer is not None:
+                return CarriedOut(made.answer.replay.body, (), kept=True)
+            return CarriedOut(encoded(made.decisions), [ask.subject for ask in asks])
+
+        return await service.idempotency.once_kept(request, caller, _content(raw, request), work)
 
     return Operation(
         method="POST",

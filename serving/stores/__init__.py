@@ -14,6 +14,7 @@ from serving.stores.interface import (
 )
 from serving.stores.opening import create_store, discard_unused, open_store
 from serving.stores.records import (
+    Answer,
     ApiKey,
     Changes,
     Known,
@@ -28,6 +29,7 @@ from serving.stores.records import (
 
 __all__ = [
     "PATIENCE",
+    "Answer",
     "ApiKey",
     "ApiKeys",
     "AuditLog",

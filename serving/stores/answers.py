@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import starmap
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
-from serving.stores import schema
 from serving.stores.database import PATIENCE, Database
 from serving.stores.interface import Claim
 from serving.stores.records import Replay
-from serving.stores.straight import fetch, write_rows
+from serving.stores.straight import fetch, fetch_among, in_a_row, run, write_rows
 from serving.stores.times import micros
 from serving.stores.writing import erased_among
 
@@ -20,10 +20,21 @@ _KEPT: Final = dt.timedelta(hours=24)
 _PATIENCE: Final = dt.timedelta(minutes=1)  # with a claim that was never finished: its worker has died
 _BRIEFLY: Final = 0.2  # seconds that giving a claim back waits for others: it ends by itself
 _OLD: Final = "SELECT key FROM answers WHERE claimed <= ? LIMIT 100"  # deleted along with a new claim
-_HELD: Final = "SELECT fingerprint, claimed, status, body FROM answers WHERE key = ?"
+_HELD: Final = "SELECT key, fingerprint, claimed, status, body FROM answers WHERE key IN (??)"
+_CLAIMED: Final = "SELECT key FROM answers WHERE key IN (??)"
 _CLAIM: Final = "INSERT INTO answers (key, fingerprint, claimed) VALUES (?, ?, ?)"
 _KEEP: Final = "UPDATE answers SET status = ?, body = ? WHERE key = ?"
+_FORGET: Final = "DELETE FROM answers WHERE key IN (??)"
+_FORGET_WHOM: Final = "DELETE FROM answer_subjects WHERE key IN (??)"
 _ABOUT: Final = "INSERT INTO answer_subjects (subject, key) VALUES (?, ?) ON CONFLICT (subject, key) DO NOTHING"
+
+
+class _Row(NamedTuple):
+    key: bytes
+    fingerprint: bytes
+    claimed: int
+    status: int | None = None
+    body: bytes = b""
 
 
 class SqlIdempotency:
@@ -34,9 +45,18 @@ class SqlIdempotency:
 
     def begin(self, key: bytes, fingerprint: bytes, *, now: dt.datetime, patience: float = PATIENCE) -> Claim | Replay:
         """Claim a request."""
-        return self._database.write(
-            lambda connection: self._begin(connection, key, fingerprint, now), durable=False, patience=patience
-        )
+        return self.begin_all([(key, fingerprint)], now=now, patience=patience)[0]
+
+    def begin_all(
+        self, claims: Sequence[tuple[bytes, bytes]], *, now: dt.datetime, patience: float = PATIENCE
+    ) -> tuple[Claim | Replay, ...]:
+        """Claim several requests."""
+
+        def work(connection: Connection) -> tuple[Claim | Replay, ...]:
+            with in_a_row(connection):
+                return self._begin(connection, claims, now)
+
+        return self._database.write(work, durable=False, patience=patience)
 
     def finish(self, key: bytes, answer: Replay, subjects: Sequence[str], *, now: dt.datetime) -> None:
         """Keep the answer, unless somebody whom it is about was erased meanwhile."""
@@ -48,9 +68,7 @@ class SqlIdempotency:
             if erased_among(connection, named):
                 _delete(connection, [key])
                 return
-            if fetch(connection, _HELD, [key]):
-                write_rows(connection, _KEEP, [(answer.status, answer.body, key)])
-                write_rows(connection, _ABOUT, [(subject, key) for subject in named])
+            keep(connection, {key: (answer, named)})
 
         self._database.write(work, durable=False)
 
@@ -58,18 +76,43 @@ class SqlIdempotency:
         """Take the claim back."""
         self._database.write(lambda connection: _delete(connection, [key]), durable=False, patience=_BRIEFLY)
 
-    def _begin(self, connection: Connection, key: bytes, fingerprint: bytes, now: dt.datetime) -> Claim | Replay:
-        self._database.lock(connection, [key.hex()])
+    def _begin(
+        self, connection: Connection, claims: Sequence[tuple[bytes, bytes]], now: dt.datetime
+    ) -> tuple[Claim | Replay, ...]:
+        keys = list(dict.fromkeys(key for key, _ in claims))
+        self._database.lock(connection, [key.hex() for key in keys])
         _delete_old(connection, now)
-        for known, claimed, status, body in fetch(connection, _HELD, [key]):
-            if status is None and claimed <= micros(now - _PATIENCE):
-                _delete(connection, [key])
-                break
-            if bytes(known) != fingerprint:
-                return Claim.MISMATCH
-            return Claim.IN_FLIGHT if status is None else Replay(status, bytes(body))
-        write_rows(connection, _CLAIM, [(key, fingerprint, micros(now))])
-        return Claim.NEW
+        held = {row.key: row for row in starmap(_Row, fetch_among(connection, _HELD, keys))}
+        given_up = [row.key for row in held.values() if row.status is None and row.claimed <= micros(now - _PATIENCE)]
+        _delete(connection, given_up)
+        for key in given_up:
+            del held[key]
+        met: list[Claim | Replay] = []
+        new = []
+        for key, fingerprint in claims:
+            if key in held:
+                met.append(_met(fingerprint, held[key]))
+            else:
+                met.append(Claim.NEW)
+                held[key] = _Row(key, fingerprint, micros(now))
+                new.append((key, fingerprint, micros(now)))
+        write_rows(connection, _CLAIM, new)
+        return tuple(met)
+
+
+def keep(connection: Connection, answers: Mapping[bytes, tuple[Replay, Iterable[str]]]) -> None:
+    """Keep answers, by their keys, each with those whom it is about. Of a claim that is gone, nothing is kept."""
+    if answers:
+        held = [bytes(key) for (key,) in fetch_among(connection, _CLAIMED, list(answers))]
+        write_rows(connection, _KEEP, [(answers[key][0].status, answers[key][0].body, key) for key in held])
+        write_rows(connection, _ABOUT, [(subject, key) for key in held for subject in answers[key][1]])
+
+
+def _met(fingerprint: bytes, held: _Row) -> Claim | Replay:
+    """What becomes of a request whose key is held."""
+    if held.fingerprint != fingerprint:
+        return Claim.MISMATCH
+    return Claim.IN_FLIGHT if held.status is None else Replay(held.status, held.body)
 
 
 def _delete_old(connection: Connection, now: dt.datetime) -> None:
@@ -78,5 +121,5 @@ def _delete_old(connection: Connection, now: dt.datetime) -> None:
 
 def _delete(connection: Connection, keys: Sequence[bytes]) -> None:
     if keys:
-        connection.execute(delete(schema.answer_subjects).where(schema.answer_subjects.c.key.in_(keys)))
-        connection.execute(delete(schema.answers).where(schema.answers.c.key.in_(keys)))
+        run(connection, _FORGET_WHOM, keys)
+        run(connection, _FORGET, keys)

@@ -42,8 +42,8 @@ class Database(Protocol):
     def write_alone(self, work: Callable[[Connection], T]) -> T:
         """As `write`, durable, for what takes long: it waits longer for others, and nobody else's work is with it."""
 
-    def rows(self, subjects: Sequence[str]) -> list[Row]:
-        """One row for each of `subjects` (each named once), in any order, in one round trip."""
+    def rows(self, subjects: Sequence[str], *, patience: float = PATIENCE) -> list[Row]:
+        """One row for each of `subjects` (each named once), in any order, in one round trip, within so many seconds."""
 
     def counters(self) -> dict[str, int]:
         """All counters, by name, as fast as can be."""

@@ -75,12 +75,13 @@ class Store(Protocol):
     def lineages(self) -> frozenset[Lineage]:
         """The domains and epochs whose tokens are accepted; empty before the first load."""
 
-    def read(self, subjects: Sequence[str], index: ItemIndex) -> Known:
+    def read(self, subjects: Sequence[str], index: ItemIndex, *, patience: float = PATIENCE) -> Known:
         """What is known of each of `subjects`, in their order, in one round trip. Takes no lock.
 
         Args:
             subjects: Tokens; the same one may stand there twice.
             index: The items to speak of; purchases of other items are left out.
+            patience: Seconds that the database has.
         """
 
     def prepare(self, index: ItemIndex) -> None:
@@ -131,6 +132,8 @@ class Store(Protocol):
         it is kept, and the answer names all offers that have none. Caps count as `recsys.constraints` does: exposures
         in the rolling window, reservations until they expire, and the list itself. They hold exactly, whatever other
         processes do at the same time.
+
+        The answer to a request is kept as `Idempotency.finish` does, if all decisions that stand in it are written.
 
         Args:
             decisions: Any number.
@@ -307,6 +310,11 @@ class Idempotency(Protocol):
             `NEW`: carry it out, then `finish` or `abandon`. `IN_FLIGHT`: somebody does. `MISMATCH`: the key was used
             for something else. Or the answer that was given.
         """
+
+    def begin_all(
+        self, claims: Sequence[tuple[bytes, bytes]], *, now: dt.datetime, patience: float = PATIENCE
+    ) -> tuple[Claim | Replay, ...]:
+        """Claim several requests, each with its key and fingerprint, in one transaction; see `begin`."""
 
     def finish(self, key: bytes, answer: Replay, subjects: Sequence[str], *, now: dt.datetime) -> None:
         """Keep the answer; erasing one of `subjects` deletes it. Of a claim that is gone, nothing is kept."""

@@ -41,14 +41,14 @@ class PeopleReader:
         """Learn all items by their codes in `index`: no request should wait for that."""
         self._codes_for(index, None)
 
-    def read(self, subjects: Sequence[str], index: ItemIndex) -> Known:
+    def read(self, subjects: Sequence[str], index: ItemIndex, *, patience: float) -> Known:
         """What is known of each of `subjects`.
 
         Raises:
             ValueError: What stands there was never written by a store.
             msgspec.DecodeError: The same.
         """
-        found = {row[0]: row for row in self._database.rows(list(dict.fromkeys(subjects)))}
+        found = {row[0]: row for row in self._database.rows(list(dict.fromkeys(subjects)), patience=patience)}
         rows, owners = unpack([found[subject][6] or b"" for subject in subjects])
         codes = self._codes_for(index, int(rows["item"].max()) if len(rows) else -1)
         states = {subject: state_of(row) for subject, row in found.items()}

@@ -25,7 +25,7 @@ from recsys.errors import UsageError
 from serving.stores.database import PATIENCE, Row
 from serving.stores.interface import StoreError, UnclearError
 from serving.stores.migrating import HEAD, migrate, version_of, wrong_version
-from serving.stores.straight import fetch
+from serving.stores.straight import in_a_row, run
 
 T = TypeVar("T")
 
@@ -89,7 +89,8 @@ class PostgresDatabase:
         with answering(), self._writing.connect() as connection, _committed(connection):
             _limit(connection, until)
             if not durable:
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                with in_a_row(connection):  # the transaction's beginning goes out with it
+                    run(connection, "SET LOCAL synchronous_commit = off")
             return work(connection)
 
     def write_alone(self, work: Callable[[Connection], T]) -> T:
@@ -98,9 +99,9 @@ class PostgresDatabase:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONG}")
             return work(connection)
 
-    def rows(self, subjects: Sequence[str]) -> list[Row]:
+    def rows(self, subjects: Sequence[str], *, patience: float = PATIENCE) -> list[Row]:
         """One row for each of `subjects`, in one statement outside of any transaction."""
-        return [tuple(row) for row in self._asked(_ROWS, (list(subjects),))]
+        return [tuple(row) for row in self._asked(_ROWS, (list(subjects),), patience=patience)]
 
     def counters(self) -> dict[str, int]:
         """All counters."""
@@ -108,17 +109,17 @@ class PostgresDatabase:
 
     def lock(self, connection: Connection, names: Iterable[str]) -> None:
         """Take the stripes of `names`, lowest first."""
-        fetch(connection, _SHARE, (_SPACE, _EVERYTHING))
+        run(connection, _SHARE, (_SPACE, _EVERYTHING))
         numbers = sorted({zlib.crc32(name.encode()) % _STRIPES for name in names})
-        fetch(connection, _TAKE_MANY, (_SPACE, numbers))
+        run(connection, _TAKE_MANY, (_SPACE, numbers))
 
     def lock_all(self, connection: Connection) -> None:
         """Wait for everybody, and let nobody begin."""
-        fetch(connection, _TAKE, (_SPACE, _EVERYTHING))
+        run(connection, _TAKE, (_SPACE, _EVERYTHING))
 
     def lock_last(self, connection: Connection) -> None:
         """Take the lock of the audit log's head and of the items' numbers."""
-        fetch(connection, _TAKE, (_SPACE, _LAST))
+        run(connection, _TAKE, (_SPACE, _LAST))
 
     def scrub(self) -> None:
         """Nothing is quickly done: rows are gone for every reader, and PostgreSQL's own vacuum comes by."""
@@ -162,9 +163,9 @@ class PostgresDatabase:
         for engine in (self._reading, self._writing, self._alone):
             engine.dispose()
 
-    def _asked(self, query: str, parameters: tuple[Any, ...] = ()) -> Sequence[Any]:
+    def _asked(self, query: str, parameters: tuple[Any, ...] = (), *, patience: float = PATIENCE) -> Sequence[Any]:
         """The rows of a query; asked again where the connection turns out to have been cut meanwhile."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         with answering():
             try:
                 with self._plain(until) as connection:

@@ -78,6 +78,27 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """The answer that was given to the same request before."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a request that was claimed; see `Idempotency`.
+
+    Args:
+        key: Of the claim.
+        replay: What a repetition is to get.
+    """
+
+    key: bytes
+    replay: Replay
+
+
+@dataclass(frozen=True, slots=True)
 class Settling:
     """A decision that is to be written down.
 
@@ -88,6 +109,7 @@ class Settling:
         caps: The policy's caps; needed with `wanted`.
         details: What else the log should say. No tokens, nothing that a caller sent.
         remember: The arm, as `recsys.arms.to_remember` writes it, where the policy draws lots: it must last.
+        answer: The answer that it stands in, the same for all of them. It is kept if all of these are written.
     """
 
     decision: Decision
@@ -96,6 +118,7 @@ class Settling:
     caps: tuple[Cap, ...] = ()
     details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     remember: str | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +149,6 @@ class Changes:
     lineages: int
     keys: int
     reloads: int
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """The answer that was given to the same request before."""
-
-    status: int
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

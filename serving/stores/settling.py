@@ -11,10 +11,12 @@ from recsys.arms import remembered
 from recsys.contracts.audit import AuditKind, DecisionRecord
 from serving.audit.records import Entry, without_subject
 from serving.stores.activity import Activity, ReservedOffer
+from serving.stores.answers import keep
 from serving.stores.audit_log import SqlAuditLog
 from serving.stores.caps import Place, without_room
 from serving.stores.database import Database
-from serving.stores.records import Settled, Settling
+from serving.stores.records import Replay, Settled, Settling
+from serving.stores.straight import in_a_row
 from serving.stores.times import utc
 from serving.stores.writing import activities, check_epochs, erased_among, write_activities
 
@@ -23,8 +25,15 @@ def settle(
     database: Database, log: SqlAuditLog, connection: Connection, decisions: Sequence[Settling], now: dt.datetime
 ) -> tuple[Settled, ...]:
     """Settle within a transaction; see `Store.settle`."""
+    with in_a_row(connection):
+        return _settled(database, log, connection, decisions, now)
+
+
+def _settled(
+    database: Database, log: SqlAuditLog, connection: Connection, decisions: Sequence[Settling], now: dt.datetime
+) -> tuple[Settled, ...]:
     subjects = {one.decision.subject for one in decisions}
-    database.lock(connection, subjects)
+    database.lock(connection, subjects | {one.answer.key.hex() for one in decisions if one.answer is not None})
     check_epochs(connection, subjects)
     gone = erased_among(connection, subjects)
     touching = {one.decision.subject for one in decisions if one.wanted or one.remember} - gone
@@ -45,8 +54,22 @@ def settle(
         settled.append(Settled(written=True))
     write_activities(connection, changed)
     entries = [_entry(one) for one, outcome in zip(decisions, settled, strict=True) if outcome.written]
+    keep(connection, _answers(decisions, settled))
     log.write(connection, entries, now)
     return tuple(settled)
+
+
+def _answers(decisions: Sequence[Settling], settled: Sequence[Settled]) -> dict[bytes, tuple[Replay, set[str]]]:
+    """The answers of which every decision was written, and whom each is about."""
+    whole: dict[bytes, tuple[Replay, set[str]]] = {}
+    broken = set()
+    for one, outcome in zip(decisions, settled, strict=True):
+        if one.answer is not None:
+            _, people = whole.setdefault(one.answer.key, (one.answer.replay, set()))
+            people.add(one.decision.subject)
+            if not outcome.written:
+                broken.add(one.answer.key)
+    return {key: kept for key, kept in whole.items() if key not in broken}
 
 
 def _reserve(one: Settling, person: Activity, now: dt.datetime) -> tuple[str, ...]:

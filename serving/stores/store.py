@@ -56,10 +56,10 @@ class SqlStore:
         rows = self._database.read(lambda connection: connection.execute(query).all())
         return frozenset(Lineage(domain, epoch) for domain, epoch in rows)
 
-    def read(self, subjects: Sequence[str], index: ItemIndex) -> Known:
+    def read(self, subjects: Sequence[str], index: ItemIndex, *, patience: float = PATIENCE) -> Known:
         """What is known of each of `subjects`."""
         with self._decoding():
-            return self._people.read(subjects, index)
+            return self._people.read(subjects, index, patience=patience)
 
     def prepare(self, index: ItemIndex) -> None:
         """Learn the items."""

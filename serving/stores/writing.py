@@ -26,6 +26,7 @@ _PUT_ACTIVITY: Final = """
 INSERT INTO activity (subject, arm, said, shown) VALUES (?, ?, ?, ?)
 ON CONFLICT (subject) DO UPDATE SET arm = excluded.arm, said = excluded.said, shown = excluded.shown
 """
+_REMEMBERED: Final = "SELECT value FROM meta WHERE key = ?"
 _LINEAGES: Final = "SELECT domain, epoch FROM lineages"
 _SALT_IF_NEEDED: Final = "SELECT value FROM meta WHERE key = 'salt' AND EXISTS (SELECT 1 FROM tombstones)"
 _TOMBSTONES: Final = "SELECT hash FROM tombstones WHERE hash IN (??)"
@@ -118,8 +119,7 @@ def remember(connection: Connection, key: str, value: str | None) -> None:
 
 def remembered(connection: Connection, key: str) -> str | None:
     """A value from `meta`."""
-    found: str | None = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == key)).scalar()
-    return found
+    return next((value for (value,) in fetch(connection, _REMEMBERED, [key])), None)
 
 
 def day_of(at: dt.datetime) -> dt.date:

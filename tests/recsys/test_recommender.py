@@ -139,6 +139,17 @@ def test_reasons_sum_to_the_score_however_many_are_decided_for_together(book: Of
             assert sum(reason.contribution for reason in item.reasons) == pytest.approx(item.score, abs=1e-6)
 
 
+def test_a_decision_in_a_batch_is_the_one_made_alone(book: OfferBook) -> None:
+    """To the last bit of every score and every addend: requests that wait at the same time are decided in one batch."""
+    recommender = Recommender(Listening(), book)
+    baskets = [ITEMS[number % 5 : number % 5 + number % len(ITEMS)] for number in range(16)]
+    together = decided(recommender, bought(book, *baskets), [PROFILED] * len(baskets))
+    alone = [decided(recommender, bought(book, basket), [PROFILED])[0] for basket in baskets]
+    assert {decision.fill for decision in together} >= {"personal", "popular"}
+    for one, other in zip(together, alone, strict=True):
+        assert (one.items, one.fill, one.withheld) == (other.items, other.fill, other.withheld)
+
+
 def test_what_only_the_history_knows_is_scored_by_it_and_names_nothing_else(book: OfferBook) -> None:
     recommender = Recommender(Listening(), book)
     (decision,) = decided(recommender, bought(book, ("matches", "milk", "tea")), [PROFILED])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.server import Server, problem
 from support.shop import ABSTAINER, BEER, DRINKER, NOW, Shop
+from support.tokens import token
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +45,17 @@ def test_why_this_is_what_went_out(server: Server) -> None:
     assert told["decision"] == decision
     assert told["request"]["exclude"] == ["offer-rice-1"]
     assert "other" not in told
+
+
+def test_what_was_decided_at_once_with_others_is_found_again(server: Server) -> None:
+    people = [token(number) for number in range(24)]
+    with ThreadPoolExecutor(len(people)) as pool:
+        decisions = list(pool.map(lambda subject: server.ask(subject, count=5), people[:12])) + [
+            server.ask(subject, count=5) for subject in people[12:]
+        ]
+    assert [decision["subject"] for decision in decisions] == people
+    assert {decision["fill"] for decision in decisions} == {"personal"}
+    assert all(explained(server, decision, "offer-beer-1")["other"]["exact"] for decision in decisions)
 
 
 def test_why_not_that_names_the_rule_and_is_exact(server: Server) -> None:

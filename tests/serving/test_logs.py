@@ -24,6 +24,7 @@ log.info("activated", model_version="m/1")
 log.debug("request", route="/v1/events")
 other.warning("odd: %s", 7)
 other.info("chatter")
+logging.getLogger("psycopg").warning("error ignored: %s", person)
 try:
     raise ValueError(person)
 except ValueError as error:
@@ -54,6 +55,6 @@ def test_our_lines_and_the_warnings_of_libraries(lines: list[dict[str, Any]]) ->
 
 def test_of_exceptions_and_tokens_only_that_they_were_there(lines: list[dict[str, Any]]) -> None:
     *failed, odd = lines[2:]
-    assert all(line["error"] == "ValueError at <string>:13" for line in failed)
+    assert all(line["error"] == "ValueError at <string>:14" for line in failed)
     assert failed[2]["event"] == "failed for [token]"
     assert odd["what"] == "no such [token] here"

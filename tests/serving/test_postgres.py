@@ -50,6 +50,23 @@ def store(url: str) -> Iterator[Store]:
         yield made
 
 
+def test_what_fails_in_a_row_of_statements_is_told_as_it_is_and_leaves_nothing(store: Store, url: str) -> None:
+    """The first of them waits for a lock, the last but one breaks a constraint; others were sent behind them."""
+    with closing(psycopg.connect(url, autocommit=True)) as other, other.transaction():
+        other.execute("LOCK TABLE activity")
+        with pytest.raises(StoreError, match=r"was too slow|is locked"):
+            store.settle([settling("d1", "o1")], now=NOW, patience=0.3)
+    with closing(psycopg.connect(url, autocommit=True)) as other:
+        other.execute("ALTER TABLE audit_chain ADD CONSTRAINT few CHECK (sequence < 2)")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            settle(store, settling("d1", "o1"))
+        other.execute("ALTER TABLE audit_chain DROP CONSTRAINT few")
+    assert store.read([ANNA], INDEX).states[0].reservations == ()
+    assert settle(store, settling("d1", "o1"))[0].written
+    assert len(store.read([ANNA], INDEX).states[0].reservations) == 1
+    assert store.audit.verify().faults == ()
+
+
 def test_a_server_that_does_not_answer_is_said_without_its_password() -> None:
     for open_it in (open_store, create_store):
         with pytest.raises(StoreError, match="PostgreSQL does not answer") as caught:

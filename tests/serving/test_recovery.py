@@ -108,12 +108,24 @@ FOR EACH ROW EXECUTE FUNCTION cut();
 """
 
 
+def told_of(server: Server) -> tuple[int, int]:
+    """How many decisions and reservations there are of the person."""
+    held = server.http.post("/v1/subjects/access", json={"subject": DRINKER}).json()
+    return len(held["decisions"]), len(held.get("reservations", []))
+
+
 def is_honest_about_what_was_done(server: Server) -> None:
-    """A decision whose answer alone could not be kept is answered, and not made twice; of a write that was cut while it
-    was being concluded, nobody claims to know."""
+    """A decision and its answer are kept together, or neither is, and the key is free again. A change whose answer
+    alone could not be kept is answered, and not made twice. Of a write that was cut while it was being concluded,
+    nobody claims to know."""
     asked = {"json": {**ASKED, "reserve_seconds": 60}, "headers": {"Idempotency-Key": '"kept?"'}}
-    assert server.http.post("/v1/decisions", **asked).status_code == 200
-    problem(server.http.post("/v1/decisions", **asked), 409)
+    decided = told_of(server)
+    for _ in range(2):
+        problem(server.http.post("/v1/decisions", **asked), 503)
+    assert told_of(server) == decided
+    change = {"json": SAYS_NO, "headers": {"Idempotency-Key": '"changed?"'}}
+    assert server.http.put("/v1/preferences", **change).status_code == 200
+    problem(server.http.put("/v1/preferences", **change), 409)
     document = problem(server.http.post("/v1/events", json=shown(1000)), 503)
     assert str(document["detail"]).startswith("It may or may not have been recorded: ")
 

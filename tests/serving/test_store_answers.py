@@ -58,6 +58,18 @@ def test_of_many_at_once_one_gets_the_claim(store: Store, url: str) -> None:
     assert sorted(claims) == sorted([Claim.NEW, *[Claim.IN_FLIGHT] * 15])
 
 
+def test_of_several_claimed_in_one_write_each_is_told_its_own(store: Store) -> None:
+    """One that is new, twice; one that was answered, with this content and another; one that somebody gave up."""
+    keys = [bytes([number]) * 32 for number in range(3)]
+    assert store.idempotency.begin_all([(key, PRINT) for key in keys[1:]], now=NOW - MINUTE) == (Claim.NEW, Claim.NEW)
+    store.idempotency.finish(keys[1], Replay(200, b"{}"), [ANNA], now=NOW)
+    asked = [(keys[0], PRINT), (keys[0], PRINT), (keys[0], KEY), (keys[1], PRINT), (keys[1], KEY), (keys[2], KEY)]
+    assert store.idempotency.begin_all(asked, now=NOW) == (
+        *(Claim.NEW, Claim.IN_FLIGHT, Claim.MISMATCH),
+        *(Replay(200, b"{}"), Claim.MISMATCH, Claim.NEW),
+    )
+
+
 def test_a_key_is_kept_as_a_hash_until_it_is_revoked(store: Store, url: str) -> None:
     other = open_store(url) if filled(store) else store
     text, key = new_key("checkout", {"decide", "events"}, now=NOW)

@@ -16,11 +16,11 @@ from recsys.contracts.audit import DecisionRecord
 from recsys.contracts.catalogue import path_parts
 from recsys.history import ItemIndex
 from recsys.policy.document import Cap, CapScope
-from serving.stores import Settled, Store
+from serving.stores import Answer, Claim, Replay, Settled, Store
 from serving.stores.activity import ReservedOffer, Shown, ShownOffer
 from serving.stores.caps import Place, without_room
 
-INDEX = ItemIndex.of(["beer"])
+INDEX, PRINT = ItemIndex.of(["beer"]), b"f" * 32
 
 
 @pytest.fixture
@@ -60,6 +60,24 @@ def test_a_decision_is_written_whole_or_not_at_all(store: Store) -> None:
     (outcome,) = settle(store, settling(2, "o2", "o1", "o3", "o3", caps=caps))
     assert outcome == Settled(written=False, refused=("o1", "o3"))
     assert reserved(store) == ["o1"]
+
+
+def test_an_answer_is_kept_with_its_decisions_or_not_at_all(store: Store) -> None:
+    """One request's two decisions, of which the second has no room; another's; one whose claim is gone."""
+    caps, keys = (per_offer(1),), [bytes([number]) * 32 for number in range(3)]
+    assert store.idempotency.begin_all([(key, PRINT) for key in keys[:2]], now=NOW) == (Claim.NEW, Claim.NEW)
+    answers = [Answer(key, Replay(200, b"[%d]" % number)) for number, key in enumerate(keys)]
+    asked = [
+        settling(1, "o1", caps=caps, answer=answers[0]),
+        settling(2, "o1", caps=caps, answer=answers[0]),
+        settling(3, "o2", caps=caps, answer=answers[1]),
+        settling(4, "o3", subject=BELA, caps=caps, answer=answers[1]),
+        settling(5, "o4", caps=caps, answer=answers[2]),
+    ]
+    assert [one.written for one in settle(store, *asked)] == [True, False, True, True, True]
+    again = store.idempotency.begin_all([(key, PRINT) for key in keys], now=NOW)
+    assert again == (Claim.IN_FLIGHT, Replay(200, b"[1]"), Claim.NEW)
+    assert [store.access(subject).stored_answers for subject in (ANNA, BELA)] == [1, 1]
 
 
 def test_a_reservation_counts_until_it_expires(store: Store) -> None:
