@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from serving.clock import Clock
-from serving.stores import PATIENCE, Settled, Settling, Store
+from serving.stores import LEAST, Settled, Settling, Store, waiting
 
-_LEAST: Final = 0.1  # seconds for the store, however long somebody waited before
 _MOST: Final = 200  # decisions in one transaction, unless one request has more
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A request's decisions, who is to hear of them, and since when (monotonic) they wait."""
+    """A request's decisions, who is to hear of them, and until when (monotonic) they wait."""
 
     decisions: Sequence[Settling]
     done: asyncio.Future[Sequence[Settled]]
-    since: float
+    until: float
 
 
 class Settler:
@@ -42,10 +41,11 @@ class Settler:
             StoreError: Nothing was written.
         """
         done: asyncio.Future[Sequence[Settled]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(decisions, done, time.monotonic()))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
-        return await done
+        with waiting() as until:
+            self._waiting.append(_Waiting(decisions, done, until))
+            if self._writing is None:
+                self._writing = asyncio.create_task(self._write())
+            return await done
 
     def close(self) -> None:
         """End the thread, after what it is writing."""
@@ -55,7 +55,7 @@ class Settler:
         while self._waiting:
             taken = self._take()
             together = [decision for one in taken for decision in one.decisions]
-            left = max(_LEAST, taken[0].since + PATIENCE - time.monotonic())  # of whoever waits for the longest
+            left = max(LEAST, min(one.until for one in taken) - time.monotonic())
             job = functools.partial(self._store.settle, together, now=self._clock(), patience=left)
             work = asyncio.get_running_loop().run_in_executor(self._thread, job)
             await asyncio.wait([work])

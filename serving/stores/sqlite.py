@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -19,6 +20,7 @@ from recsys.files import replacing
 from serving.stores.database import PATIENCE, Row
 from serving.stores.group_commit import GroupCommit, Work
 from serving.stores.migrating import HEAD, migrate, wrong_version
+from serving.stores.patience import waiting
 from serving.stores.sqlite_files import answering, begun, connected, engine_of, recognise
 
 T = TypeVar("T")
@@ -57,7 +59,8 @@ class SqliteDatabase:
 
     def write(self, work: Callable[[Connection], T], *, durable: bool, patience: float = PATIENCE) -> T:
         """Run `work` in a transaction, with others of this process that are waiting."""
-        return self._together.write(work, durable=durable, patience=patience)
+        with waiting(patience) as until:
+            return self._together.write(work, durable=durable, patience=max(0.0, until - time.monotonic()))
 
     def write_alone(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction of its own."""
