@@ -62,6 +62,12 @@ _MEANINGS: Final = {
     "58": ("cannot be read from its disk, or written to it", "Check the disk and the space on it"),
     "XX": ("is damaged", "Restore it from a backup, or load again into a new database"),
 }
+_NOTICES: Final = {  # of a network that swallows what is sent, also where whoever waits has no limit of their own
+    "tcp_user_timeout": 5_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 _LOST: Final = ("08", "57P")  # the connection, or the server: what was under way has an end that nobody tells
 _NO_FAULT_OF_THE_DATABASE: Final = {"22", "23"}  # a value that does not fit, a broken constraint: the fault is ours
 
@@ -286,7 +292,7 @@ def _engine_of(url: str, *, patience: float | None, connections: int, ask_first:
     limits = f"-c statement_timeout={patience * 1000:.0f} -c lock_timeout={patience * 1000:.0f}" if patience else ""
     engine = create_engine(
         named,
-        connect_args={"connect_timeout": 2, "tcp_user_timeout": 5_000, "options": limits},
+        connect_args={"connect_timeout": 2, "options": limits, **_NOTICES},
         pool_size=connections,
         max_overflow=0,
         pool_timeout=PATIENCE,
