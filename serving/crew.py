@@ -26,11 +26,12 @@ import structlog
 
 from recsys.errors import OutputError
 from serving.clock import ForwardClock
+from serving.clockwork import Clockwork
 from serving.figures import make_room, settle_dead
 from serving.logs import log_to_standard_error
 from serving.metrics import SHARED_FOLDER
 from serving.settings import Settings
-from serving.workers import Berth, Clockwork, work
+from serving.workers import Berth, work
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 

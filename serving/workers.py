@@ -6,7 +6,6 @@ Each opens the store and reads everything itself, after it was started: nothing 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import multiprocessing
 import os
 import signal
@@ -22,29 +21,13 @@ from recsys.console import fail, warn
 from recsys.errors import RecsysError
 from serving.app import create_app
 from serving.clock import Clock, ForwardClock, clock_from
+from serving.clockwork import Clockwork
 from serving.figures import keep_figures
 from serving.logs import log_to_standard_error
 from serving.service import Service, create_service
 from serving.settings import Settings
 from serving.stores import Store, open_store
 from web.listening import listen
-
-
-@dataclass(frozen=True, slots=True)
-class Clockwork:
-    """What a process has to know of the time before it was started.
-
-    Args:
-        started_at: Where the clock of a replay began; None: it shows the real time.
-        monotonic: When the clock of a replay began.
-        lead: Of the real time: the greatest lead that the clock had so far; see `ForwardClock`.
-        trusted: Whether the real time is taken as it is: others serve by it, or an operator said so.
-    """
-
-    started_at: dt.datetime | None = None
-    monotonic: float = 0.0
-    lead: dt.datetime | None = None
-    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
