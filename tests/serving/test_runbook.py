@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import re
 import shutil
 import socket
@@ -21,6 +22,7 @@ from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.subjects import SUBJECTS
 from recsys.registry import bundle_versions
 from serving.stores import StoreError, open_store
+from training.registry.journal import Action, Move, record
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +58,11 @@ def erased(who: str) -> str:
 def fails(command: str) -> str:
     """The command has to fail."""
     return f"if {command}; then exit 99; fi\n"
+
+
+def without_keys(lines: str) -> str:
+    """Keys were made on the other store."""
+    return "".join(line for line in lines.splitlines(keepends=True) if ".key" not in line)
 
 
 ERASER = f"{AS_RECSYS} keys create --scope subject > eraser.key\n"
@@ -107,11 +114,11 @@ def test_the_runbook_works(host: Host, shop: Shop) -> None:
     (first,) = versions(host)
     second = "20171127-to-be-rolled-back"
     resigned(shop, host.root / f"srv/recsys/models/small/{first}", host.root / f"srv/recsys/models/small/{second}")
-    promoted = host.types(
-        f"recsys-train promote --models /srv/recsys/models --name small --version {second} "
-        "--trust /srv/recsys/signing.key.pub --force --reason 'to be rolled back'\n"
+    now = dt.datetime.now(dt.UTC)
+    move = Move(
+        at=now, action=Action.PROMOTE, version=second, before=first, forced=True, reason="", gates=(), results=()
     )
-    assert promoted.returncode == 0, promoted.stderr
+    record(host.root / "srv/recsys/models/small", move)
     made, signed = COMMANDS["The signing key"].split("install ", 1)  # on two machines
     everybody = PURCHASES.read(shop.file("purchases"))["subject"].append(
         SUBJECTS.read(shop.file("subjects"))["subject"]
@@ -123,7 +130,7 @@ def test_the_runbook_works(host: Host, shop: Shop) -> None:
             *(COMMANDS["Start"], deliver(host, shop), COMMANDS["Each session"], COMMANDS["First load"], ERASER),
             *(COMMANDS["Back up"], erased(LEAVER), COMMANDS["Every week"], COMMANDS["Restore"]),
             fails(f"{AS_RECSYS} audit verify --anchor $aside/checkpoint.json"),
-            *(f"{AS_RECSYS} audit verify --anchor {BACKUPS}/checkpoint.json\n", COMMANDS["Upgrade"], erased(LATER)),
+            *(COMMANDS["Upgrade"], erased(LATER)),
             COMMANDS["Go back after an upgrade"],
             *(f"cp {host.root}/next.toml guards.toml\n", COMMANDS["Change a policy, and roll back"]),
             COMMANDS["Roll a bundle back"].replace(OLDER, first),
@@ -186,7 +193,7 @@ def test_on_postgres_too(host: Host, shop: Shop, postgres: Postgres) -> None:
     script = "".join(
         [
             *(COMMANDS["Start"], deliver(host, shop), COMMANDS["Each session"], back_up.partition("\n")[0], "\n"),
-            *(COMMANDS["First load"], ERASER, back_up, erased(LEAVER)),
+            *(without_keys(COMMANDS["First load"]), ERASER, back_up, erased(LEAVER)),
             *(COMMANDS["Restore PostgreSQL"], COMMANDS["Upgrade with PostgreSQL"], erased(LATER)),
             COMMANDS["Go back after an upgrade with PostgreSQL"],
         ]
