@@ -54,6 +54,7 @@ def run(load: Callable[[], typer.Typer], name: str) -> NoReturn:
         fail(f"{error.name} is not installed here. Install the requirements of this stage, as README says.", 1)
     except KeyboardInterrupt:
         fail(_NOTHING_LEFT, _INTERRUPTED)
+    gc.freeze()
     gc.enable()
     try:
         status = app(prog_name=name, standalone_mode=False)

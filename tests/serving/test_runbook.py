@@ -163,7 +163,7 @@ def the_restored_state_knows_whom_it_has_to_forget(host: Host) -> None:
     for aside in ("before-restore", "after-upgrade"):
         (folder,) = backups.glob(f"{aside}-20*T*Z")  # with the time in its name: the next time it is another
         assert (folder / "state.db").stat().st_size
-    keys = list((host.root / "root/recsys").glob("*.key"))
+    keys = list((host.root / "var/lib/recsys-operator").glob("*.key"))
     assert keys
     assert all(path.stat().st_mode & 0o077 == 0 for path in keys)
 
@@ -171,7 +171,7 @@ def the_restored_state_knows_whom_it_has_to_forget(host: Host) -> None:
 def test_root_writes_nothing_where_another_user_may() -> None:
     """What lies there could be a link to any file. The shell's own output goes into root's folder; commands that write
     elsewhere do so as whoever owns the place."""
-    roots = ("/root/", "/etc/", "/opt")
+    roots = ("/var/lib/recsys-operator", "/etc/", "/opt")
     for heading, lines in COMMANDS.items():
         for line in lines.splitlines():
             for target in re.findall(r"> (\S+)", line):
@@ -179,7 +179,7 @@ def test_root_writes_nothing_where_another_user_may() -> None:
             words = line.split()
             if words[0] in {"cp", "mv", "install", "ln", "mkdir", "touch"}:
                 assert words[-1].startswith(roots) or "-d" in words, (heading, line)
-    assert "cd /root/recsys\n" in COMMANDS["Each session"]
+    assert "cd /var/lib/recsys-operator\n" in COMMANDS["Each session"]
 
 
 def test_on_postgres_too(host: Host, shop: Shop, postgres: Postgres) -> None:

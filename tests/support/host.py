@@ -84,7 +84,7 @@ class Host:
     def __init__(self, root: Path, port: int) -> None:
         self.root, self._port = root, port
         self.become = _another_user() if os.geteuid() == 0 else _ONESELF
-        for name in ("bin", "users", "etc/systemd/system", "var/lib", "var/backups", "srv/recsys", "root"):
+        for name in ("bin", "users", "etc/systemd/system", "var/lib", "var/backups", "srv/recsys"):
             (root / name).mkdir(parents=True)
         for user in ("root", "postgres"):
             (root / "users" / user).touch()
@@ -108,7 +108,7 @@ class Host:
 
     def placed(self, text: str) -> str:
         """The text with the paths below the folder, the port that is free here, and the shop's own bundle."""
-        text = re.sub(r"(?<![\w.$}])/(?=(?:opt|etc|srv|root|var/lib|var/backups)\b)", f"{self.root}/", text)
+        text = re.sub(r"(?<![\w.$}])/(?=(?:opt|etc|srv|var/lib|var/backups)\b)", f"{self.root}/", text)
         text = text.replace("workers = 2", "workers = 1")  # each start costs a third
         return re.sub(r"\b8080\b", str(self._port), text).replace("grocery", "small")
 
