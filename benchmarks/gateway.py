@@ -46,7 +46,8 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
-from web.listening import Terms, bind, listen, url_of
+from web.listening import bind, listen, url_of
+from web.terms import Terms
 
 class Ask(BaseModel):
     field: str

@@ -30,7 +30,7 @@ _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _ROW: Final = ("subject", "item", "day")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class ItemIndex:
     """Items by number. A code is the position of a name; -1 stands for an item that is not here."""
 

@@ -26,13 +26,12 @@ from recsys.history import Histories, day_number
 from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy import Policy, load_policy, never_items
 from recsys.recommender import Recommender
-from recsys.registry import resolve_bundle
+from recsys.registry import CURRENT_FILE, resolve_bundle
 from recsys.scorer import Scorer
 from recsys.two_bundles import TwoBundles
 from serving.settings import Settings
 
 STATISTICS: Final = "statistics"
-ANNOUNCED: Final = frozenset({"policy_sha256", "offers_sha256", "catalogue_sha256"})  # what a reload is for
 MAX_KNOWN_OFFERS: Final = 100_000  # offers of the past whose categories are remembered
 
 
@@ -42,6 +41,14 @@ class Role(StrEnum):
     BUNDLE = "bundle"
     CHALLENGER = "challenger"
     SHADOW = "shadow"
+
+
+_READ_ANEW: Final = frozenset({"policy_sha256", "offers_sha256", "catalogue_sha256"})  # by a reload only
+_VERSIONS: Final = {
+    Role.BUNDLE: "model_version",
+    Role.CHALLENGER: "challenger_version",
+    Role.SHADOW: "shadow_version",
+}  # what `versions_of` calls them
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +196,9 @@ def with_statistics(active: Active, settings: Settings, now: dt.datetime) -> Act
 
 def versions_of(active: Active) -> dict[str, str]:
     """What it is, by name and hash."""
-    beside = {Role.CHALLENGER: active.challenger, Role.SHADOW: active.shadow}
+    every = {Role.BUNDLE: active.recommender, Role.CHALLENGER: active.challenger, Role.SHADOW: active.shadow}
     return {
-        "model_version": active.model_version,
-        **{f"{role}_version": one.scorer.bundle.model_version for role, one in beside.items() if one is not None},
+        **{_VERSIONS[role]: one.scorer.bundle.model_version for role, one in every.items() if one is not None},
         "policy_version": active.policy.policy_version,
         "policy_sha256": active.policy.sha256,
         "statistics_as_of": active.statistics_as_of.isoformat(),
@@ -206,12 +212,30 @@ def file_digests(settings: Settings) -> dict[str, str]:
     return {f"{name}_sha256": digest for name, digest in {**policy, **_digests(settings)}.items()}
 
 
+def announced_names(settings: Settings) -> frozenset[str]:
+    """Of `versions_of`, what all workers have in common because it is announced: what none of them follows by itself.
+
+    Policy, offers and catalogue; and a bundle where no `current` names its version.
+    """
+    fixed = (role for role, path in followed(settings).items() if not (path / CURRENT_FILE).is_file())
+    return _READ_ANEW | {_VERSIONS[role] for role in fixed}
+
+
 def statistics_mark(settings: Settings) -> tuple[int, ...] | None:
     """What changes when another file takes the place of the statistics; None where there is none."""
-    if settings.statistics is None:
-        return None
+    return None if settings.statistics is None else _mark(settings.statistics)
+
+
+def marks(settings: Settings) -> tuple[tuple[int, ...] | None, ...]:
+    """What changes, nearly always, when any of the files does that a reload or a `current` is about."""
+    beside = (settings.guards, settings.offers, settings.catalogue, settings.trust)
+    pointers = (path / CURRENT_FILE for path in followed(settings).values())
+    return (statistics_mark(settings), *(_mark(path) for path in (*beside, *pointers)))
+
+
+def _mark(path: Path) -> tuple[int, ...] | None:
     try:
-        found = settings.statistics.stat()
+        found = path.stat()
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns

@@ -120,6 +120,7 @@ async def _follow(service: Service, seconds: float) -> None:
         await asyncio.sleep(seconds)
         (error,) = await asyncio.gather(asyncio.to_thread(service.follow), return_exceptions=True)
         if isinstance(error, StoreError):
+            service.metrics.store_errors.inc()
             _log.warning("store_unavailable", what=str(error))
         elif isinstance(error, Exception):
             _log.error("following_failed", exc_info=error)

@@ -24,12 +24,14 @@ from typing import Final
 
 import structlog
 
+from recsys.errors import OutputError
 from serving.clock import ForwardClock
-from serving.figures import settle_dead
+from serving.clockwork import Clockwork
+from serving.figures import make_room, settle_dead
 from serving.logs import log_to_standard_error
 from serving.metrics import SHARED_FOLDER
 from serving.settings import Settings
-from serving.workers import Clockwork, work
+from serving.workers import Berth, work
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -45,9 +47,12 @@ def supervise(settings: Settings, listening: socket.socket, clockwork: Clockwork
     """Keep `settings.workers` processes until a signal comes; the status to end with.
 
     The first one is started alone, so that what cannot be used is said once.
+
+    Raises:
+        OutputError: There is no room for their figures.
     """
-    with tempfile.TemporaryDirectory(prefix="recsys-serve-") as figures, _stopping() as stop:
-        os.environ[SHARED_FOLDER] = figures
+    with _figures(settings.workers) as figures, _stopping() as stop:
+        os.environ[SHARED_FOLDER] = str(figures)
         log_to_standard_error(settings.log_level)
         crew = _Crew(settings, listening, clockwork, stop)
         try:
@@ -58,6 +63,20 @@ def supervise(settings: Settings, listening: socket.socket, clockwork: Clockwork
         finally:
             crew.end()
     return 0
+
+
+@contextlib.contextmanager
+def _figures(workers: int) -> Iterator[Path]:
+    """A folder with room for the figures of so many."""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="recsys-serve-")))
+        except OSError as error:
+            raise OutputError(
+                f"cannot be written ({error.strerror})", where="the folder for temporary files", mend="Set TMPDIR"
+            ) from None
+        make_room(folder, workers)
+        yield folder
 
 
 class _Stop:
@@ -85,6 +104,7 @@ def _stopping() -> Iterator[_Stop]:
 class _Member:
     """A process; it says by `news` that it answers. `since` (monotonic): when it was started, then when it served."""
 
+    number: int
     process: SpawnProcess
     news: Connection
     since: float
@@ -103,6 +123,7 @@ class _Crew:
         self._settings, self._listening, self._clockwork, self._stop = settings, listening, clockwork, stop
         self._clock = ForwardClock()
         self._members: list[_Member] = []
+        self._served = False  # whether any of them ever did
         self._ended_soon = 0  # one after the other
         self._due = 0.0  # when (monotonic) others may be started
 
@@ -120,7 +141,7 @@ class _Crew:
                     self._put_off(ended)
                     self._say(ended)
                     return True
-            self._clockwork = dataclasses.replace(self._clockwork, trusted=True)  # one serves by it
+            self._clockwork, self._served = dataclasses.replace(self._clockwork, trusted=True), True  # one serves by it
         return True
 
     def keep(self) -> None:
@@ -161,10 +182,12 @@ class _Crew:
     def _start(self) -> None:
         ours, theirs = multiprocessing.Pipe(duplex=False)
         clockwork = dataclasses.replace(self._clockwork, lead=self._clock.lead)
-        process = _SPAWN.Process(target=work, args=(self._settings, self._listening, clockwork, theirs))
+        number = min(set(range(self._settings.workers)) - {member.number for member in self._members})
+        berth = Berth(number, joins=self._served)
+        process = _SPAWN.Process(target=work, args=(self._settings, self._listening, clockwork, berth, theirs))
         process.start()
         theirs.close()
-        self._members.append(_Member(process, ours, time.monotonic()))
+        self._members.append(_Member(number, process, ours, time.monotonic()))
 
     def _look(self, seconds: float) -> list[_Member]:
         """Wait for anything to happen; those that ended."""
@@ -181,7 +204,7 @@ class _Crew:
         self._members = [member for member in self._members if member not in ended]
         for member in ended:
             with contextlib.suppress(OSError):  # of figures, and not worth anybody's end
-                settle_dead(Path(os.environ[SHARED_FOLDER]), member.process.pid or 0)
+                settle_dead(Path(os.environ[SHARED_FOLDER]), member.number)
         return ended
 
     def _put_off(self, ended: list[_Member]) -> None:

@@ -1,53 +1,59 @@
-"""Room for the figures of several workers, taken when a worker starts.
+"""Room for the figures of several workers, taken once, before the first of them starts.
 
 The library keeps each worker's figures in files that it maps into memory, with holes where nothing was written yet.
-Where the disk is full, filling a hole ends the process at once (SIGBUS). Here the files have no holes.
+Where the disk is full, filling a hole ends the process at once (SIGBUS). Here the files have no holes, and belong to a
+place in the crew rather than to a process: whoever takes another's place goes on counting in its files. So no worker is
+ever without room, whatever became of the disk meanwhile, and what is counted up never falls.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
-import sys
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import multiprocess, values
+from prometheus_client import values
 
-_KINDS: Final = (
-    "counter",
-    "histogram",
-    "gauge_livesum",
-    "gauge_livemax",
-    "gauge_livemin",
-)  # of `serving.metrics`; a test knows of others
+from recsys.errors import OutputError
+
+_ENDING: Final = ("gauge_livesum", "gauge_livemax", "gauge_livemin")  # what only those say who live
+_KINDS: Final = ("counter", "histogram", *_ENDING)  # of `serving.metrics`; a test knows of others
 _BYTES: Final = 1 << 19  # of each; a figure takes about 150
-_EMPTY: Final = 8  # bytes of a file without any
+_MARK: Final = 8  # bytes at the beginning: how much of the file is used
 
 
-def share(folder: Path) -> bool:
-    """Take room for this process's figures; without any it keeps them to itself, and serves all the same."""
+def make_room(folder: Path, workers: int) -> None:
+    """Make the files of so many workers.
+
+    Raises:
+        OutputError: There is no room for them.
+    """
     try:
-        for kind in _KINDS:
-            _fill(folder / f"{kind}_{os.getpid()}.db")
-    except OSError:
-        values.ValueClass = values.MutexValue
-        return False
-    return True
+        for number in range(workers):
+            for kind in _KINDS:
+                with _file(folder, kind, number).open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, _BYTES)
+    except OSError as error:
+        raise OutputError(
+            f"has no room for the figures of {workers} workers ({error.strerror})",
+            where=str(folder.parent),
+            mend=f"It takes {workers * len(_KINDS) * _BYTES >> 10:,} KiB: free some space, or set TMPDIR",
+        ) from None
 
 
-def settle_dead(folder: Path, pid: int) -> None:
-    """What a process counted stays, in no more room than it takes; what it was doing is over."""
-    multiprocess.mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call] # has no types
-    for path in folder.glob(f"*_{pid}.db"):
-        with path.open("r+b") as file:
-            file.truncate(max(_EMPTY, int.from_bytes(file.read(4), sys.byteorder)))  # it begins with how much is used
+def keep_figures(number: int) -> None:
+    """Let this process keep its figures in the files of its place; before there are any."""
+    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call] # has no types
 
 
-def _fill(path: Path) -> None:
-    beside = path if path.exists() else path.with_suffix(".new")  # whoever reads finds all of it, or nothing
-    try:
-        with beside.open("ab") as file:
-            os.posix_fallocate(file.fileno(), 0, _BYTES)
-        beside.replace(path)
-    finally:
-        path.with_suffix(".new").unlink(missing_ok=True)
+def settle_dead(folder: Path, number: int) -> None:
+    """What a process counted up stays; what it was doing is over. Nothing is written that was not there before."""
+    for kind in _ENDING:
+        with _file(folder, kind, number).open("r+b") as file, mmap.mmap(file.fileno(), _MARK) as beginning:
+            beginning[:] = bytes(_MARK)
+
+
+def _file(folder: Path, kind: str, number: int) -> Path:
+    """As the library names it."""
+    return folder / f"{kind}_{number}.db"

@@ -47,7 +47,11 @@ class Metrics:
             "recsys_cap_refusals", "Offers that the store refused to reserve: a cap was full", registry=own
         )
         self.events = Counter("recsys_events", f"Events: {', '.join(_OUTCOMES)}", ["outcome"], registry=own)
-        self.store_errors = Counter("recsys_store_errors", "Requests that the store did not answer", registry=own)
+        self.store_errors = Counter(
+            "recsys_store_errors",
+            "Requests, and looks for what was changed, that the store did not answer",
+            registry=own,
+        )
         self.turned_away = Counter(
             "recsys_turned_away",
             "Asked for too often by a key, or too much at once: rate, overload, connections",

@@ -22,7 +22,7 @@ from serving.callers import ANYBODY, Caller, Callers
 from serving.keys import Scope
 from serving.metrics import Metrics
 from serving.problems import EXPECTED, NOT_A_TOKEN, UNAVAILABLE, answer_to
-from serving.stores import StoreError
+from serving.stores import StoreError, of_one_request
 from serving.wire import read_body
 from web.problems import (
     BROKEN_CONTRACT,
@@ -113,7 +113,7 @@ async def _answered(
         with admission.body() as growing:
             if operation.body is not None:
                 await read_body(request, growing)  # before a place is taken: who sends slowly holds none
-            with admission.place():
+            with admission.place(), of_one_request():
                 return await operation.handler(request, caller)
     except TurnedAwayError:
         raise

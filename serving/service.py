@@ -70,15 +70,20 @@ class Service:
 
 
 def create_service(
-    settings: Settings, store: Store, clock: Clock, *, clock_started_at: dt.datetime | None = None
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    *,
+    clock_started_at: dt.datetime | None = None,
+    joins: bool = False,
 ) -> Service:
-    """Read everything and put it together.
+    """Read everything and put it together; for `joins` see `Standing`.
 
     Raises:
         RecsysError: Bundle, policy, offers or catalogue cannot be used.
     """
     metrics = Metrics()
-    standing = Standing(settings, store, clock, metrics)
+    standing = Standing(settings, store, clock, metrics, joins=joins)
     callers = Callers(store)
     callers.refresh()
     service = Service(

@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from recsys.errors import UsageError
-from web.listening import Terms
+from web.terms import Terms
 
 ENVIRONMENT_PREFIX: Final = "RECSYS_SERVE_"
 

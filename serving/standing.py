@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,12 +18,13 @@ import structlog
 from recsys.contracts.audit import AuditKind
 from recsys.errors import ContractError, RecsysError
 from serving.active import (
-    ANNOUNCED,
     STATISTICS,
     Active,
     Role,
+    announced_names,
     file_digests,
     followed,
+    marks,
     named_version,
     read_active,
     statistics_mark,
@@ -33,6 +34,7 @@ from serving.active import (
 )
 from serving.clock import Clock
 from serving.metrics import Metrics
+from serving.pacing import Pacing
 from serving.settings import Settings
 from serving.stores import Store, StoreError
 
@@ -60,19 +62,33 @@ class _Fresh:
 class Standing:
     """Holds what decides. Changes come one at a time; reading needs no lock."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock, metrics: Metrics) -> None:
-        """Read everything for the first time.
+    def __init__(
+        self, settings: Settings, store: Store, clock: Clock, metrics: Metrics, *, joins: bool = False
+    ) -> None:
+        """Read everything for the first time, and write down what is to decide.
+
+        Args:
+            settings: Where it lies.
+            store: Where it is announced.
+            clock: Now.
+            metrics: Counts.
+            joins: Whether others serve already, or did. Whoever joins them serves what was announced, or refuses;
+                whoever comes first serves what lies there, and announces it.
 
         Raises:
-            RecsysError: Something cannot be used.
+            RecsysError: Something cannot be used, or is not what was announced.
         """
         self._settings, self._store, self._clock, self._metrics = settings, store, clock, metrics
-        self._changing = threading.Lock()
+        self._changing, self._pacing = threading.Lock(), Pacing()
         self._announced = store.changes().reloads
+        told = store.announced()
+        if joins:
+            self._check_same(told, file_digests(settings))  # first: whoever refused is started again and again
         self._versions = {role: named_version(path) for role, path in followed(settings).items()}
         self._counted = statistics_mark(settings)
         self.active: Active = read_active(settings, clock())
         store.prepare(self.active.book.index)
+        self._begin(told, joins=joins)
         self._refused: dict[str, Refusal] = {}
         self._shown: list[tuple[str, str, str]] = []
         self._show()
@@ -91,23 +107,37 @@ class Standing:
         """
         with self._changing:
             fresh = self._fresh()
-            number = self._store.announce_reload(versions_of(fresh.active), now=self._clock())
-            if number == self._announced + 1:
-                self._announced = number  # else somebody else announced one as well, and `follow` will see to it
+            self._announce(fresh.active)
             self._take(fresh)
         return fresh.active
 
     def follow(self) -> None:
         """Take up another version under `current`, other item statistics, or a reload elsewhere; refuse what is bad.
 
-        A reload that could not be followed is tried again the next time.
+        What could not be followed is tried again: at once where a file has changed, else after pauses that grow.
         """
         announced = self._store.changes().reloads
+        seen = announced, marks(self._settings)
         if announced != self._announced:
-            self._attempt(RELOAD, functools.partial(self._follow_reload, announced))
+            self._attempt(RELOAD, functools.partial(self._follow_reload, announced), seen)
         for role in self._versions:
-            self._attempt(role.value, functools.partial(self._follow_current, role))
-        self._attempt(STATISTICS, self._follow_statistics)
+            self._attempt(role.value, functools.partial(self._follow_current, role), seen)
+        self._attempt(STATISTICS, self._follow_statistics, seen)
+
+    def _begin(self, told: Mapping[str, str], *, joins: bool) -> None:
+        """Write down what is to decide and, if it is the first, announce what is new."""
+        found = versions_of(self.active)
+        if joins:
+            self._check_same(told, found)
+        elif any(told.get(name) != found.get(name) for name in announced_names(self._settings)):
+            self._announce(self.active)
+            return
+        self._write_down(self.active)
+
+    def _announce(self, active: Active) -> None:
+        number = self._store.announce_reload(versions_of(active), now=self._clock())
+        if number == self._announced + 1:
+            self._announced = number  # else somebody else announced one as well, and `follow` will see to it
 
     def _fresh(self) -> _Fresh:
         versions = {role: named_version(path) for role, path in followed(self._settings).items()}
@@ -124,9 +154,9 @@ class Standing:
     def _follow_reload(self, announced: int) -> None:
         with self._changing:
             told = self._store.announced()
-            _check_same(told, file_digests(self._settings))  # first: until it fits, this comes every second
+            self._check_same(told, file_digests(self._settings))  # first: it costs less than reading them
             fresh = self._fresh()
-            _check_same(told, versions_of(fresh.active))
+            self._check_same(told, versions_of(fresh.active))
             self._write_down(fresh.active)
             self._announced = announced
             self._take(fresh)
@@ -168,14 +198,20 @@ class Standing:
         """Before it decides: what decided stands in the audit log."""
         self._store.audit.append(AuditKind.RELOAD, versions_of(active), now=self._clock())
 
-    def _attempt(self, what: str, change: Callable[[], object]) -> None:
+    def _attempt(self, what: str, change: Callable[[], object], seen: Hashable) -> None:
+        if not self._pacing.due(what, seen):
+            return
         try:
             change()
         except StoreError:
+            self._pacing.failed(what, seen)
             raise
         except RecsysError as error:
+            self._pacing.failed(what, seen)
             if what not in self._refused or self._refused[what].what != error.what:  # said once, not every second
                 self.refuse(what, error)
+        else:
+            self._pacing.went_well(what)
 
     def refuse(self, what: str, error: RecsysError) -> None:
         """Remember, count and log that something could not be used: a role's bundle, or a reload."""
@@ -202,12 +238,12 @@ class Standing:
         for labels in self._shown:
             self._metrics.versions.labels(*labels).set(1)
 
-
-def _check_same(told: Mapping[str, str], found: Mapping[str, str]) -> None:
-    """Return when what lies here is what the worker that was asked to reload put in place."""
-    if any(told.get(name, digest) != digest for name, digest in found.items() if name in ANNOUNCED):
-        raise ContractError(
-            "are not those that another worker was told to load",
-            where="policy, offers or catalogue",
-            mend="Put those back, or send POST /v1/reload again",
-        )
+    def _check_same(self, told: Mapping[str, str], found: Mapping[str, str]) -> None:
+        """Return when what lies here is what was announced, as far as it was."""
+        names = announced_names(self._settings)
+        if any(told.get(name, digest) != digest for name, digest in found.items() if name in names):
+            raise ContractError(
+                "are not those that were announced to all workers",
+                where="policy, offers, catalogue or a bundle",
+                mend="Put those back, or send POST /v1/reload again; if nobody answers, restart the service",
+            )

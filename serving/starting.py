@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import ipaddress
-import socket
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from recsys.console import print_json, say, step, warn
-from serving.active import Active
 from serving.clock import parse_instant
-from serving.crew import supervise
+from serving.clockwork import Clockwork
 from serving.settings import Settings, read_settings
-from serving.workers import Clockwork, application, opened
-from web.listening import bind, listen, url_of
 from web.tls import check_pair
 
 HELP: Final = """Guarded offers over HTTP, for people whom the service knows by token only.
@@ -76,56 +68,9 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     settings = read_settings(files | beside | others | encryption, config)
     clockwork = dataclasses.replace(clockwork, trusted=settings.accept_clock)
     check_pair(settings.tls_certificate, settings.tls_key)
+    from serving.running import serve_alone, serve_together  # noqa: PLC0415 - no other command needs what they import
+
     if settings.workers == 1:
-        _serve_alone(settings, clockwork, as_json=json)
+        serve_alone(settings, clockwork, as_json=json)
     else:
-        _serve_together(settings, clockwork, as_json=json)
-
-
-def _serve_alone(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> None:
-    with contextlib.ExitStack() as stack:
-        with step("Verifying the bundle; reading policy, catalogue and offers"):
-            service = stack.enter_context(opened(settings, clockwork))
-        listening = stack.enter_context(bind(settings.host, settings.port))
-        url = url_of(listening, encrypted=settings.encrypted)
-        _say_what_serves(service.standing.active, clockwork)
-        _say_who_may_come(listening, settings)
-        app = application(service, settings)
-        listen(app, listening, settings.terms, lambda: _tell(url, as_json=as_json), service.metrics.count_refusal)
-
-
-def _serve_together(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> None:
-    with bind(settings.host, settings.port) as listening:
-        url = url_of(listening, encrypted=settings.encrypted)
-        _say_who_may_come(listening, settings)
-        status = supervise(settings, listening, clockwork, lambda: _tell(url, as_json=as_json))
-    sys.exit(status)
-
-
-def _tell(url: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"url": url})
-    else:
-        typer.echo(url)
-
-
-def _say_what_serves(active: Active, clockwork: Clockwork) -> None:
-    for warning in active.book.warnings:
-        warn(warning)
-    if active.book.unplaced.any():
-        warn(f"{active.book.unplaced.sum():,} offers hold an item that the catalogue cannot place; they are withheld.")
-    if active.challenger is not None and active.policy.trial is None:
-        warn("A challenger is named, and the policy has no [trial]: it decides for nobody.")
-    say(f"Model {active.model_version}, policy {active.policy.policy_version}, {len(active.book):,} offers.")
-    if active.statistics is not None:
-        say(f"Item statistics as of {active.statistics.as_of}.")
-    if clockwork.started_at is not None:
-        say(f"The clock starts at {clockwork.started_at:%Y-%m-%d %H:%M:%S} UTC, as --now asks.")
-
-
-def _say_who_may_come(listening: socket.socket, settings: Settings) -> None:
-    if not settings.encrypted and not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
-        warn(
-            "Other machines can reach this port, and nothing is encrypted: "
-            "set --tls-certificate, or put a proxy with TLS before it."
-        )
+        serve_together(settings, clockwork, as_json=json)

@@ -8,11 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from serving.stores import PATIENCE
-
-_LEAST: Final = 0.1  # seconds for the store, however long somebody waited before
+from serving.stores import LEAST, waiting
 
 Part = TypeVar("Part")
 Done = TypeVar("Done")
@@ -32,7 +30,7 @@ class Together(Generic[Part, Done]):
 
     Args:
         name: Of the thread.
-        work: Given the parts of some requests, and for how many seconds the most patient of them may still wait.
+        work: Given the parts of some requests, and for how many seconds the least patient of them may still wait.
         most: Parts at once, unless one request has more.
         apart: Whether work that failed is done again for each request alone, so that an error reaches the one whom it
             concerns; only for what may be done twice.
@@ -49,10 +47,11 @@ class Together(Generic[Part, Done]):
     async def do(self, parts: Sequence[Part]) -> Sequence[Done]:
         """What became of each part, or the error of the work that they were in."""
         done: asyncio.Future[Sequence[Done]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(parts, done, time.monotonic() + PATIENCE))
-        if self._busy is None:
-            self._busy = asyncio.create_task(self._all())
-        return await done
+        with waiting() as until:
+            self._waiting.append(_Waiting(parts, done, until))
+            if self._busy is None:
+                self._busy = asyncio.create_task(self._all())
+            return await done
 
     def close(self) -> None:
         """End the thread, after what it is doing."""
@@ -73,7 +72,7 @@ class Together(Generic[Part, Done]):
     async def _worked(self, taken: Sequence[_Waiting[Part, Done]]) -> asyncio.Future[Sequence[Done]]:
         """The work, once it is over: well or not."""
         parts = [part for one in taken for part in one.parts]
-        patience = max(_LEAST, taken[0].until - time.monotonic())  # of whoever waits for the longest
+        patience = max(LEAST, min(one.until for one in taken) - time.monotonic())
         job = functools.partial(self._work, parts, patience)
         work = asyncio.get_running_loop().run_in_executor(self._thread, job)
         await asyncio.wait([work])

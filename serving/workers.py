@@ -6,7 +6,6 @@ Each opens the store and reads everything itself, after it was started: nothing 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import multiprocessing
 import os
 import signal
@@ -15,53 +14,45 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Final
 
-import structlog
 from starlette.applications import Starlette
 
 from recsys.console import fail, warn
 from recsys.errors import RecsysError
 from serving.app import create_app
 from serving.clock import Clock, ForwardClock, clock_from
-from serving.figures import share
+from serving.clockwork import Clockwork
+from serving.figures import keep_figures
 from serving.logs import log_to_standard_error
-from serving.metrics import SHARED_FOLDER
 from serving.service import Service, create_service
 from serving.settings import Settings
 from serving.stores import Store, open_store
 from web.listening import listen
 
-_log: Final = structlog.stdlib.get_logger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
-class Clockwork:
-    """What a process has to know of the time before it was started.
+class Berth:
+    """A worker's place in its crew.
 
     Args:
-        started_at: Where the clock of a replay began; None: it shows the real time.
-        monotonic: When the clock of a replay began.
-        lead: Of the real time: the greatest lead that the clock had so far; see `ForwardClock`.
-        trusted: Whether the real time is taken as it is: others serve by it, or an operator said so.
+        number: From 0. Whoever takes the place of another goes on with its figures.
+        joins: Whether others serve or served before it: then it serves what they were told to, or nothing.
     """
 
-    started_at: dt.datetime | None = None
-    monotonic: float = 0.0
-    lead: dt.datetime | None = None
-    trusted: bool = False
+    number: int
+    joins: bool
 
 
 @contextlib.contextmanager
-def opened(settings: Settings, clockwork: Clockwork) -> Iterator[Service]:
-    """The service, while the block lasts.
+def opened(settings: Settings, clockwork: Clockwork, *, joins: bool = False) -> Iterator[Service]:
+    """The service, while the block lasts; for `joins` see `Standing`.
 
     Raises:
         RecsysError: Something cannot be used.
     """
     with contextlib.closing(open_store(settings.state.get_secret_value())) as store:
-        yield create_service(settings, store, _clock(clockwork, store), clock_started_at=clockwork.started_at)
+        clock, started_at = _clock(clockwork, store), clockwork.started_at
+        yield create_service(settings, store, clock, clock_started_at=started_at, joins=joins)
 
 
 def _clock(clockwork: Clockwork, store: Store) -> Clock:
@@ -84,15 +75,13 @@ def application(service: Service, settings: Settings) -> Starlette:
     return create_app(service, follow_seconds=settings.follow_seconds)
 
 
-def work(settings: Settings, listening: socket.socket, clockwork: Clockwork, ready: Connection) -> None:
+def work(settings: Settings, listening: socket.socket, clockwork: Clockwork, berth: Berth, ready: Connection) -> None:
     """One worker of several, from its first line to its last."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    shared = share(Path(os.environ[SHARED_FOLDER]))
+    keep_figures(berth.number)
     try:
-        with opened(settings, clockwork) as service:
+        with opened(settings, clockwork, joins=berth.joins) as service:
             app = application(service, settings)
-            if not shared:
-                _log.warning("figures_not_shared", what="no room beside those of the other workers; see TMPDIR")
             listen(app, listening, settings.terms, lambda: ready.send(True), service.metrics.count_refusal)  # noqa: FBT003
     except RecsysError as error:
         fail(str(error), error.exit_status)

@@ -8,9 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -20,6 +18,7 @@ from starlette.applications import Starlette
 from recsys.errors import RecsysError, UsageError
 from web.connections import MAX_HEAD, Config
 from web.problems import OVERLOADED, Problem, of_status, problem_response
+from web.terms import Terms
 
 _BACKLOG: Final = 2048
 _OTHER_FILES: Final = 512  # which a process has open beside its connections
@@ -40,25 +39,6 @@ _REFUSALS: Final = {
     ),
 }
 REFUSED: Final = frozenset(_REFUSALS)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What one caller may do, and how it ends.
-
-    Args:
-        connections: At once; one more is refused.
-        request_seconds: In which a request has to arrive whole, and its answer to be taken.
-        grace_seconds: For requests that are under way at the end.
-        certificate: Of the server, with its chain; None: nothing is encrypted.
-        key: To the certificate.
-    """
-
-    connections: int = 1_000
-    request_seconds: float = 10.0
-    grace_seconds: int = 10
-    certificate: Path | None = None
-    key: Path | None = None
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -48,7 +48,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     policy = load_fields(fields)
     try:  # an extra of its own, and slow to load: no other command waits for it
         from pseudonymize.gateway.process import answer_requests  # noqa: PLC0415 - see the line above
-        from web.listening import Terms  # noqa: PLC0415
+        from web.terms import Terms  # noqa: PLC0415
         from web.tls import check_pair  # noqa: PLC0415
     except ModuleNotFoundError as error:
         mend = "Install the extra `gateway`"

@@ -10,7 +10,8 @@ from pseudonymize.gateway.app import Gateway, create_app
 from pseudonymize.gateway.deriving import Deriver
 from pseudonymize.gateway.logs import log_sparingly
 from recsys.console import warn
-from web.listening import Terms, bind, listen, url_of
+from web.listening import bind, listen, url_of
+from web.terms import Terms
 
 
 def answer_requests(deriver: Deriver, host: str, port: int, terms: Terms, tell: Callable[[str], None]) -> None:

@@ -13,6 +13,7 @@ from serving.stores.interface import (
     UnclearError,
 )
 from serving.stores.opening import create_store, discard_unused, open_store
+from serving.stores.patience import LEAST, of_one_request, waiting
 from serving.stores.records import (
     Answer,
     ApiKey,
@@ -28,6 +29,7 @@ from serving.stores.records import (
 )
 
 __all__ = [
+    "LEAST",
     "PATIENCE",
     "Answer",
     "ApiKey",
@@ -51,5 +53,7 @@ __all__ = [
     "Wanted",
     "create_store",
     "discard_unused",
+    "of_one_request",
     "open_store",
+    "waiting",
 ]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, select
 
 from recsys.errors import UsageError
 from serving.stores import schema
 from serving.stores.interface import Store, StoreError
-from serving.stores.postgres import PostgresDatabase
 from serving.stores.sqlite import SqliteDatabase
 from serving.stores.sqlite_files import LOAD_FIRST, is_missing, make_file, mark_file, remove_file
 from serving.stores.store import SqlStore
+
+if TYPE_CHECKING:
+    from serving.stores.postgres import PostgresDatabase
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
@@ -76,6 +78,8 @@ def _in_use(connection: Connection) -> bool:
 def _database(url: str) -> SqliteDatabase | PostgresDatabase:
     """The URL is not repeated in errors: those of PostgreSQL may hold a password."""
     if url.startswith(_POSTGRES):
+        from serving.stores.postgres import PostgresDatabase  # noqa: PLC0415 - its driver takes long to import
+
         return PostgresDatabase(url.replace("postgres://", "postgresql://", 1))
     return SqliteDatabase(_sqlite_path(url))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,7 +37,10 @@ class PeopleReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._codes: tuple[_Codes, ...] = ()  # of what stands, and of what stood: requests may still hold it
+        self._codes: tuple[
+            _Codes, ...
+        ] = ()  # of every index that somebody holds: what stands, what stood, what is tried
+        self._learning = threading.Lock()
 
     def prepare(self, index: ItemIndex) -> None:
         """Learn all items by their codes in `index`: no request should wait for that."""
@@ -56,14 +61,20 @@ class PeopleReader:
 
     def _codes_for(self, index: ItemIndex, highest: int | None) -> NDArray[np.int32]:
         """The code in `index` of each of the database's items; read anew only for items that we have not met."""
-        known = next((one for one in self._codes if one.index is index), _Codes(index, np.empty(0, np.int32)))
-        if highest is None or highest >= len(known.codes):
-            more = index.encode(self._names(len(known.codes)))
-            known = _Codes(index, np.concatenate([known.codes, more]))
-            self._codes = (known, *(one for one in self._codes if one.index is not index))[:2]
-        if highest is not None and highest >= len(known.codes):
+        known = self._known(index)
+        if highest is None or highest >= len(known):
+            more = index.encode(self._names(len(known)))
+            known = np.concatenate([known, more])
+            with self._learning:
+                held = [(one, one.index()) for one in self._codes]
+                others = (one for one, whose in held if whose is not None and whose is not index)
+                self._codes = (_Codes(weakref.ref(index), known), *others)
+        if highest is not None and highest >= len(known):
             raise ValueError("a history holds an item without a name")
-        return known.codes
+        return known
+
+    def _known(self, index: ItemIndex) -> NDArray[np.int32]:
+        return next((one.codes for one in self._codes if one.index() is index), np.empty(0, np.int32))
 
     def _names(self, known: int) -> Iterable[str]:
         item = schema.items.c
@@ -73,7 +84,7 @@ class PeopleReader:
 
 @dataclass(frozen=True, slots=True)
 class _Codes:
-    index: ItemIndex
+    index: weakref.ref[ItemIndex]
     codes: NDArray[np.int32]
 
 

@@ -3,6 +3,8 @@
 Durable writes wait for its disk; the others ask for `synchronous_commit = off`: they survive the end of this process at
 any moment, and a crash of the database except for the last fraction of a second.
 
+A server that stands still is not waited for: see `serving.stores.impatient`.
+
 Writers of the same subject take turns by advisory locks: a transaction's subjects are hashed onto `_STRIPES` numbers,
 which are taken in their order, so that nobody waits in a circle and the lock table stays small.
 """
@@ -10,6 +12,7 @@ which are taken in their order, so that nobody waits in a circle and the lock ta
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,19 +20,20 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from recsys.errors import UsageError
 from serving.stores.database import PATIENCE, Row
+from serving.stores.impatient import ImpatientConnection, answered_by
 from serving.stores.interface import StoreError, UnclearError
 from serving.stores.migrating import HEAD, migrate, version_of, wrong_version
+from serving.stores.patience import LEAST, waiting
 from serving.stores.straight import in_a_row, run
 
 T = TypeVar("T")
 
-_LEAST: Final = 0.1  # seconds that a statement has, however long somebody waited before
 _LONG: Final = 30_000  # to wait for a lock, for what takes long
 _CONNECTIONS: Final = 10  # of one worker
 _STRIPES: Final = 512
@@ -58,6 +62,12 @@ _MEANINGS: Final = {
     "58": ("cannot be read from its disk, or written to it", "Check the disk and the space on it"),
     "XX": ("is damaged", "Restore it from a backup, or load again into a new database"),
 }
+_NOTICES: Final = {  # of a network that swallows what is sent, also where whoever waits has no limit of their own
+    "tcp_user_timeout": 5_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 _LOST: Final = ("08", "57P")  # the connection, or the server: what was under way has an end that nobody tells
 _NO_FAULT_OF_THE_DATABASE: Final = {"22", "23"}  # a value that does not fit, a broken constraint: the fault is ours
 
@@ -74,19 +84,25 @@ class PostgresDatabase:
         self._alone = _engine_of(url, patience=None, connections=2, ask_first=True)
         self._snapshots = _snapshots_of(self._writing)
         self._long_snapshots = _snapshots_of(self._alone)
+        self._readers, self._writers = (threading.BoundedSemaphore(_CONNECTIONS) for _ in range(2))
 
     def read(self, work: Callable[[Connection], T], *, patient: bool = False) -> T:
         """Run `work` on one snapshot."""
-        until = time.monotonic() + PATIENCE
-        with answering(), (self._long_snapshots if patient else self._snapshots).begin() as connection:
-            if not patient:
-                _limit(connection, until)
+        if patient:
+            with answering(), self._long_snapshots.begin() as connection:
+                return work(connection)
+        with _in_turn(self._writers) as until, answering(), self._snapshots.begin() as connection:
+            _limit(connection, until)
             return work(connection)
 
     def write(self, work: Callable[[Connection], T], *, durable: bool, patience: float = PATIENCE) -> T:
         """Run `work` in a transaction."""
-        until = time.monotonic() + patience
-        with answering(), self._writing.connect() as connection, _committed(connection):
+        with (
+            _in_turn(self._writers, patience) as until,
+            answering(),
+            self._writing.connect() as connection,
+            _committed(connection),
+        ):
             _limit(connection, until)
             if not durable:
                 with in_a_row(connection):  # the transaction's beginning goes out with it
@@ -165,8 +181,7 @@ class PostgresDatabase:
 
     def _asked(self, query: str, parameters: tuple[Any, ...] = (), *, patience: float = PATIENCE) -> Sequence[Any]:
         """The rows of a query; asked again where the connection turns out to have been cut meanwhile."""
-        until = time.monotonic() + patience
-        with answering():
+        with _in_turn(self._readers, patience) as until, answering():
             try:
                 with self._plain(until) as connection:
                     return connection.exec_driver_sql(query, parameters).all()
@@ -186,7 +201,7 @@ class PostgresDatabase:
             yield connection
 
     def _version(self, engine: Engine) -> str | None:
-        with answering(), engine.connect() as connection:
+        with waiting() as until, answered_by(until), answering(), engine.connect() as connection:
             return version_of(connection)
 
 
@@ -200,7 +215,24 @@ def answering() -> Iterator[None]:
     except psycopg.Error as error:
         raise _meaning(error) from None
     except PoolTimeout:
-        raise StoreError(f"{PostgresDatabase.where} is too busy", mend="Try again, or start more workers") from None
+        raise _too_busy() from None
+
+
+@contextlib.contextmanager
+def _in_turn(turns: threading.BoundedSemaphore, patience: float = PATIENCE) -> Iterator[float]:
+    """One of the connections, for a call to the database: until when (monotonic) it may wait."""
+    with waiting(patience) as until:
+        if not turns.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise _too_busy()
+        try:
+            with answered_by(until):
+                yield until
+        finally:
+            turns.release()
+
+
+def _too_busy() -> StoreError:
+    return StoreError(f"{PostgresDatabase.where} is too busy", mend="Try again, or start more workers")
 
 
 def _meaning(said: BaseException | None, error: Exception | None = None) -> Exception:
@@ -236,13 +268,13 @@ def _committed(connection: Connection) -> Iterator[None]:
 def _limit(connection: Connection, until: float) -> None:
     """Let the statements of this transaction wait for what is left of the time, where some of it is gone."""
     if not _whole(until):
-        left = f"{max(until - time.monotonic(), _LEAST) * 1000:.0f}"
+        left = f"{max(until - time.monotonic(), LEAST) * 1000:.0f}"
         connection.exec_driver_sql(_LIMIT, (left, left))
 
 
 def _whole(until: float) -> bool:
     """Whether no time was spent with waiting for a connection: then the connection's own limit is the right one."""
-    return until - time.monotonic() > PATIENCE - _LEAST
+    return until - time.monotonic() > PATIENCE - LEAST
 
 
 def _engine_of(url: str, *, patience: float | None, connections: int, ask_first: bool) -> Engine:
@@ -259,12 +291,18 @@ def _engine_of(url: str, *, patience: float | None, connections: int, ask_first:
     except ArgumentError:
         raise UsageError("is no URL", where="--state", mend="Write postgresql://USER@HOST/DATABASE") from None
     limits = f"-c statement_timeout={patience * 1000:.0f} -c lock_timeout={patience * 1000:.0f}" if patience else ""
-    return create_engine(
+    engine = create_engine(
         named,
-        connect_args={"connect_timeout": 2, "tcp_user_timeout": 5_000, "options": limits},
+        connect_args={"connect_timeout": 2, "options": limits, **_NOTICES},
         pool_size=connections,
         max_overflow=0,
         pool_timeout=PATIENCE,
         pool_pre_ping=ask_first,
         hide_parameters=True,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_: object, __: object, words: Sequence[Any], options: dict[str, Any]) -> ImpatientConnection:
+        return ImpatientConnection.connect(*words, **options)
+
+    return engine

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -18,7 +19,9 @@ from sqlalchemy import Connection, Engine
 from recsys.files import replacing
 from serving.stores.database import PATIENCE, Row
 from serving.stores.group_commit import GroupCommit, Work
+from serving.stores.interface import StoreError
 from serving.stores.migrating import HEAD, migrate, wrong_version
+from serving.stores.patience import waiting
 from serving.stores.sqlite_files import answering, begun, connected, engine_of, recognise
 
 T = TypeVar("T")
@@ -43,6 +46,7 @@ class SqliteDatabase:
         self._durable = engine_of(path, synchronous="FULL", writes=True, patience=PATIENCE)
         self._alone = engine_of(path, synchronous="FULL", writes=True, patience=_LONG)
         self._together = GroupCommit(self._transaction)
+        self._file: tuple[int, int] | None = None  # which one is open
 
     @property
     def where(self) -> str:
@@ -52,12 +56,14 @@ class SqliteDatabase:
     def read(self, work: Callable[[Connection], T], *, patient: bool = False) -> T:
         """Run `work` on one snapshot. No reader waits for a writer, and none has to be patient."""
         del patient
+        self._check_file()
         with answering(self._path), self._reading.begin() as connection:
             return work(connection)
 
     def write(self, work: Callable[[Connection], T], *, durable: bool, patience: float = PATIENCE) -> T:
         """Run `work` in a transaction, with others of this process that are waiting."""
-        return self._together.write(work, durable=durable, patience=patience)
+        with waiting(patience) as until:
+            return self._together.write(work, durable=durable, patience=max(0.0, until - time.monotonic()))
 
     def write_alone(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction of its own."""
@@ -115,6 +121,7 @@ class SqliteDatabase:
 
     def check(self) -> None:
         """Return when the file answers. The connection is a new one, which has nothing of the file in memory."""
+        self._check_file()
         if recognise(self._path) != HEAD:
             raise wrong_version(self.where)
 
@@ -123,12 +130,30 @@ class SqliteDatabase:
         for engine in (self._reading, self._quick, self._durable, self._alone):
             engine.dispose()
 
+    def _check_file(self) -> None:
+        """Return when the path still names the file that is open: what is written into another one is lost.
+
+        It is not taken up: what this process remembers of the old one (items, keys, epochs) is not true of the new one.
+        """
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            raise StoreError(f"the state cannot be found ({error.strerror})", where=self.where) from None
+        file = found.st_dev, found.st_ino
+        self._file = self._file or file
+        if file != self._file:
+            raise StoreError(
+                "the state was replaced while it was open", where=self.where, mend="Start the service anew"
+            )
+
     @contextlib.contextmanager
     def _straight(self) -> Iterator[sqlite3.Connection]:
+        self._check_file()
         with answering(self._path), connected(self._reading) as connection:
             yield connection
 
     def _transaction(self, take: Callable[[], Sequence[Work]], *, durable: bool, patience: float) -> list[Any]:
+        self._check_file()
         engine: Engine = self._durable if durable else self._quick
         with answering(self._path), engine.connect() as connection, begun(connection, patience):
             return [work(connection) for work in take()]

@@ -102,11 +102,14 @@ def _unit(path: Path) -> configparser.ConfigParser:
 
 
 def test_the_unit_lets_requests_finish_and_gives_the_program_nothing_but_its_state() -> None:
-    service = _unit(DEPLOY / "recsys-serve.service")["Service"]
+    unit = _unit(DEPLOY / "recsys-serve.service")
+    service = unit["Service"]
     assert int(service["TimeoutStopSec"]) > read_settings({}, DEPLOY / "serve.toml").grace_seconds
     assert service["ProtectSystem"] == "strict"
     assert service["CapabilityBoundingSet"] == ""
     assert service["User"] == service["Group"] == "recsys"
+    assert service["Environment"] == f"TMPDIR=%t/{service['RuntimeDirectory']}"  # in memory, and its own
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"  # it never gives up
 
 
 @pytest.mark.slow

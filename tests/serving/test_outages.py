@@ -77,11 +77,13 @@ def test_what_strangers_are_told(server: Server) -> None:
 
 
 def test_without_its_store_it_decides_nothing(server: Server, path: Path) -> None:
-    """The file is damaged while the server runs: no consent can be known, and so nothing goes out."""
+    """The file is damaged while the server runs: no consent can be known, and so nothing goes out. It is mended where
+    it lies, and the server goes on."""
     assert server.http.get("/health/ready").status_code == 200
     time.sleep(1.1)  # that holds for a second
-    for file in path.parent.glob(f"{path.name}*"):
-        file.write_bytes(b"\xff" * file.stat().st_size)
+    whole = {file: file.read_bytes() for file in path.parent.glob(f"{path.name}*")}
+    for file, content in whole.items():
+        over(file, b"\xff" * len(content))
     for response in (
         server.http.post("/v1/decisions", json=ASKED),
         server.http.post("/v1/events", json={**BOUGHT, "event_id": "e3"}),
@@ -89,6 +91,17 @@ def test_without_its_store_it_decides_nothing(server: Server, path: Path) -> Non
     ):
         assert str(path) not in str(problem(response, 503))
     assert server.http.get("/health/live").json() == {"status": "live"}
+    for file, content in whole.items():
+        over(file, content)
+    assert server.http.get("/health/ready").status_code == 200
+    assert server.ask(DRINKER)["fill"] == "personal"
+    assert server.tell({**BOUGHT, "event_id": "e3"})["accepted"] == 1
+
+
+def over(file: Path, content: bytes) -> None:
+    """Write over a file, which others have open and mapped into memory, without cutting it off in between."""
+    with file.open("r+b") as there:
+        there.write(content)
 
 
 def test_the_log_names_the_type_and_the_place_only(server: Server) -> None:

@@ -100,6 +100,12 @@ SLOW_ANSWERS = """
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(9); RETURN NEW; END';
 CREATE TRIGGER slow BEFORE UPDATE ON answers FOR EACH ROW EXECUTE FUNCTION slow();
 """
+TAKES_ITS_TIME = """
+CREATE FUNCTION yawn() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.2); RETURN NEW; END';
+CREATE TRIGGER yawn BEFORE INSERT ON answers FOR EACH ROW EXECUTE FUNCTION yawn();
+CREATE TRIGGER yawn BEFORE INSERT ON audit_payloads FOR EACH ROW EXECUTE FUNCTION yawn();
+"""
+IN_NO_TIME = "DROP TRIGGER yawn ON answers; DROP TRIGGER yawn ON audit_payloads"
 CUT_WHILE_CONCLUDED = """
 CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); RETURN NULL; END';
@@ -112,6 +118,14 @@ def told_of(server: Server) -> tuple[int, int]:
     """How many decisions and reservations there are of the person."""
     held = server.http.post("/v1/subjects/access", json={"subject": DRINKER}).json()
     return len(held["decisions"]), len(held.get("reservations", []))
+
+
+def waits_once_for_all_that_a_request_asks(server: Server) -> None:
+    """Each step takes less than a request has, and all of them take more."""
+    asked = {"json": {**ASKED, "reserve_seconds": 60}, "headers": {"Idempotency-Key": '"in steps"'}}
+    began = time.monotonic()
+    problem(server.http.post("/v1/decisions", **asked), 503)
+    assert time.monotonic() - began < 2 + SLACK
 
 
 def is_honest_about_what_was_done(server: Server) -> None:
@@ -131,10 +145,10 @@ def is_honest_about_what_was_done(server: Server) -> None:
 
 
 def test_a_full_disk(shop: Shop, state: str) -> None:
-    """The system lets the running server's files grow to 64 KiB, and later again as far as they like."""
+    """The system lets the running server's files grow to 192 KiB, and later again as far as they like."""
     with Server(*shop.serve_options(state)) as server:
         unlimited = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (64 * KIBIBYTE, unlimited[1]))
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (192 * KIBIBYTE, unlimited[1]))
         taken = 0
         while server.http.post("/v1/events", json=shown(taken)).status_code == 200:
             taken += 1
@@ -189,6 +203,14 @@ def test_postgresql_that_is_slow_or_stopped(shop: Shop, database: Postgres) -> N
             other.execute("LOCK TABLE activity")
             threading.Timer(1, other.rollback).start()
             assert REFUSED in offers(server)  # after a second
+        with psycopg.connect(state, autocommit=True) as other:
+            other.execute(TAKES_ITS_TIME)
+            waits_once_for_all_that_a_request_asks(server)
+            other.execute(IN_NO_TIME)
+        with database.frozen():
+            refuses_everything(server, "PostgreSQL")
+            refuses_sixteen_at_once(server)
+        assert REFUSED in offers(server)
         database.pause()
         refuses_everything(server, "PostgreSQL")
         database.go_on()

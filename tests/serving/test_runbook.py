@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import re
 import shutil
 import socket
@@ -14,13 +15,14 @@ import pytest
 from support.host import Host
 from support.postgres import Postgres
 from support.releases import one_time_map
-from support.shop import DRINKER, Shop
+from support.shop import DRINKER, Shop, resigned
 from support.tokens import token
 
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.subjects import SUBJECTS
 from recsys.registry import bundle_versions
-from serving.stores import open_store
+from serving.stores import StoreError, open_store
+from training.registry.journal import Action, Move, record
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
 LEAVER, LATER = token(3), token(4)
 STATE = "/var/lib/recsys/state.db"
+BACKUPS = "/var/backups/recsys"
 AS_RECSYS = "runuser -u recsys -- recsys-serve"
 OLDER, NEWER = "20171030-1f2e3d4c", "20171126-5e6f7a8b"  # the versions that the page names
 
@@ -55,6 +58,11 @@ def erased(who: str) -> str:
 def fails(command: str) -> str:
     """The command has to fail."""
     return f"if {command}; then exit 99; fi\n"
+
+
+def without_keys(lines: str) -> str:
+    """Keys were made on the other store."""
+    return "".join(line for line in lines.splitlines(keepends=True) if ".key" not in line)
 
 
 ERASER = f"{AS_RECSYS} keys create --scope subject > eraser.key\n"
@@ -104,17 +112,13 @@ def test_every_command_of_the_page_is_typed_by_a_test_below() -> None:
 
 def test_the_runbook_works(host: Host, shop: Shop) -> None:
     (first,) = versions(host)
-    fitted = host.types(
-        "recsys-train fit --purchases /srv/recsys/release --level item --models /srv/recsys/models --name small "
-        "--signing-key /srv/recsys/signing.key\n"
+    second = "20171127-to-be-rolled-back"
+    resigned(shop, host.root / f"srv/recsys/models/small/{first}", host.root / f"srv/recsys/models/small/{second}")
+    now = dt.datetime.now(dt.UTC)
+    move = Move(
+        at=now, action=Action.PROMOTE, version=second, before=first, forced=True, reason="", gates=(), results=()
     )
-    assert fitted.returncode == 0, fitted.stderr
-    (second,) = set(versions(host)) - {first}
-    promoted = host.types(
-        f"recsys-train promote --models /srv/recsys/models --name small --version {second} "
-        "--trust /srv/recsys/signing.key.pub --force --reason 'to be rolled back'\n"
-    )
-    assert promoted.returncode == 0, promoted.stderr
+    record(host.root / "srv/recsys/models/small", move)
     made, signed = COMMANDS["The signing key"].split("install ", 1)  # on two machines
     everybody = PURCHASES.read(shop.file("purchases"))["subject"].append(
         SUBJECTS.read(shop.file("subjects"))["subject"]
@@ -125,16 +129,16 @@ def test_the_runbook_works(host: Host, shop: Shop) -> None:
         [
             *(COMMANDS["Start"], deliver(host, shop), COMMANDS["Each session"], COMMANDS["First load"], ERASER),
             *(COMMANDS["Back up"], erased(LEAVER), COMMANDS["Every week"], COMMANDS["Restore"]),
-            fails(f"{AS_RECSYS} audit verify --anchor before-restore/checkpoint.json"),
-            *(COMMANDS["Every week"], COMMANDS["Upgrade"], erased(LATER)),
+            fails(f"{AS_RECSYS} audit verify --anchor $aside/checkpoint.json"),
+            *(COMMANDS["Upgrade"], erased(LATER)),
             COMMANDS["Go back after an upgrade"],
             *(f"cp {host.root}/next.toml guards.toml\n", COMMANDS["Change a policy, and roll back"]),
             COMMANDS["Roll a bundle back"].replace(OLDER, first),
             *(COMMANDS["Rotate keys"], made, "version=$(ls /srv/recsys/models/small | grep ^20171126-)\n"),
             "cp -r /srv/recsys/models/small/$version /var/lib/recsys/models/small/\n",
             "chmod -R a+rX /var/lib/recsys/models/small/$version; cp /srv/recsys/signing-2.key.pub .\n",
-            *("install " + signed.replace(NEWER, "$version"), f"mv {host.root}/map.parquet .\n"),
-            *(COMMANDS["Every week"], COMMANDS["The token key's epoch"]),
+            *("install " + signed.replace(NEWER, "$version"), f"mv {host.root}/map.parquet /var/lib/recsys/\n"),
+            *(COMMANDS["The token key's epoch"], f"{AS_RECSYS} audit verify --anchor {BACKUPS}/checkpoint.json\n"),
         ]
     )
     done = host.types(script)
@@ -147,7 +151,7 @@ def test_the_runbook_works(host: Host, shop: Shop) -> None:
 
 
 def the_restored_state_knows_whom_it_has_to_forget(host: Host) -> None:
-    backups = host.root / "var/backups/recsys"
+    backups = host.root / BACKUPS[1:]
     with contextlib.closing(open_store(f"sqlite:///{host.root}{STATE}")) as store:
         gone = [one.replace("s1.rec.01.", "s1.rec.02.") for one in (LEAVER, LATER)]
         assert not any(store.access(one).held for one in (LEAVER, LATER, *gone))
@@ -157,8 +161,25 @@ def the_restored_state_knows_whom_it_has_to_forget(host: Host) -> None:
         with contextlib.closing(open_store(f"sqlite:///{backups / name}")) as backup:
             assert {one for one in (LEAVER, LATER) if backup.access(one).held} == known, name
     for aside in ("before-restore", "after-upgrade"):
-        assert (backups / aside / "state.db").stat().st_size
-    assert all(path.stat().st_mode & 0o077 == 0 for path in backups.glob("*.key"))
+        (folder,) = backups.glob(f"{aside}-20*T*Z")  # with the time in its name: the next time it is another
+        assert (folder / "state.db").stat().st_size
+    keys = list((host.root / "var/lib/recsys-operator").glob("*.key"))
+    assert keys
+    assert all(path.stat().st_mode & 0o077 == 0 for path in keys)
+
+
+def test_root_writes_nothing_where_another_user_may() -> None:
+    """What lies there could be a link to any file. The shell's own output goes into root's folder; commands that write
+    elsewhere do so as whoever owns the place."""
+    roots = ("/var/lib/recsys-operator", "/etc/", "/opt")
+    for heading, lines in COMMANDS.items():
+        for line in lines.splitlines():
+            for target in re.findall(r"> (\S+)", line):
+                assert "/" not in target, (heading, line)
+            words = line.split()
+            if words[0] in {"cp", "mv", "install", "ln", "mkdir", "touch"}:
+                assert words[-1].startswith(roots) or "-d" in words, (heading, line)
+    assert "cd /var/lib/recsys-operator\n" in COMMANDS["Each session"]
 
 
 def test_on_postgres_too(host: Host, shop: Shop, postgres: Postgres) -> None:
@@ -172,16 +193,22 @@ def test_on_postgres_too(host: Host, shop: Shop, postgres: Postgres) -> None:
     script = "".join(
         [
             *(COMMANDS["Start"], deliver(host, shop), COMMANDS["Each session"], back_up.partition("\n")[0], "\n"),
-            *(COMMANDS["First load"], ERASER, back_up, erased(LEAVER)),
-            COMMANDS["Restore PostgreSQL"],
+            *(without_keys(COMMANDS["First load"]), ERASER, back_up, erased(LEAVER)),
+            *(COMMANDS["Restore PostgreSQL"], COMMANDS["Upgrade with PostgreSQL"], erased(LATER)),
+            COMMANDS["Go back after an upgrade with PostgreSQL"],
         ]
     )
     server = dict(re.findall(r"(\w+)=([^&]*)", url.partition("?")[2]))
     done = host.types(script, PGHOST=server["host"], PGUSER="postgres", PGDATABASE="postgres")
     assert done.returncode == 0, f"as {host.become}\n{done.stdout}{done.stderr}"
     with contextlib.closing(open_store(url)) as store:
-        assert store.erased([LEAVER]) == {LEAVER}
-        assert not store.access(LEAVER).held
+        assert store.erased([LEAVER, LATER]) == {LEAVER, LATER}
+        assert not any(store.access(one).held for one in (LEAVER, LATER))
         assert store.access(DRINKER).held
-    with contextlib.closing(open_store(url.replace("/recsys?", "/recsys_before_restore?"))) as before:
+    aside = postgres.ask("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname ~ '_[0-9]+$'")
+    newer, older = aside.split()
+    assert (newer[:20], older[:21]) == ("recsys_after_upgrade", "recsys_before_restore")
+    with contextlib.closing(open_store(url.replace("/recsys?", f"/{older}?"))) as before:
         assert before.erased([LEAVER]) == {LEAVER}
+    with pytest.raises(StoreError, match="another version"):  # it was the newer program's
+        open_store(url.replace("/recsys?", f"/{newer}?"))

@@ -141,6 +141,28 @@ def test_a_check_looks_at_the_file_and_not_at_what_is_in_memory(path: Path, stor
         store.check()
 
 
+def test_a_file_in_the_place_of_the_one_that_is_open_is_refused_and_nothing_is_written_to_either(
+    path: Path, store: Store
+) -> None:
+    """What was written would be lost with the old one; and what is remembered of it is not true of the new one."""
+    aside, written = path.with_name("aside.db"), event(1, (ANNA, "milk", 1, 1))
+    path.rename(aside)
+    with pytest.raises(StoreError, match="cannot be found"):
+        record(store, written)
+    shutil.copy(aside, path)
+    for call in (
+        lambda: record(store, written),
+        lambda: store.read([ANNA], INDEX),
+        lambda: store.preferences(ANNA),
+        store.changes,
+        store.check,
+    ):
+        with pytest.raises(StoreError, match="was replaced while it was open"):
+            call()
+    aside.rename(path)
+    assert record(store, written) == Recorded(1, 0)
+
+
 @pytest.mark.parametrize(
     ("column", "value"), [("history", b"\x00" * 13), ("consents", "{"), ("consents", '["profiling", 1]')]
 )

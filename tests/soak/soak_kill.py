@@ -27,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=100, help="On each store.")
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), help="One of them only.")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     options = parser.parse_args()
     shutil.rmtree(options.work, ignore_errors=True)
@@ -35,8 +36,11 @@ def main() -> int:
     half = (options.rounds + 1) // 2
     try:
         file, database = f"sqlite:///{options.work / 'state.db'}", server.database()
-        found = soak("sqlite", shop, file, options.seed, alone=half, workers=options.rounds - half)
-        found += soak("postgresql", shop, database, options.seed, alone=0, workers=options.rounds)
+        found: list[str] = []
+        if options.store != "postgresql":
+            found += soak("sqlite", shop, file, options.seed, alone=half, workers=options.rounds - half)
+        if options.store != "sqlite":
+            found += soak("postgresql", shop, database, options.seed, alone=0, workers=options.rounds)
     finally:
         server.stop()
     sys.stdout.write(f"seed {options.seed}\n")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import itertools
 import signal
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -68,6 +70,23 @@ class Postgres:
     def go_on(self) -> None:
         """Start it again."""
         self._server.ensure_postgres_running()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all of its processes where they are (SIGSTOP), while the block lasts: it takes connections, and no more.
+
+        Its parent comes first, so that no process is born meanwhile.
+        """
+        process = self._server.get_postmaster_info().process
+        process.suspend()
+        children = process.children(recursive=True)
+        for child in children:
+            child.suspend()
+        try:
+            yield
+        finally:
+            for one in (*children, process):
+                one.resume()
 
     def stop(self) -> None:
         """End it at once (SIGQUIT): nobody needs what it would still write down, which takes a minute."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import numpy as np
 import polars as pl
 
 from recsys.contracts.catalogue import CATALOGUE
+from recsys.contracts.manifest import MANIFEST_FILE, SIGNATURE_FILE
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.subjects import SUBJECTS
 from support.commands import succeeded
 from support.tokens import token
+from training.signing import read_signing_key
 
 AS_OF = dt.date(2017, 11, 27)
 NOW = "2017-11-27T09:00:00Z"
@@ -102,6 +105,14 @@ def build(folder: Path) -> Shop:
     succeeded("training", "keys", "init", "--signing-key", folder / "signing.key")
     _fit(shop, shop.bundle, "type")
     return shop
+
+
+def resigned(shop: Shop, bundle: Path, place: Path) -> None:
+    """Copy a bundle and sign it as another version: `place`'s name. A fit takes much longer."""
+    shutil.copytree(bundle, place)
+    manifest = (place / MANIFEST_FILE).read_bytes().replace(bundle.name.encode(), place.name.encode())
+    (place / MANIFEST_FILE).write_bytes(manifest)
+    (place / SIGNATURE_FILE).write_bytes(read_signing_key(shop.folder / "signing.key").sign(manifest))
 
 
 def challenge(shop: Shop) -> Path:
