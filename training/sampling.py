@@ -53,9 +53,21 @@ class Rows:
 
     @classmethod
     def joined(cls, parts: list[Rows]) -> Rows:
-        """End to end."""
-        names = ("features", "bought", "weight")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        """End to end. Empties the list on its way, so that rows are not held twice: they are most of a fit's memory."""
+        end = sum(len(part.bought) for part in parts)
+        features = np.empty((end, parts[0].features.shape[1]), np.float32)
+        whole = cls(features, np.empty(end, np.bool_), np.empty(end))
+        while parts:
+            part = parts.pop()
+            rows = slice(end - len(part.bought), end)
+            whole.features[rows], whole.bought[rows], whole.weight[rows] = part.features, part.bought, part.weight
+            end = rows.start
+        return whole
+
+    def some(self, kept: NDArray[np.bool_], heavier: float) -> Rows:
+        """Some of them, bool [P]; what was not bought weighs so many times more."""
+        weight = np.where(self.bought, self.weight, self.weight * heavier)
+        return Rows(self.features[kept], self.bought[kept], weight[kept])
 
 
 def batches(world: World, examples: Examples, lens: Lens) -> Iterator[Batch]:
