@@ -109,6 +109,19 @@ def test_rows_stand_for_all_candidates(world: World) -> None:
     assert rows.weight.sum() == pytest.approx(expected, rel=0.02)
 
 
+def test_what_is_no_candidate_is_learned_from_also_where_nobody_bought_it(world: World) -> None:
+    block = examples_of(world.record, UNTIL)[-1]
+    (batch,) = batches(world, block, world.lens(Factorization(4, random_state=0), block.start, None))
+    assert not batch.beyond.any(), "a small catalogue is ranked whole"
+    narrow = replace(batch, candidates=batch.bought, beyond=~batch.bought)
+    rows = drawn(narrow, np.random.default_rng(0))
+    new = rows.features[:, FEATURES.index("own: bought")] == 0
+    assert rows.bought[new].sum() == (batch.relevant & ~batch.bought).sum()
+    root = np.sqrt(np.maximum(batch.relevant.sum(axis=1), 1))
+    people = batch.relevant.any(axis=1)
+    assert rows.weight[new].sum() == pytest.approx(((~batch.bought).sum(axis=1) / root)[people].sum(), rel=0.02)
+
+
 def test_joined_rows_are_the_parts_end_to_end_and_no_part_is_held() -> None:
     rng = np.random.default_rng(0)
     parts = [Rows(rng.random((size, 3), np.float32), rng.random(size) < 0.5, rng.random(size)) for size in (4, 0, 7)]
