@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -16,14 +16,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.complete_journey import complete_journey
+from benchmarks.made_up import bundle_of
 from recsys.contracts.manifest import Level
-from recsys.history import day_number, purchase_days
+from recsys.evaluation.intervals import bootstrap_means
+from recsys.history import ItemIndex, day_number, purchase_days
+from recsys.scorer import Scorer
 from training.blend import Blend
 from training.categories import categories_of
 from training.features.assemble import Lens, Seen
 from training.judging import Quality, Scored, quality
 from training.learning import fewer, ranker_rows
-from training.profiles import Effort
+from training.profiles import MIN_BUYERS, Effort
 from training.ranker import Ranker
 from training.record import Record
 from training.sampling import Rows
@@ -59,7 +62,11 @@ class Study:
     @classmethod
     def of(cls, level: Level = Level.TYPE, *, learned: int = LEARNED, judged: int = JUDGED) -> Study:
         """Learn factors and draw rows, from so many examples a window."""
-        world = _world(level)
+        return cls.on(Bought.at(level).world(), learned=learned, judged=judged)
+
+    @classmethod
+    def on(cls, world: World, *, learned: int = LEARNED, judged: int = JUDGED) -> Study:
+        """The same, of this world."""
         *earlier, newest = examples_of(world.record, day_number(END))
         effort = Effort(SETTINGS, trials=0, judged=judged, learned=learned, rows=ROWS)
         rows = ranker_rows(world, earlier, SETTINGS, effort, seed=0)
@@ -80,6 +87,12 @@ class Study:
         ranker.distilled = True
         return ranker.fit(self.rows.features, self.rows.bought, self.rows.weight, blend=Blend.of(self.rows))
 
+    def served(self, ranker: Ranker) -> Scorer:
+        """The graph that a fit would write, with the statistics of the first judged day."""
+        record, statistics = self.world.record, self.world.log.as_of(self.judged.start, min_buyers=MIN_BUYERS)
+        made = bundle_of(self.lens, ranker, "study")
+        return Scorer(replace(made, vocabulary=record.vocabulary, statistics=statistics))
+
     def there(self) -> NDArray[np.bool_]:
         """Bool [M]: what may be listed."""
         return self.world.there(self.judged.start)
@@ -87,7 +100,7 @@ class Study:
     def judge(self, scores: NDArray[np.floating], some: NDArray[np.int64] | None = None) -> Quality:
         """NDCG@10 of scores [E, M] of the judged (of `some` of them); what was bought before is what really was."""
         examples = self.judged if some is None else self.judged.take(some)
-        return quality(self._parts(examples, scores))
+        return quality([scored(self.world, examples, scores, self.there())])
 
     def seen(self, newest: int | None = None) -> Iterator[Seen]:
         """The judged, a few at once; of each only the newest purchase days where a number is given."""
@@ -101,14 +114,54 @@ class Study:
         """float64 [E, M]: log odds of all items."""
         return np.concatenate([log_odds(ranker, _without(features(seen), hidden), seen) for seen in self.seen(newest)])
 
-    def _parts(self, examples: Examples, scores: NDArray[np.floating]) -> Iterator[Scored]:
-        there = self.there()
-        histories = self.world.histories(examples.subject, examples.day)
-        relevant = np.zeros((len(examples), len(there)), np.bool_)
-        relevant[examples.targets.owners, examples.targets.values] = True
-        bought = np.zeros((len(examples), len(there) + 1), np.bool_)
-        np.put_along_axis(bought, histories.items, values=True, axis=1)
-        yield scores, relevant & there, bought[:, :-1], np.broadcast_to(there, relevant.shape)
+
+@dataclass(frozen=True)
+class Bought:
+    """What was bought until the end, at a level.
+
+    Args:
+        daily: `subject, item, day, quantity`.
+        vocabulary: What at least five households bought.
+        categories: int64 [M].
+    """
+
+    daily: pl.DataFrame
+    vocabulary: ItemIndex
+    categories: NDArray[np.int64]
+
+    @classmethod
+    def at(cls, level: Level) -> Bought:
+        """Read it."""
+        purchases, catalogue = complete_journey()
+        if level is Level.TYPE:
+            placed = purchases.join(catalogue.select("item", "category"), on="item")
+            purchases = placed.select("subject", pl.col("category").alias("item"), "day", "quantity")
+        daily = purchase_days(purchases, until=END)
+        vocabulary = items_with_buyers(daily, min_buyers=MIN_BUYERS)
+        return cls(daily, vocabulary, categories_of(vocabulary, catalogue, level))
+
+    def world(self, subjects: pl.Series | None = None) -> World:
+        """What all households bought, or some; the vocabulary is the same."""
+        daily = self.daily if subjects is None else self.daily.filter(pl.col("subject").is_in(subjects.to_list()))
+        record = Record.of(daily, self.vocabulary, self.categories)
+        return World.of(daily, record, time_scale(record, day_number(END)), MIN_BUYERS)
+
+
+def scored(world: World, examples: Examples, scores: NDArray[np.floating], there: NDArray[np.bool_]) -> Scored:
+    """Scores [E, M] of examples of a world, for `training.judging`; `there`, bool [M], may be listed."""
+    histories = world.histories(examples.subject, examples.day)
+    relevant = np.zeros((len(examples), len(there)), np.bool_)
+    relevant[examples.targets.owners, examples.targets.values] = True
+    bought = np.zeros((len(examples), len(there) + 1), np.bool_)
+    np.put_along_axis(bought, histories.items, values=True, axis=1)
+    return scores, relevant & there, bought[:, :-1], np.broadcast_to(there, relevant.shape)
+
+
+def paired(one: NDArray[np.float64], other: NDArray[np.float64]) -> str:
+    """Cells of a table: means over subjects, the other minus the one with its 95 % interval, the same in percent."""
+    difference = bootstrap_means(np.stack([other - one], axis=1), np.random.default_rng(0))[0]
+    interval = f"{difference.mean:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
+    return f"{one.mean():.4f} | {other.mean():.4f} | {interval} | {difference.mean / one.mean():+.1%}"
 
 
 def features(seen: Seen) -> NDArray[np.float32]:
@@ -129,14 +182,3 @@ def _without(given: NDArray[np.float32], hidden: slice | None) -> NDArray[np.flo
     blinded = given.copy()
     blinded[:, hidden] = 0
     return blinded
-
-
-def _world(level: Level) -> World:
-    purchases, catalogue = complete_journey()
-    if level is Level.TYPE:
-        placed = purchases.join(catalogue.select("item", "category"), on="item")
-        purchases = placed.select("subject", pl.col("category").alias("item"), "day", "quantity")
-    daily = purchase_days(purchases, until=END)
-    vocabulary = items_with_buyers(daily, min_buyers=5)
-    record = Record.of(daily, vocabulary, categories_of(vocabulary, catalogue, level))
-    return World.of(daily, record, time_scale(record, day_number(END)), 5)

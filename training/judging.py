@@ -28,11 +28,18 @@ Scored = tuple[NDArray[np.floating], NDArray[np.bool_], NDArray[np.bool_], NDArr
 def quality(batches: Iterable[Scored]) -> Quality:
     """Judge scores [B, M] with what was bought next, what had been bought, and what may be listed, bool [B, M] each."""
     mixed, novel = [np.empty(0)], [np.empty(0)]
-    for scores, relevant, bought, candidates in batches:
-        mixed.append(_judged(scores, relevant, candidates))
-        novel.append(_judged(scores, relevant & ~bought, candidates & ~bought))
+    for batch in batches:
+        of_mixed, of_novel = by_subject(batch)
+        mixed.append(of_mixed)
+        novel.append(of_novel)
     means = (np.concatenate(values) for values in (mixed, novel))
     return Quality(*(float(values.mean()) if len(values) else 0.0 for values in means))
+
+
+def by_subject(scored: Scored) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mixed and novel NDCG@10 of each subject who bought anything next, and anything new."""
+    scores, relevant, bought, candidates = scored
+    return _judged(scores, relevant, candidates), _judged(scores, relevant & ~bought, candidates & ~bought)
 
 
 def _judged(

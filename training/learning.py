@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from training.features.assemble import Lens
 from training.profiles import Effort
 from training.sampling import Rows, batches, drawn
 from training.settings import Settings
@@ -36,9 +37,7 @@ def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort
     for block in blocks:
         some = fewer(block, effort.learned, rng)
         lens = world.lens(settings.factorization.estimator(seed), block.start, settings.factorization.half_life)
-        of_block = [drawn(batch, rng) for each in (some, newcomers(some, rng)) for batch in batches(world, each, lens)]
-        if of_block:
-            parts.append(_thinned(Rows.joined(of_block), effort.rows // len(blocks), rng))
+        parts += _rows_of(world, some, lens, effort.rows // len(blocks), rng)
     if sum(int(part.bought.sum()) for part in parts) < LEAST:
         return None
     return Rows.joined(parts)
@@ -57,13 +56,22 @@ def fewer(examples: Examples, most: int, rng: np.random.Generator) -> Examples:
     return examples.take(np.sort(rng.choice(len(examples), most, replace=False)))
 
 
-def _thinned(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
+def _rows_of(world: World, some: Examples, lens: Lens, most: int, rng: np.random.Generator) -> list[Rows]:
+    """Of a block, none or one. A function, so that no rows of one block are held while the next is looked at."""
+    both = (some, newcomers(some, rng))
+    parts = [drawn(batch, rng) for each in both for batch in batches(world, each, lens)]
+    return [_thinned(parts, most, rng)] if parts else []
+
+
+def _thinned(parts: list[Rows], most: int, rng: np.random.Generator) -> Rows:
     """At most so many rows. All of what was bought stays; the weights of the others make up for those left out."""
-    surplus = len(rows.bought) - most
-    rest = np.flatnonzero(~rows.bought)
+    bought = np.concatenate([part.bought for part in parts])
+    surplus = len(bought) - most
+    rest = np.flatnonzero(~bought)
     if surplus <= 0 or surplus >= len(rest):
-        return rows
-    kept = np.sort(np.concatenate([np.flatnonzero(rows.bought), rng.choice(rest, len(rest) - surplus, replace=False)]))
-    weight = rows.weight.copy()
-    weight[rest] *= len(rest) / (len(rest) - surplus)
-    return Rows(rows.features[kept], rows.bought[kept], weight[kept])
+        return Rows.joined(parts)
+    kept = bought.copy()
+    kept[rng.choice(rest, len(rest) - surplus, replace=False)] = True
+    ends = np.cumsum([len(part.bought) for part in parts])[:-1]
+    heavier = len(rest) / (len(rest) - surplus)
+    return Rows.joined([part.some(rows, heavier) for part, rows in zip(parts, np.split(kept, ends), strict=True)])

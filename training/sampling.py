@@ -28,13 +28,15 @@ class Batch:
         seen: Their histories.
         relevant: bool [B, M], what they bought next.
         bought: bool [B, M], what they had bought before.
-        candidates: bool [B, M], what would be ranked.
+        candidates: bool [B, M], what would be ranked of a whole catalogue.
+        beyond: bool [B, M], what else there is: offers may hold it.
     """
 
     seen: Seen
     relevant: NDArray[np.bool_]
     bought: NDArray[np.bool_]
     candidates: NDArray[np.bool_]
+    beyond: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,21 @@ class Rows:
 
     @classmethod
     def joined(cls, parts: list[Rows]) -> Rows:
-        """End to end."""
-        names = ("features", "bought", "weight")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        """End to end. Empties the list on its way, so that rows are not held twice: they are most of a fit's memory."""
+        end = sum(len(part.bought) for part in parts)
+        features = np.empty((end, parts[0].features.shape[1]), np.float32)
+        whole = cls(features, np.empty(end, np.bool_), np.empty(end))
+        while parts:
+            part = parts.pop()
+            rows = slice(end - len(part.bought), end)
+            whole.features[rows], whole.bought[rows], whole.weight[rows] = part.features, part.bought, part.weight
+            end = rows.start
+        return whole
+
+    def some(self, kept: NDArray[np.bool_], heavier: float) -> Rows:
+        """Some of them, bool [P]; what was not bought weighs so many times more."""
+        weight = np.where(self.bought, self.weight, self.weight * heavier)
+        return Rows(self.features[kept], self.bought[kept], weight[kept])
 
 
 def batches(world: World, examples: Examples, lens: Lens) -> Iterator[Batch]:
@@ -70,11 +84,12 @@ def batches(world: World, examples: Examples, lens: Lens) -> Iterator[Batch]:
             relevant = np.zeros((len(some), len(there)), np.bool_)
             relevant[some.targets.owners, some.targets.values] = True
             bought = seen.slots[:, :-1] >= 0
-            yield Batch(seen, relevant & there, bought, candidates_of(seen, bought, there))
+            candidates = candidates_of(seen, bought, there)
+            yield Batch(seen, relevant & there, bought, candidates, there & ~candidates)
 
 
 def drawn(batch: Batch, rng: np.random.Generator) -> Rows:
-    """Draw rows, weighted so that they stand for all candidates, and a person by the root of what they bought."""
+    """Draw rows, weighted so that they stand for everything, and a person by the root of what they bought."""
     positives = batch.relevant
     habit = batch.bought & ~positives & batch.candidates
     rest = batch.candidates & ~batch.bought & ~positives
@@ -83,10 +98,26 @@ def drawn(batch: Batch, rng: np.random.Generator) -> Rows:
     ordered = np.sort(keys, axis=1)
     last = np.take_along_axis(ordered, np.maximum(wanted - 1, 0)[:, None], axis=1)
     sampled = (keys <= last) & rest & (wanted > 0)[:, None]
-    row, item = np.nonzero(positives | habit | sampled)
+    beyond, each = _beyond(batch, rng)
+    row, item = np.nonzero(positives | habit | sampled | beyond)
     weight = np.where(sampled, (rest.sum(axis=1) / np.maximum(sampled.sum(axis=1), 1))[:, None], 1.0)
+    weight = np.where(beyond, each[:, None], weight)
     weight /= np.sqrt(np.maximum(positives.sum(axis=1), 1))[:, None]
     return Rows(batch.seen.features(row, item), positives[row, item], weight[row, item])
+
+
+def _beyond(batch: Batch, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """As many of what is no candidate, bool [B, M], and how many each of a person's stands for, float64 [B].
+
+    People also buy what is no candidate. Learned from without its like that nobody bought, it taught that whatever is
+    unlike a candidate is bought.
+    """
+    rest = batch.beyond & ~batch.relevant
+    there = rest.sum(axis=1)
+    share = np.minimum(NEGATIVES * batch.relevant.sum(axis=1) / np.maximum(there, 1), 1.0)
+    if not there.any():
+        return rest, np.ones(len(rest))
+    return rest & (rng.random(rest.shape, np.float32) < share[:, None]), 1 / np.maximum(share, 1 / rest.shape[1])
 
 
 def candidates_of(seen: Seen, bought: NDArray[np.bool_], there: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,8 @@ import pytest
 from recsys.history import ItemIndex, day_number
 from training.factorize import Factorization
 from training.features.assemble import FEATURES
-from training.learning import newcomers
+from training.learning import newcomers, ranker_rows
+from training.profiles import EFFORTS, Profile
 from training.record import Record
 from training.sampling import Rows, batches, drawn
 from training.snapshot import World
@@ -105,7 +107,44 @@ def test_rows_stand_for_all_candidates(world: World) -> None:
     people = batch.relevant.any(axis=1)
     expected = (batch.candidates[people].sum(axis=1) / np.sqrt(batch.relevant[people].sum(axis=1))).sum()
     assert rows.weight.sum() == pytest.approx(expected, rel=0.02)
-    assert len(Rows.joined([rows, rows]).bought) == 2 * len(rows.bought)
+
+
+def test_what_is_no_candidate_is_learned_from_also_where_nobody_bought_it(world: World) -> None:
+    block = examples_of(world.record, UNTIL)[-1]
+    (batch,) = batches(world, block, world.lens(Factorization(4, random_state=0), block.start, None))
+    assert not batch.beyond.any(), "a small catalogue is ranked whole"
+    narrow = replace(batch, candidates=batch.bought, beyond=~batch.bought)
+    rows = drawn(narrow, np.random.default_rng(0))
+    new = rows.features[:, FEATURES.index("own: bought")] == 0
+    assert rows.bought[new].sum() == (batch.relevant & ~batch.bought).sum()
+    root = np.sqrt(np.maximum(batch.relevant.sum(axis=1), 1))
+    people = batch.relevant.any(axis=1)
+    assert rows.weight[new].sum() == pytest.approx(((~batch.bought).sum(axis=1) / root)[people].sum(), rel=0.02)
+
+
+def test_joined_rows_are_the_parts_end_to_end_and_no_part_is_held() -> None:
+    rng = np.random.default_rng(0)
+    parts = [Rows(rng.random((size, 3), np.float32), rng.random(size) < 0.5, rng.random(size)) for size in (4, 0, 7)]
+    whole = [np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "bought", "weight")]
+    joined = Rows.joined(parts)
+    for found, expected in zip((joined.features, joined.bought, joined.weight), whole, strict=True):
+        assert found.dtype == expected.dtype
+        assert np.array_equal(found, expected)
+    assert not parts
+
+
+def test_rows_that_are_left_out_are_stood_for_by_others(world: World) -> None:
+    *_, block = examples_of(world.record, UNTIL)
+    whole, some = (
+        ranker_rows(world, [block], EFFORTS[Profile.TEST].settings, replace(EFFORTS[Profile.TEST], rows=most), seed=0)
+        for most in (10_000, 600)
+    )
+    assert whole is not None
+    assert some is not None
+    assert len(some.bought) == 600 < len(whole.bought)
+    assert some.bought.sum() == whole.bought.sum()
+    assert some.weight[some.bought].sum() == pytest.approx(whole.weight[whole.bought].sum())
+    assert some.weight.sum() == pytest.approx(whole.weight.sum(), rel=0.1)
 
 
 def test_the_time_scale_is_the_median_interval() -> None:
