@@ -14,12 +14,20 @@ from pseudonymize.gate.release import TableWriter
 from pseudonymize.inputs import open_raw
 from pseudonymize.rotation import rotate
 from pseudonymize.tokens import written
-from pseudonymize.vault import Vault
+from pseudonymize.vault import Vault, create_vault, open_vault
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.token import Lineage
 
 ROWS = 20_000  # in one row group; of fewer, texts are read cell by cell
 PEOPLE, BASKETS = 50, 400
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """One of its own, since its epochs move on."""
+    now = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    create_vault(tmp_path / "vault", kek_file=None, environ={}, now=now)
+    return open_vault(tmp_path / "vault", kek_file=None, environ={}, now=now)
 
 
 @pytest.fixture
