@@ -60,10 +60,15 @@ def compared(text: str) -> str:
     return unicodedata.normalize("NFC", folded)
 
 
-@lru_cache(maxsize=1 << 14)
 def path_parts(category: str) -> tuple[str, ...]:
     """The parts in the form in which they are compared."""
     return tuple(compared(part) for part in split_path(category))
+
+
+@lru_cache(maxsize=1 << 14)
+def known_path_parts(category: str) -> tuple[str, ...]:
+    """The same for a text of the catalogue, which is remembered: what people write is not."""
+    return path_parts(category)
 
 
 def category_titles(catalogue: pl.DataFrame) -> dict[str, str]:

@@ -71,7 +71,8 @@ class Dismissal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 class SensitivePurchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A dated counter: purchases that guards must count, though the bounded history no longer holds them.
 
-    A negative `quantity` was given back: it is taken off the newest counters of the item before it.
+    A negative `quantity` was given back: it is taken off the newest counters of the item before it, and off nothing
+    else. Whoever moves purchases out of a history into counters moves their returns with them.
     """
 
     item: str

@@ -10,7 +10,7 @@ from recsys.errors import PolicyError
 from recsys.policy.document import CoolDown, Policy, Scope
 from recsys.policy.findings import Finding, place_of
 from recsys.policy.locations import Path
-from recsys.policy.outdone import outdone
+from recsys.policy.outdone import levels_down_to, outdone
 
 _RULES = ("only_if_purchased", "past_purchase_trap", "cool_down")
 
@@ -103,13 +103,18 @@ def _too_tight(policy: Policy) -> Iterator[Finding]:
 
 
 def _shut_for_good(policy: Policy) -> Iterator[Finding]:
-    """Who has to have bought it lately, and must not have."""
+    """Who has to have bought it lately, and must not have: the newest of `min_days` days cannot be older than that."""
+    longest: dict[tuple[str, Scope], int] = {}
+    for rest in policy.cool_down:
+        for name in rest.groups:
+            longest[name, rest.level] = max(rest.days, longest.get((name, rest.level), 0))
     for i, rule in enumerate(policy.only_if_purchased):
+        oldest = rule.within_days - rule.min_days + 1
         for j, name in enumerate(rule.groups):
-            for rest in policy.cool_down:
-                if name in rest.groups and rest.level in {Scope.GROUP, rule.level} and rest.days > rule.within_days:
-                    what = f"what opens {name!r} lies {rule.within_days} days back at most, and rests for {rest.days}"
-                    yield Finding(("only_if_purchased", i, "groups", j), f"{what}: nothing is ever offered")
+            days = max((longest.get((name, level), 0) for level in levels_down_to(rule.level)), default=0)
+            if days > oldest >= 0:
+                what = f"what opens {name!r} was bought {oldest} days ago or later, and rests for {days}"
+                yield Finding(("only_if_purchased", i, "groups", j), f"{what}: nothing is ever offered")
 
 
 def _too_wide(policy: Policy) -> Iterator[Finding]:

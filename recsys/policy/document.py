@@ -79,7 +79,10 @@ class OnlyIfPurchased(_Table, frozen=True, kw_only=True):
 
 
 class PastPurchaseTrap(_Table, frozen=True, kw_only=True):
-    """Treat as not bought what was bought on fewer than `min_days` days, or is `overdue` by its own rhythm."""
+    """Withhold, and do not score by, what was bought on fewer than `min_days` days or is `overdue` by its own rhythm.
+
+    What was bought on fewer than `min_days` days opens no gate either.
+    """
 
     groups: Groups
     min_days: Count = 2

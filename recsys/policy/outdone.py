@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from bisect import insort
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -44,23 +44,35 @@ def outdone(policy: Policy) -> Iterator[Finding]:
                 strictest[thing] = rule
 
 
+def levels_down_to(level: Scope) -> tuple[Scope, ...]:
+    """The levels that count at least as much together, and the level itself."""
+    return _LEVELS[: _LEVELS.index(level) + 1]
+
+
 def _traps(policy: Policy) -> Iterator[Finding]:
-    """Of traps on the same things, the most days and the least overdue decide, whichever rules they stand in."""
-    left = dict(enumerate(policy.past_purchase_trap))
-    for i, trap in sorted(left.items(), key=lambda one: (one[1].min_days, -one[1].overdue, -one[0])):
-        others = {
-            group: [
-                other for j, other in left.items() if j != i and group in other.groups and other.level is trap.level
-            ]
-            for group in trap.groups
-        }
-        if all(
-            max((other.min_days for other in same), default=0) >= trap.min_days
-            and min((other.overdue for other in same), default=math.inf) <= trap.overdue
-            for same in others.values()
-        ):
+    """Of traps on the same things, the most days and the least overdue decide, whichever rules they stand in.
+
+    From the weakest on, a trap is dropped if those that are left are as strict about each of its groups.
+    """
+    days: dict[tuple[str, Scope], list[int]] = {}
+    overdue: dict[tuple[str, Scope], list[float]] = {}
+    for trap in policy.past_purchase_trap:
+        for group in dict.fromkeys(trap.groups):
+            insort(days.setdefault((group, trap.level), []), -trap.min_days)  # the strictest first in both
+            insort(overdue.setdefault((group, trap.level), []), trap.overdue)
+    weakest = sorted(enumerate(policy.past_purchase_trap), key=lambda one: (one[1].min_days, -one[1].overdue, -one[0]))
+    for i, trap in weakest:
+        own = [(group, trap.level) for group in dict.fromkeys(trap.groups)]
+        if all(_among_others(days[key], -trap.min_days) and _among_others(overdue[key], trap.overdue) for key in own):
             yield Finding(("past_purchase_trap", i), "is never reached: the others are as strict about the same things")
-            del left[i]
+            for key in own:
+                days[key].remove(-trap.min_days)
+                overdue[key].remove(trap.overdue)
+
+
+def _among_others(ascending: Sequence[float], own: float) -> bool:
+    """Whether one of the others is as small: the smallest, unless it is this one; then the next."""
+    return ascending[0] < own or (len(ascending) > 1 and ascending[1] <= own)
 
 
 def _spoken(rules: list[_Rule | None]) -> str:
@@ -70,7 +82,7 @@ def _spoken(rules: list[_Rule | None]) -> str:
 
 def _rules(policy: Policy) -> Iterator[_Rule]:
     for i, gate in enumerate(policy.only_if_purchased):
-        coarser = _LEVELS[: _LEVELS.index(gate.level) + 1]  # fewer purchases count for a finer key
+        coarser = levels_down_to(gate.level)  # fewer purchases count for a finer key
         things = [("only_if_purchased", group) for group in gate.groups]
         yield _of(("only_if_purchased", i), things, gate.level, coarser, (-gate.min_days, gate.within_days))
     for i, rest in enumerate(policy.cool_down):

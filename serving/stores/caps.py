@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from recsys.constraints.frequency_cap import CapLadder
-from recsys.contracts.catalogue import path_parts
+from recsys.contracts.catalogue import known_path_parts
 from recsys.policy.document import Cap, CapScope
 from serving.stores.activity import ReservedOffer, Shown, ShownOffer
 
@@ -66,5 +66,5 @@ def _keys(ladder: CapLadder, one: Place | ShownOffer | ReservedOffer) -> Iterabl
     if ladder.per is CapScope.OFFER:
         return (one.offer_id,)
     if ladder.per is CapScope.CATEGORY:
-        return {path_parts(text)[: ladder.depth] for text in one.categories}
+        return {known_path_parts(text)[: ladder.depth] for text in one.categories}
     return (one.channel,) if ladder.per is CapScope.CHANNEL else ("",)

@@ -40,15 +40,18 @@ def without(policy: Policy, *rules: str) -> Policy:
 
 
 def only(policy: Policy, rule: str) -> Policy:
-    """The policy with this rule alone."""
-    return without(policy, *(other for other in _ABSENT if other != rule))
+    """The policy with this rule alone; as in `bare`, all may be named."""
+    return _named(without(policy, *(other for other in _ABSENT if other != rule)))
 
 
 def bare(policy: Policy) -> Policy:
     """The policy without any rule: consent, eligibility and dismissals are all that withholds, and all may be named."""
-    free = without(policy, *_ABSENT)
-    groups = {name: msgspec.structs.replace(group, name=True) for name, group in free.groups.items()}
-    return msgspec.structs.replace(free, groups=groups)
+    return _named(without(policy, *_ABSENT))
+
+
+def _named(policy: Policy) -> Policy:
+    groups = {name: msgspec.structs.replace(group, name=True) for name, group in policy.groups.items()}
+    return msgspec.structs.replace(policy, groups=groups)
 
 
 def certain(policy: Policy) -> Policy:
