@@ -34,7 +34,7 @@ from pseudonymize.vault import Vault
 from recsys.contracts.release import Release
 from recsys.contracts.token import Lineage
 from recsys.errors import ContractError, UsageError
-from recsys.files import new_folder
+from recsys.files import check_new, new_folder
 
 _COMPARABLE: Final = 0.5
 
@@ -105,6 +105,7 @@ def remade(
         )
         dropped = finished.release.dropped | {GENERALISED: gone} | ({SUPPRESSED: suppressed} if suppressed else {})
         told = msgspec.structs.replace(seal(beside, made), dropped=dropped)
+        check_new(out)  # another run may have taken the name, and has papers of its own
         papers.write(verdict, page(verdict, release=told))
     return verdict, told
 

@@ -38,7 +38,7 @@ from recsys.console import step, warn
 from recsys.contracts.release import Release
 from recsys.contracts.table import TableContract
 from recsys.errors import ContractError
-from recsys.files import new_folder
+from recsys.files import check_new, new_folder
 
 SUPPRESSED: Final = "suppressed"
 QUARANTINED: Final = "in quarantine"
@@ -80,9 +80,9 @@ class Run:
             RecsysError: Two identifiers have one token.
         """
         self.keeper.check_domain(self.tokeniser.lineage.domain)
-        files = matched(inputs, self.policy)
+        files, papers = matched(inputs, self.policy), papers_of(out, self.keeper.release)
         with (
-            papers_of(out, self.keeper.release).with_release(),
+            papers.with_release(),
             Quarantine(self.vault, str(self.today)) as quarantine,
             new_folder(out) as beside,
             ReleaseWriter(beside, fed_columns(self.policy)) as writer,
@@ -102,7 +102,9 @@ class Run:
             quarantine.keep()  # before the release takes its name: no row is in neither
             told = msgspec.structs.replace(release, dropped=dict(gate.dropped))
             report = gate.report(told, fields, verdict)
-            papers_of(out, self.keeper.release, beside=beside).write(verdict, page(verdict, report))
+            check_new(out)  # another run may have taken the name, and has papers of its own
+            mine = papers if papers.beside else papers_of(out, self.keeper.release, beside=beside)
+            mine.write(verdict, page(verdict, report))
         return report
 
 

@@ -44,8 +44,7 @@ def new_folder(path: Path, *, mode: int = 0o755) -> Iterator[Path]:
     Raises:
         OutputError: `path` holds something already, the disk is full, or the place cannot be written.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise OutputError("is not an empty folder", where=str(path), mend="Name a new one; nothing was written")
+    check_new(path)
     with _parents(path), explained(path):
         beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         try:
@@ -60,6 +59,16 @@ def new_folder(path: Path, *, mode: int = 0o755) -> Iterator[Path]:
             raise OutputError(error.what, where=where, mend=error.mend) from None
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def check_new(path: Path) -> None:
+    """Return where a new folder could take this name.
+
+    Raises:
+        OutputError: It holds something already, or is no folder.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError("is not an empty folder", where=str(path), mend="Name a new one; nothing was written")
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:

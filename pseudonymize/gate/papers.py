@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pseudonymize.gate.settings import ReleaseClass
 from pseudonymize.gate.verdict import GATE_FILE, Verdict
 from recsys.contracts.document import encode_document
-from recsys.errors import OutputError
 from recsys.files import write_text
 
 REPORT_FILE: Final = "report.html"
@@ -24,29 +23,29 @@ REPORT_FILE: Final = "report.html"
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """Where they lie."""
+    """Where they lie; `beside`: the release that they lie beside, if they are not in it."""
 
     gate: Path
     page: Path
+    beside: Path | None = None
+    _written: list[Path] = field(default_factory=list)
 
     @contextmanager
     def with_release(self) -> Iterator[None]:
         """Around all that makes the release: where it does not come to be, neither do its papers."""
-        with ExitStack() as undoing:
-            for path in (self.gate, self.page):
-                if not path.exists():  # else they are of a release that is there, and stays
-                    undoing.callback(path.unlink, missing_ok=True)
+        try:
             yield
-            undoing.pop_all()
+        except BaseException:
+            if self.beside is None or not self.beside.is_dir():  # else they are of the release that is there by now
+                for path in self._written:
+                    path.unlink(missing_ok=True)
+            raise
 
     def write(self, verdict: Verdict, page: str) -> None:
         """Write both, or neither."""
-        write_text(self.gate, document(verdict).decode())
-        try:
-            write_text(self.page, page)
-        except OutputError:
-            self.gate.unlink()
-            raise
+        for path, text in ((self.gate, document(verdict).decode()), (self.page, page)):
+            write_text(path, text)
+            self._written.append(path)
 
 
 def document(verdict: Verdict) -> bytes:
@@ -65,7 +64,8 @@ def papers_of(out: Path, release: ReleaseClass, *, beside: Path | None = None) -
         inside = beside or out
         return Papers(inside / GATE_FILE, inside / REPORT_FILE)
     whole = out.resolve()
-    return Papers(whole.with_name(f"{whole.name}.{GATE_FILE}"), whole.with_name(f"{whole.name}.{REPORT_FILE}"))
+    gate, report = (whole.with_name(f"{whole.name}.{name}") for name in (GATE_FILE, REPORT_FILE))
+    return Papers(gate, report, beside=whole)
 
 
 def papers_inside(folder: Path) -> list[Path]:

@@ -34,6 +34,7 @@ from recsys.errors import RecsysError
 
 _NO_STATE: Final = frozenset({LOG_FILE, SEAL_FILE, LOCK_FILE})  # they change with every use of a key
 
+_FEW: Final = 16  # values that are no plain ones, so that even long ones hold nobody up
 _MOST_BYTES: Final = 4  # of a character in UTF-8
 
 
@@ -105,7 +106,7 @@ class Deriver:
         return _made(tokeniser, wanted.field, texts(values))
 
     def made_at_once(self, wanted: Wanted, values: Values) -> Made | None:
-        """As `made`; None where a file has to be read or written first, or the field's form takes long."""
+        """As `made`; None where a file has to be read or written first, or it would take long."""
         if not self._following.acquire(blocking=False):
             return None
         try:
@@ -117,9 +118,9 @@ class Deriver:
         if tokeniser is None or tokeniser.form(wanted.field).slow:
             return None
         spelled = spelled_if_plain(tokeniser, wanted.field, values)
-        return (
-            _made(tokeniser, wanted.field, texts(values)) if spelled is None else Made(tokeniser.lineage, spelled, {})
-        )
+        if spelled is not None:
+            return Made(tokeniser.lineage, spelled, {})
+        return None if len(values) > _FEW else _made(tokeniser, wanted.field, texts(values))
 
     def _tokeniser(self, wanted: Wanted) -> Tokeniser:
         epoch = self._epoch(wanted)

@@ -280,6 +280,7 @@ def test_papers_go_with_a_release_that_does_not_come_to_be_and_with_no_other(tmp
     verdict = Verdict(release=EXTERNAL, settings=GateSettings(), subjects=1, rows=1, figures=())
 
     def written() -> None:
+        papers = papers_of(tmp_path / "out", EXTERNAL)
         with papers.with_release(), new_folder(tmp_path / "out") as beside:
             (beside / "file").write_text("")
             papers.write(verdict, "")
@@ -293,4 +294,15 @@ def test_papers_go_with_a_release_that_does_not_come_to_be_and_with_no_other(tmp
     (tmp_path / "out").write_text("there already")
     with pytest.raises(OutputError):
         written()
+    assert sorted(tmp_path.glob("out.*")) == [papers.gate, papers.page]
+
+
+def test_papers_of_a_release_that_took_the_name_meanwhile_stay(tmp_path: Path) -> None:
+    papers, out = papers_of(tmp_path / "out", EXTERNAL), tmp_path / "out"
+    verdict = Verdict(release=EXTERNAL, settings=GateSettings(), subjects=1, rows=1, figures=())
+    with pytest.raises(OutputError), papers.with_release(), new_folder(out) as beside:
+        (beside / "file").write_text("")
+        papers.write(verdict, "")
+        out.mkdir()
+        (out / "file").write_text("another's")
     assert sorted(tmp_path.glob("out.*")) == [papers.gate, papers.page]
