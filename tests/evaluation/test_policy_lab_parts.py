@@ -176,8 +176,12 @@ def test_a_rule_left_out_is_absent_and_the_others_stay() -> None:
     for rule in rules:
         assert rules_of(without(policy, rule)) == tuple(other for other in rules if other != rule)
         assert rules_of(only(policy, rule)) == (rule,)
+        assert only(policy, rule).groups == bare(policy).groups  # or what is not named would be charged to the rule
     assert rules_of(bare(policy)) == ()
-    assert bare(policy).groups == policy.groups
+    assert all(group.name for group in bare(policy).groups.values())
+    assert {name: group.categories for name, group in bare(policy).groups.items()} == {
+        name: group.categories for name, group in policy.groups.items()
+    }
     assert set(not_learned_from(policy).unlearned) == set(policy.groups)
     assert rules_of(not_learned_from(policy)) == rules
     assert set(never_offered(policy).never) == set(policy.groups)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-FEW, MANY = 1_000_000, 3_900_000  # both past the point where the readers' own buffers are full
+FEW, MANY = 3_000_000, 6_500_000  # both past the point where batches and the readers' own buffers are full
 # VmHWM and not ru_maxrss: that one outlives exec, and would be the peak of the process that runs the tests.
 MEASURED = """
 import pathlib, runpy
@@ -22,13 +22,13 @@ finally:
 
 
 def receipts(rows: int) -> pl.DataFrame:
-    """The same 10,000 cards, 40,000 receipts and 2,000 items, however many rows."""
+    """The same 10,000 cards, 80,000 receipts and 2,000 items, however many rows."""
     number = np.arange(rows)
     return pl.DataFrame(
         {
             "loyalty_card": pl.Series(number % 10_000).cast(pl.String),
-            "receipt": pl.Series(number % 40_000).cast(pl.String),
-            "sold_at": pl.Series(number % 40_000 * 10**6 + 10**15).cast(pl.Datetime("us")),
+            "receipt": pl.Series(number % 80_000).cast(pl.String),
+            "sold_at": pl.Series(number % 80_000 * 10**6 + 10**15).cast(pl.Datetime("us")),
             "item": pl.Series(number % 2_000).cast(pl.String),
             "quantity": number % 3 + 1,
             "value": number % 500 / 100,

@@ -205,7 +205,8 @@ def test_on_postgres_too(host: Host, shop: Shop, postgres: Postgres) -> None:
         assert store.erased([LEAVER, LATER]) == {LEAVER, LATER}
         assert not any(store.access(one).held for one in (LEAVER, LATER))
         assert store.access(DRINKER).held
-    aside = postgres.ask("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname ~ '_[0-9]+$'")
+    names = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname ~ '^recsys_.*_[0-9]+$'"
+    aside = postgres.ask(names)
     newer, older = aside.split()
     assert (newer[:20], older[:21]) == ("recsys_after_upgrade", "recsys_before_restore")
     with contextlib.closing(open_store(url.replace("/recsys?", f"/{older}?"))) as before:
