@@ -398,3 +398,13 @@ def test_an_instant_outside_the_calendar_is_its_first() -> None:
     answered = (Response(offer_id="o", at=long_ago, kind=ResponseKind.CLICK),)
     known = State(consents=CONSENTS, exposures=shown, responses=answered)
     assert not GUARDS["fatigue"](situation(world(Case(withheld=False, state=known), fatigue=Fatigue(after=1)))).any()
+
+
+@pytest.mark.parametrize("days", [1, 2])
+def test_a_gift_opens_no_gate_of_its_own_key_either(days: int) -> None:
+    rules = {
+        "only_if_purchased": (OnlyIfPurchased(groups=("drill",), min_days=1, within_days=30),),
+        "past_purchase_trap": (PastPurchaseTrap(groups=("drill",), min_days=2, level=Scope.GROUP),),
+    }
+    bought = tuple(("drill", 3 + day) for day in range(days))
+    check("only_if_purchased", Case(withheld=days == 1, bought=bought), **rules)

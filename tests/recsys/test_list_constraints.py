@@ -98,3 +98,15 @@ def test_what_everybody_gets_repeats_no_interest() -> None:
     state = structs.replace(AGREED, interests=("b",), arm="popular")
     now = shop(policy_of(), GOODS, OFFERS, state)
     assert (listed(now).source, listed(now).scores.tolist()) == ("popular", [1, 1, 1])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_caps_with_several_windows_each_binds(order: int) -> None:
+    """Once an hour, three times a day; five times in twelve hours says nothing more."""
+    steps = ((1, 1), (3, 24), (5, 12))[::order]
+    caps = tuple(Cap(per=CapScope.CATEGORY, max=most, hours=hours, depth=1) for most, hours in steps)
+    offers = [["a"], ["c"], ["a"], ["c"], ["b"]]
+    for ago, room in (((5,), 1), ((5, 20), 1), ((5, 13, 20), 0), ((5, 13, 25), 1), ((0.5,), 0)):
+        exposures = tuple(shown("x", "A", ago=hours * HOUR) for hours in ago)
+        ranking = listed(shop(policy_of(cap=caps), GOODS, offers, knowing(exposures=exposures)), popular=(1,) * 5)
+        assert ranking.offers.tolist() == [*range(room), 4], ago
