@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from serving.stores.database import PATIENCE, Database
 from serving.stores.interface import Claim
-from serving.stores.patience import of_no_request
 from serving.stores.records import Replay
 from serving.stores.straight import fetch, fetch_among, in_a_row, run, write_rows
 from serving.stores.times import micros
@@ -74,9 +73,8 @@ class SqlIdempotency:
         self._database.write(work, durable=False)
 
     def abandon(self, key: bytes) -> None:
-        """Take the claim back, also where the request has used up its time: that is mostly why."""
-        with of_no_request():
-            self._database.write(lambda connection: _delete(connection, [key]), durable=False, patience=_BRIEFLY)
+        """Take the claim back."""
+        self._database.write(lambda connection: _delete(connection, [key]), durable=False, patience=_BRIEFLY)
 
     def _begin(
         self, connection: Connection, claims: Sequence[tuple[bytes, bytes]], now: dt.datetime

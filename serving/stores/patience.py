@@ -37,16 +37,6 @@ def of_one_request() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def of_no_request() -> Iterator[None]:
-    """What is asked of the store within the block has the time of its own call, whatever the request took before."""
-    token = _OF_THE_REQUEST.set(None)
-    try:
-        yield
-    finally:
-        _OF_THE_REQUEST.reset(token)
-
-
-@contextlib.contextmanager
 def waiting(patience: float = PATIENCE) -> Iterator[float]:
     """One call to the store: until when (monotonic) it may wait. What it takes is taken from what the request has."""
     budget, began = _OF_THE_REQUEST.get(), time.monotonic()

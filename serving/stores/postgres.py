@@ -297,6 +297,7 @@ def _engine_of(url: str, *, patience: float | None, connections: int, ask_first:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=PATIENCE,
+        pool_use_lifo=True,  # what was used last is the least likely to be cut, and there may be no time to connect
         pool_pre_ping=ask_first,
         hide_parameters=True,
     )

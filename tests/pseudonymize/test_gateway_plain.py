@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.channels import POLICY
 
 from pseudonymize.canonical import DOTS_AND_PLUS, FormName, canonical_form
 from pseudonymize.canonical.text import text_column
@@ -31,18 +32,6 @@ from web.problems import ProblemError
 NOW = dt.datetime(2018, 1, 1, 12, tzinfo=dt.UTC)
 CARD = "loyalty_card"
 ODD = ["", " ", 'a"b', "a\\b", "a,b", "[x]", "A", "ä", "\x00", "\n", "\ud7ff", "x" * 1025, "9840", "c-1"]
-POLICY = """
-version = 1
-[fields.loyalty_card]
-[fields.email]
-canonical = "email"
-[tables.customers]
-match = "customers*"
-feeds = "subjects"
-[tables.customers.columns]
-loyalty_card = { role = "subject", field = "loyalty_card" }
-email = { role = "identifier", action = "link", field = "email" }
-"""
 
 A_VALUE = st.one_of(st.sampled_from(ODD), st.text(max_size=4), st.from_regex(r"[0-9a-z]{1,40}", fullmatch=True))
 
@@ -91,7 +80,11 @@ class Followed:
         self.vault = open_vault(folder / "vault", kek_file=None, environ={}, now=NOW)
         self.policy = load_fields(folder / "fields.toml")
         self.vault.current("rec")
-        people = pl.DataFrame({CARD: ["c-1", "9840", "gone"], "email": ["a@b.example", None, "gone@b.example"]})
+        known = {CARD: ["c-1", "9840", "gone"], "email": ["a@b.example", None, "gone@b.example"]}
+        people = pl.DataFrame(known).with_columns(
+            *(pl.lit("yes").alias(purpose) for purpose in ("profiling", "training", "till")),
+            phone=pl.lit(None, pl.String),
+        )
         people.write_parquet(folder / "customers.parquet")
         link(self.vault, self.policy, [folder / "customers.parquet"], Kept())
         self.form = self.policy.fields[CARD].form()
@@ -178,12 +171,12 @@ def test_who_was_forgotten_has_no_token_the_quick_way_either(followed: Followed,
 
 
 def test_a_form_that_takes_long_is_not_worked_out_at_once(tmp_path: Path) -> None:
-    (tmp_path / "fields.toml").write_text(POLICY.replace('"email"\n[t', '"phone"\nregion = "GB"\n[t'))
+    (tmp_path / "fields.toml").write_text(POLICY)
     create_vault(tmp_path / "vault", kek_file=None, environ={}, now=NOW)
     vault = open_vault(tmp_path / "vault", kek_file=None, environ={}, now=NOW)
     vault.current("rec")
     deriver = Deriver(vault, load_fields(tmp_path / "fields.toml").fields, lambda: NOW)
-    wanted = Wanted("rec", "", "email")
+    wanted = Wanted("rec", "", "phone")
     assert deriver.made(wanted, ["+442079460001"]).refused == {}
     assert deriver.made_at_once(wanted, ["+442079460001"]) is None
     assert deriver.made_at_once(wanted._replace(field=CARD), ["1"]) is not None

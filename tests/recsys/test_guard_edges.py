@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 from support.agreement import judged, rankings, situation
 from support.counter import goods, policy_of, shop
-from support.tokens import token
-from support.worlds import Person, World
+from support.edges import AGREED, CONSENTS, DAY, GROUPS, NOW, STEP, TODAY, Case, check, world
 
-from recsys.contracts.decision import DecisionRequest, Fill
-from recsys.contracts.offers import OFFERS
 from recsys.contracts.state import (
     Dismissal,
     DismissalScope,
@@ -33,57 +30,8 @@ from recsys.policy.document import (
     Group,
     OnlyIfPurchased,
     PastPurchaseTrap,
-    Policy,
     Scope,
 )
-
-NOW = dt.datetime(2020, 2, 29, 12, tzinfo=dt.UTC)
-TODAY = NOW.date()
-STEP = dt.timedelta(microseconds=1)
-DAY = dt.timedelta(days=1)
-CONSENTS = frozenset({"profiling", "channel:email"})
-AGREED = State(consents=CONSENTS)
-GROUPS = {"drill": Group(items=("drill", "old-drill"), name=True), "tools": Group(categories=("tools",), name=True)}
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a guard should say, for a policy, purchases (item, days ago) and a state."""
-
-    withheld: bool
-    bought: tuple[tuple[str, int], ...] = ()
-    returned: tuple[tuple[str, int], ...] = ()
-    state: State = AGREED
-    now: dt.datetime = NOW
-
-
-def world(case: Case, **rules: object) -> World:
-    lines = [
-        (item, TODAY - age * DAY, sign)
-        for rows, sign in ((case.bought, 1.0), (case.returned, -1.0))
-        for item, age in rows
-    ]
-    catalogue = pl.DataFrame(
-        {
-            "item": ["drill", "saw", "other-drill"],
-            "category": ["DIY / TOOLS / DRILLS", "DIY / TOOLS / SAWS", "DIY / Tools / Drills"],
-            "title": ["Drill", "Saw", "Drill too"],
-            "brand": ["Größe", None, None],
-        }
-    )
-    offer = pl.DataFrame({"offer_id": ["o"], "items": [["drill"]], "title": ["Drill"]})
-    for column in OFFERS.columns:
-        if column.name not in offer.columns:
-            offer = offer.with_columns(pl.lit(None, column.dtype).alias(column.name))
-    policy = Policy(version=1, sha256="0" * 64, **{"groups": GROUPS, **rules})
-    person = Person(tuple(lines), case.state, DecisionRequest(subject=token(1), channel="email"))
-    return World(case.now, policy, catalogue, OFFERS.checked(offer, where="offers"), (person,), ((1.0,),), (1.0,))
-
-
-def check(guard: str, case: Case, **rules: object) -> None:
-    made = world(case, **rules)
-    assert bool(GUARDS[guard](situation(made))[0, 0]) is case.withheld
-    assert judged(made) == []
 
 
 @pytest.mark.parametrize(
@@ -336,75 +284,3 @@ def test_a_book_too_large_for_two_subjects_at_a_time_is_ranked_one_by_one(monkey
     assert now.parts() == [slice(0, 2)]
     monkeypatch.setattr("recsys.guards.situation._CELLS", 1)
     assert now.parts() == [slice(0, 1), slice(1, 2)]
-
-
-LEVELS = [Scope.GROUP, Scope.CATEGORY, Scope.ITEM]
-
-
-@pytest.mark.parametrize("opens", LEVELS)
-@pytest.mark.parametrize(("trapped", "withheld"), [(Scope.ITEM, True), (Scope.CATEGORY, False)])
-def test_what_a_trap_treats_as_not_bought_opens_nothing(opens: Scope, trapped: Scope, withheld: bool) -> None:  # noqa: FBT001 - a table
-    # The other drill was bought once: a gift by itself, and with the drill itself one of two purchases of a category.
-    bought = (("drill", 9), ("drill", 6), ("drill", 3), ("other-drill", 2))
-    rules = {
-        "groups": {"drills": Group(categories=("drills",), name=True)},
-        "only_if_purchased": (OnlyIfPurchased(groups=("drills",), min_days=4, within_days=30, level=opens),),
-        "past_purchase_trap": (PastPurchaseTrap(groups=("drills",), min_days=2, overdue=9.0, level=trapped),),
-    }
-    check("only_if_purchased", Case(withheld=withheld or opens is Scope.ITEM, bought=bought), **rules)
-
-
-def test_what_is_not_named_is_in_no_list_of_what_everyone_buys() -> None:
-    silent = {"drill": Group(items=("drill",))}
-    stranger = State(consents=frozenset({"channel:email"}))
-    curious = State(consents=stranger.consents, interests=("drills",))
-    arranged = State(consents=CONSENTS, arm="popular")
-    for groups, state, source, withheld in (
-        (GROUPS, stranger, Fill.POPULAR, {}),
-        (GROUPS, curious, Fill.SEGMENT, {}),
-        (GROUPS, arranged, Fill.POPULAR, {}),
-        (silent, stranger, Fill.POPULAR, {"unnamed": 1}),
-        (silent, curious, Fill.POPULAR, {"unnamed": 1}),
-        (silent, arranged, Fill.POPULAR, {"unnamed": 1}),
-        (silent, AGREED, Fill.PERSONAL, {}),  # a list of one's own may hold it, without its name
-    ):
-        (ranking,) = rankings(world(Case(withheld=False, bought=(("drill", 3),), state=state), groups=groups))
-        assert (ranking.source, ranking.withheld, len(ranking.offers)) == (source, withheld, 1 - len(withheld))
-
-
-@pytest.mark.parametrize("days", [(100, 40, 35), (100, 35), (40, 35)])
-def test_a_rhythm_that_has_stopped_shuts_no_gate_of_another_level(days: tuple[int, ...]) -> None:
-    """Else erasing a purchase, after which a rhythm seems slower, would open one."""
-    rules = {
-        "groups": {"drills": Group(categories=("drills",), name=True)},
-        "only_if_purchased": (OnlyIfPurchased(groups=("drills",), min_days=2, within_days=366, level=Scope.GROUP),),
-        "past_purchase_trap": (PastPurchaseTrap(groups=("drills",), min_days=2, overdue=1.0, level=Scope.ITEM),),
-    }
-    check("only_if_purchased", Case(withheld=False, bought=tuple(("drill", day) for day in days)), **rules)
-
-
-def test_a_counter_is_netted_of_the_returns_that_it_comes_with() -> None:
-    rule = OnlyIfPurchased(groups=("drill",), min_days=2, within_days=30)
-    counters = [(10, 1.0), (5, 1.0), (3, -1.0)]
-    for rows, withheld in ((counters[:2], False), (counters, True), ([*counters, (2, 1.0)], False)):
-        bought = [SensitivePurchase(item="drill", day=TODAY - ago * DAY, quantity=number) for ago, number in rows]
-        known = State(consents=CONSENTS, sensitive_purchases=tuple(bought))
-        check("only_if_purchased", Case(withheld=withheld, state=known), only_if_purchased=(rule,))
-
-
-def test_an_instant_outside_the_calendar_is_its_first() -> None:
-    long_ago = dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=14)))
-    shown = (Exposure(offer_id="o", at=long_ago, channel="email", categories=()),)
-    answered = (Response(offer_id="o", at=long_ago, kind=ResponseKind.CLICK),)
-    known = State(consents=CONSENTS, exposures=shown, responses=answered)
-    assert not GUARDS["fatigue"](situation(world(Case(withheld=False, state=known), fatigue=Fatigue(after=1)))).any()
-
-
-@pytest.mark.parametrize("days", [1, 2])
-def test_a_gift_opens_no_gate_of_its_own_key_either(days: int) -> None:
-    rules = {
-        "only_if_purchased": (OnlyIfPurchased(groups=("drill",), min_days=1, within_days=30),),
-        "past_purchase_trap": (PastPurchaseTrap(groups=("drill",), min_days=2, level=Scope.GROUP),),
-    }
-    bought = tuple(("drill", 3 + day) for day in range(days))
-    check("only_if_purchased", Case(withheld=days == 1, bought=bought), **rules)
