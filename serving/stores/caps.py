@@ -55,9 +55,8 @@ def _rooms(shown: Shown, ladder: CapLadder, now: dt.datetime) -> dict[Hashable, 
     ]
     past += [(dt.timedelta(0), one) for one in shown.reservations if one.expires > now]
     for age, one in past:
-        if age < ladder.windows[-1]:
-            for key in _keys(ladder, one):
-                ages.setdefault(key, []).append(age)
+        for key in _keys(ladder, one):
+            ages.setdefault(key, []).append(age)
     return {key: ladder.room(each) for key, each in ages.items()}
 
 
