@@ -67,22 +67,26 @@ def assemble(lens: Lens, ranker: Ranker | None, *, steps: int) -> bytes:
     rows = table.rows(purchases.items)
     system = history_system(graph, fold, coordinates.diagonal, rows, given.counts(fold.decay))
     lately = system.confidence * given.trip.below(RECENT)
-    people = system.solve(graph.joined([system.confidence, lately], axis=1) @ system.rows, steps=steps)
-    graph.output(AFFINITIES, _affinities(people, table.rows(graph.input(RECALLED))))
-    if ranker is None:
-        graph.output(SCORES, _affinities(people, table.rows(graph.input(CANDIDATES))))
-    else:
+    candidates, recalled, explained = (graph.input(name) for name in (CANDIDATES, RECALLED, EXPLAINED))
+
+    def told() -> list[Value]:
+        people = system.solve(graph.joined([system.confidence, lately], axis=1) @ system.rows, steps=steps)
+        affinities = _affinities(people, table.rows(recalled))
+        if ranker is None:
+            return [_affinities(people, table.rows(candidates)), affinities]
         ranking = _Ranking(graph, lens, purchases, given, lens.spread.turned(coordinates.turn))
-        graph.output(SCORES, ranking.scores(people, table, rows, ranker))
-    explained = graph.input(EXPLAINED)
-    graph.output(
-        CONTRIBUTIONS,
-        graph.only_if(  # onnxruntime computes every output, asked for or not, and this one is dear
-            explained.not_empty(),
-            lambda branch: _contributions(branch, system, branch.apply("Gather", table, explained), steps),
-            otherwise=np.empty((0, 0, 0), np.float32),
-        ),
-    )
+        return [ranking.scores(people, table, rows, ranker), affinities]
+
+    def taken_apart() -> list[Value]:
+        return [_contributions(graph, system, table.rows(explained), steps)]
+
+    # onnxruntime computes every output, asked for or not: here what is asked tells what is computed.
+    asked = graph.joined([candidates, recalled], axis=0).not_empty()
+    scores, affinities = graph.only_if(asked, told, lambda: [_nothing(purchases, 1), _nothing(purchases, 1)])
+    (contributions,) = graph.only_if(explained.not_empty(), taken_apart, lambda: [_nothing(purchases, 2)])
+    graph.output(SCORES, scores)
+    graph.output(AFFINITIES, affinities)
+    graph.output(CONTRIBUTIONS, contributions)
     return graph.serialized(
         inputs=[tensor(name, dtype, shape) for name, (dtype, shape) in _NAMED.items()],
         outputs=[
@@ -161,6 +165,12 @@ def _purchases(graph: Graph) -> Purchases:
     )
 
 
+def _nothing(purchases: Purchases, axes: int) -> Value:
+    """For each history an empty row, or an empty table."""
+    graph, empty = purchases.numbers.graph, np.zeros(axes, np.int64)
+    return graph.filled(graph.joined([purchases.numbers.size(0), graph.constant(empty)], axis=0), 0.0)
+
+
 def _affinities(people: Value, factors: Value) -> Value:
     """Folded-in scores [B, C]. Two rows a subject at least are multiplied: one alone would take another kernel."""
     both = people @ factors.transposed(1, 0)
@@ -172,7 +182,7 @@ def _contributions(graph: Graph, system: System, explained: Value, steps: int) -
 
     That score is v(explained)ᵀA⁻¹b with b = Σ c(i)·v(i), and A is symmetric: the sum of just these.
     """
-    batch = graph.apply("Shape", system.rows, start=0, end=1)
-    right = graph.apply("Expand", explained, graph.joined([batch, graph.apply("Shape", explained)], axis=0))
-    columns = graph.apply("Transpose", system.rows, perm=[0, 2, 1])  # of this branch: elsewhere products transpose
-    return (system.solve(right, steps=steps) @ columns) * system.confidence
+    right = graph.apply(
+        "Expand", explained, graph.joined([system.rows.size(0), graph.apply("Shape", explained)], axis=0)
+    )
+    return (system.solve(right, steps=steps) @ system.rows.transposed(0, 2, 1)) * system.confidence

@@ -45,7 +45,9 @@ class Graph:
         self._nodes.append(node)
         return Value(self, name)
 
-    def parts(self, operator: str, inputs: Sequence[Value], number: int, **attributes: int) -> list[Value]:
+    def parts(
+        self, operator: str, inputs: Sequence[Value], number: int, **attributes: int | onnx.GraphProto
+    ) -> list[Value]:
         """Add an operation of ONNX with several results."""
         names = [f"{operator.lower()}_{next(self._numbers)}" for _ in range(number)]
         node = helper.make_node(operator, [value.name for value in inputs], names, names[0])
@@ -53,28 +55,22 @@ class Graph:
         self._nodes.append(node)
         return [Value(self, name) for name in names]
 
-    def only_if(self, condition: Value, then: Callable[[Graph], Value], otherwise: NDArray[np.float32]) -> Value:
-        """What `then` builds, computed only where `condition` holds; elsewhere a constant.
+    def only_if(
+        self, condition: Value, then: Callable[[], Sequence[Value]], otherwise: Callable[[], Sequence[Value]]
+    ) -> list[Value]:
+        """What `then` builds, computed only where `condition` holds; elsewhere as many values from `otherwise`."""
+        taken, left = self._body(then), self._body(otherwise)
+        return self.parts("If", [condition], len(taken.output), then_branch=taken, else_branch=left)
 
-        `then` builds in a graph of its own, from which the values of this one can be used.
-        """
-        branch = Graph(_constants=self._constants, _numbers=self._numbers)
-        taken = branch._body(then(branch))
-        branch = Graph(_constants=self._constants, _numbers=self._numbers)
-        left = branch._body(branch.apply("Identity", self.constant(otherwise)))
-        return self.apply("If", condition, then_branch=taken, else_branch=left)
-
-    def for_each(self, values: Sequence[Value], then: Callable[[Graph, Sequence[Value]], Value]) -> Value:
+    def for_each(self, values: Sequence[Value], then: Callable[[Sequence[Value]], Value]) -> Value:
         """What `then` builds of the entries along the first axis of all of the values, one after the other, stacked.
 
-        What it works with stays in the processor's cache where a whole batch would not. As with `only_if`, `then`
-        builds in a graph of its own.
+        What it works with stays in the processor's cache where a whole batch would not.
         """
-        body = Graph(_constants=self._constants, _numbers=self._numbers)
-        entries = [Value(body, f"entry_{next(self._numbers)}") for _ in values]
-        result = then(body, entries)
+        entries = [Value(self, f"entry_{next(self._numbers)}") for _ in values]
         given = [helper.make_tensor_value_info(entry.name, TensorProto.FLOAT, None) for entry in entries]
-        return self.apply("Scan", *values, body=body._body(result, given), num_scan_inputs=len(values))
+        body = self._body(lambda: [then(entries)], given)
+        return self.apply("Scan", *values, body=body, num_scan_inputs=len(values))
 
     def joined(self, values: Sequence[Value], axis: int) -> Value:
         """End to end along an axis."""
@@ -101,9 +97,15 @@ class Graph:
         serialized: bytes = model.SerializeToString(deterministic=True)
         return serialized
 
-    def _body(self, result: Value, given: Sequence[onnx.ValueInfoProto] = ()) -> onnx.GraphProto:
-        output = helper.make_tensor_value_info(result.name, TensorProto.FLOAT, None)
-        return helper.make_graph(self._nodes, result.name, given, [output])
+    def _body(self, build: Callable[[], Sequence[Value]], given: Sequence[onnx.ValueInfoProto] = ()) -> onnx.GraphProto:
+        """What `build` adds, as a graph within this one, of whose values it can make use."""
+        outside = self._nodes, self._constants
+        self._nodes, self._constants = [], []
+        results = build()
+        outputs = [helper.make_tensor_value_info(result.name, TensorProto.FLOAT, None) for result in results]
+        body = helper.make_graph(self._nodes, results[0].name, given, outputs, self._constants)
+        self._nodes, self._constants = outside
+        return body
 
 
 @dataclass(frozen=True, slots=True)

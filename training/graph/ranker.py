@@ -78,10 +78,10 @@ def _if_never_bought(
     same = graph.joined([items.values, ones], axis=0)
     weights = [layer.of_one(person, PAIRS + items.names) for layer, person in people]
 
-    def of_one(body: Graph, entries: Sequence[Value]) -> Value:
+    def of_one(entries: Sequence[Value]) -> Value:
         pairs = _bounded(families.pairs(entries[len(weights) :]), ranker)
-        planes = body.joined([pairs.values, same], axis=0)
-        firsts = [body.apply("Gemm", planes, own, transA=1) for own in entries[: len(weights)]]
+        planes = graph.joined([pairs.values, same], axis=0)
+        firsts = [graph.apply("Gemm", planes, own, transA=1) for own in entries[: len(weights)]]
         return _mean([layer.further(first) for (layer, _), first in zip(people, firsts, strict=True)])
 
     return graph.for_each([*weights, *families.given], of_one)
