@@ -16,7 +16,10 @@ from recsys.history import day_number
 from serving.stores.packed import ROW, Rows, pack, rows_of
 from serving.stores.records import People
 
-BATCH: Final = 10_000  # subjects written at once
+BATCH: Final = 10_000  # subjects written at once, at most
+DAYS_AT_ONCE: Final = (
+    200_000  # purchase days of theirs, about: whoever else writes waits for so many, less than a second
+)
 
 
 def subject_rows(people: People, codes: Mapping[str, int]) -> Iterator[list[dict[str, Any]]]:
@@ -31,7 +34,8 @@ def subject_rows(people: People, codes: Mapping[str, int]) -> Iterator[list[dict
     spans = numbered.group_by("subject", maintain_order=True).agg(pl.len().alias("rows"))
     spans = spans.with_columns((pl.col("rows").cum_sum() - pl.col("rows")).alias("start"))
     known = people.subjects.join(spans, on="subject", how="full", coalesce=True).sort("subject")
-    for part in known.iter_slices(BATCH):
+    batch = pl.int_range(pl.len()) // BATCH, pl.col("rows").fill_null(0).cum_sum() // DAYS_AT_ONCE
+    for part in known.with_columns(batch=pl.struct(*batch)).partition_by("batch", maintain_order=True):
         yield [_subject_row(person, rows) for person in part.iter_rows(named=True)]
 
 

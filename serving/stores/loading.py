@@ -1,7 +1,7 @@
 """Loading: new generations of rows are written beside those that hold, in parts; the last step lets them hold.
 
-Neither readers nor writers wait for a load for longer than one part of it takes. What was written of a load that was
-interrupted is found again by the fingerprint of what was being loaded.
+Neither readers nor writers wait for a load for longer than one part of it takes; the load is patient itself. What was
+written of a load that was interrupted is found again by the fingerprint of what was being loaded.
 """
 
 from __future__ import annotations
@@ -54,9 +54,8 @@ class Loader:
     def load(self, people: People, now: dt.datetime, progress: Callable[[int], None]) -> int:
         """How many people were left out because they were erased."""
         names = people.daily["item"].unique()
-        state, codes = self.database.write(
-            lambda connection: (self._begin(connection, people), item_codes(self.database, connection, names)),
-            durable=False,
+        state, codes = self.database.write_alone(
+            lambda connection: (self._begin(connection, people), item_codes(self.database, connection, names))
         )
         done = 0
         for batch in subject_rows(people, codes):
@@ -89,7 +88,7 @@ class Loader:
             erased = state.erased + len(gone)
             return _kept(connection, msgspec.structs.replace(state, written=done, erased=erased))
 
-        return self.database.write(work, durable=False)
+        return self.database.write_alone(work)
 
     def _finish(self, connection: Connection, people: People, state: _UnderWay, now: dt.datetime) -> None:
         self.database.lock_all(connection)
@@ -128,7 +127,7 @@ class Loader:
             connection.execute(delete(schema.subjects).where(stale, row.subject > last, row.subject <= found[-1]))
             return str(found[-1])
 
-        while (reached := self.database.write(work, durable=False)) is not None:
+        while (reached := self.database.write_alone(work)) is not None:
             last = reached
         self.database.scrub()
 

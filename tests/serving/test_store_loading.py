@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from pathlib import Path
 
+import polars as pl
 import pytest
-from support.lines import ANNA, BELA, CARA, NOW, event, load, people, record, silent
+from sqlalchemy import Connection
+from support.lines import ANNA, BELA, CARA, DAY, NOW, event, load, people, record, silent
 from support.tokens import token
 
 from recsys.contracts.token import Lineage
 from recsys.errors import TokenError
 from recsys.history import ItemIndex
-from serving.stores import People, Store, open_store
-from serving.stores.bulk import BATCH
+from serving.stores import PATIENCE, People, Store, open_store
+from serving.stores.bulk import BATCH, DAYS_AT_ONCE, subject_rows
+from serving.stores.database import Database
+from serving.stores.postgres import PostgresDatabase
+from serving.stores.sqlite import SqliteDatabase
 
 INDEX = ItemIndex.of(["beer", "milk", "wine"])
 
@@ -101,3 +108,43 @@ def test_workers_hear_of_a_reload_and_what_of_and_it_stands_in_the_log(store: St
         assert store.announce_reload({"policy_sha256": policy}, now=NOW) == number == store.changes().reloads
         assert store.announced() == {"policy_sha256": policy}
     assert store.audit.verify().records == 2
+
+
+@pytest.mark.slow
+def test_a_load_waits_longer_for_others_than_a_request_would(store: Store, url: str) -> None:
+    locked, over = threading.Event(), threading.Event()
+    other = threading.Thread(target=hold, args=(url, locked, over))
+    other.start()
+    locked.wait()
+    threading.Timer(PATIENCE + 1.5, over.set).start()
+    load(store, people([(ANNA, "beer", 0, 1)]))
+    assert over.is_set()
+    assert bought(store, ANNA) == [1]
+    other.join()
+
+
+def hold(url: str, locked: threading.Event, over: threading.Event) -> None:
+    """Keep everybody else from writing until it is over."""
+    file = url.removeprefix("sqlite:///")
+    database: Database = PostgresDatabase(url) if file == url else SqliteDatabase(Path(file))
+
+    def work(connection: Connection) -> None:
+        database.lock_all(connection)
+        locked.set()
+        over.wait()
+
+    database.write_alone(work)
+    database.close()
+
+
+def test_long_histories_are_written_in_more_parts() -> None:
+    days = DAYS_AT_ONCE // 2
+    lines = pl.DataFrame({"subject": [ANNA, BELA, CARA]}).select(
+        pl.col("subject").repeat_by(days).explode(),
+        item=pl.lit("milk"),
+        day=pl.lit(DAY),
+        quantity=1.0,
+        baskets=pl.lit(1, pl.Int64),
+    )
+    who = dataclasses.replace(people([]), daily=lines)
+    assert [len(batch) for batch in subject_rows(who, {"milk": 0})] == [1, 2]
