@@ -31,6 +31,7 @@ from serving.figures import make_room, settle_dead
 from serving.logs import log_to_standard_error
 from serving.metrics import SHARED_FOLDER
 from serving.settings import Settings
+from serving.timekeeping import CLOCK_IS_RIGHT
 from serving.workers import Berth, work
 
 _log: Final = structlog.stdlib.get_logger(__name__)
@@ -55,6 +56,7 @@ def supervise(settings: Settings, listening: socket.socket, clockwork: Clockwork
         os.environ[SHARED_FOLDER] = str(figures)
         log_to_standard_error(settings.log_level)
         crew = _Crew(settings, listening, clockwork, stop)
+        signal.signal(CLOCK_IS_RIGHT, lambda _, __: crew.accept_clock())
         try:
             if not crew.assemble():
                 return 0 if stop.asked else 1
@@ -109,6 +111,7 @@ class _Member:
     news: Connection
     since: float
     serves: bool = False
+    owed: bool = False  # whether it was starting when somebody said that the machine's clock is right
 
     @property
     def seconds(self) -> float:
@@ -121,11 +124,15 @@ class _Crew:
 
     def __init__(self, settings: Settings, listening: socket.socket, clockwork: Clockwork, stop: _Stop) -> None:
         self._settings, self._listening, self._clockwork, self._stop = settings, listening, clockwork, stop
-        self._clock = ForwardClock()
+        self._clock, self._clock_is_right = ForwardClock(clockwork.wall), False
         self._members: list[_Member] = []
         self._served = False  # whether any of them ever did
         self._ended_soon = 0  # one after the other
         self._due = 0.0  # when (monotonic) others may be started
+
+    def accept_clock(self) -> None:
+        """Have the next look take the machine's clock to be right, and tell everybody."""
+        self._clock_is_right = True
 
     def assemble(self) -> bool:
         """Start one, then the others; false if the first ended before it answered, or the end was asked for."""
@@ -194,7 +201,7 @@ class _Crew:
         starting = [member for member in self._members if not member.serves]
         ends = [member.process.sentinel for member in self._members]
         woken = wait([*ends, *(member.news for member in starting), self._stop.woken], seconds)
-        self._clock()
+        self._keep_time()
         for member in starting:
             if member.news in woken:
                 _hear(member)
@@ -206,6 +213,14 @@ class _Crew:
             with contextlib.suppress(OSError):  # of figures, and not worth anybody's end
                 settle_dead(Path(os.environ[SHARED_FOLDER]), member.number)
         return ended
+
+    def _keep_time(self) -> None:
+        self._clock()
+        if self._clock_is_right:
+            self._clock_is_right = False
+            self._clock.accept()
+            for member in self._members:
+                _tell_time(member)
 
     def _put_off(self, ended: list[_Member]) -> None:
         for member in ended:
@@ -234,3 +249,13 @@ def _hear(member: _Member) -> None:
         return
     member.serves, member.since = True, time.monotonic()
     member.news.close()
+    if member.owed:
+        _tell_time(member)
+
+
+def _tell_time(member: _Member) -> None:
+    """Say that the machine's clock is right; once it serves: before that the signal would end it."""
+    member.owed = not member.serves
+    if member.serves and member.process.pid is not None:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.kill(member.process.pid, CLOCK_IS_RIGHT)

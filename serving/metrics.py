@@ -99,6 +99,12 @@ class Metrics:
             registry=own,
             multiprocess_mode="livemax",
         )
+        self.clock_ahead = Gauge(
+            "recsys_clock_ahead_seconds",
+            "By how much the machine's clock was put forward, while nothing is decided for it",
+            registry=own,
+            multiprocess_mode="livemax",
+        )
         self.worker_started = Gauge(
             "recsys_worker_started_seconds",
             "When the newest worker was started, in Unix time",

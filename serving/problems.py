@@ -26,6 +26,7 @@ IN_FLIGHT: Final = Kind("idempotency-in-flight", "The same request is being carr
 REFUSED_RELOAD: Final = Kind("reload-refused", "What is new cannot be used", HTTPStatus.CONFLICT)
 ERASED: Final = Kind("erased", "The person was erased", HTTPStatus.GONE)
 UNAVAILABLE: Final = Kind("store-unavailable", "The store does not answer", HTTPStatus.SERVICE_UNAVAILABLE)
+CLOCK_JUMPED: Final = Kind("clock-jumped", "The machine's clock was put forward", HTTPStatus.SERVICE_UNAVAILABLE)
 
 REPEAT: Final = "send it again with the same Idempotency-Key and event_id"
 EXPECTED: Final = (ProblemError, StoreError, ErasedError, ContractError, HTTPException, ClientDisconnect)

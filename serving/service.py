@@ -15,6 +15,7 @@ from serving.metrics import Metrics
 from serving.settings import Settings
 from serving.standing import Standing
 from serving.stores import Store
+from serving.timekeeping import Timekeeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Service:
         idempotency: Remembers answers.
         metrics: Counts.
         clock: Now, in UTC.
+        timekeeper: Knows whether the machine's clock was put forward.
         clock_started_at: Where the clock began, if it does not show the real time.
     """
 
@@ -43,15 +45,17 @@ class Service:
     idempotency: Idempotency
     metrics: Metrics
     clock: Clock
+    timekeeper: Timekeeper
     clock_started_at: dt.datetime | None = None
 
     def follow(self) -> None:
-        """Take up what was changed: another bundle, a reload elsewhere, keys, accepted epochs.
+        """Take up what was changed: the clock, keys, accepted epochs, another bundle, a reload elsewhere.
 
         Raises:
             StoreError: The store does not answer.
         """
-        self.callers.refresh()  # first: whose key was revoked is shut out, whatever becomes of the rest
+        self.timekeeper.look()
+        self.callers.refresh()  # then at once: whose key was revoked is shut out, whatever becomes of the rest
         self.doorkeeper.refresh()
         self.standing.follow()
         self.show()
@@ -96,6 +100,7 @@ def create_service(
         idempotency=Idempotency(store, clock),
         metrics=metrics,
         clock=clock,
+        timekeeper=Timekeeper(clock, store, metrics),
         clock_started_at=clock_started_at,
     )
     service.show()

@@ -27,6 +27,7 @@ from serving.logs import log_to_standard_error
 from serving.service import Service, create_service
 from serving.settings import Settings
 from serving.stores import Store, open_store
+from serving.timekeeping import CLOCK_IS_RIGHT
 from web.listening import listen
 
 
@@ -58,7 +59,7 @@ def opened(settings: Settings, clockwork: Clockwork, *, joins: bool = False) -> 
 def _clock(clockwork: Clockwork, store: Store) -> Clock:
     if clockwork.started_at is not None:
         return clock_from(clockwork.started_at, clockwork.monotonic)
-    clock, written = ForwardClock(lead=clockwork.lead), store.audit.newest()
+    clock, written = ForwardClock(clockwork.wall, lead=clockwork.lead), store.audit.newest()
     try:
         if written is not None:
             clock.catch_up(written)
@@ -70,8 +71,9 @@ def _clock(clockwork: Clockwork, store: Store) -> Clock:
 
 
 def application(service: Service, settings: Settings) -> Starlette:
-    """The application of one worker; from here on, this process logs."""
+    """The application of one worker; from here on, this process logs, and a signal says that the clock is right."""
     log_to_standard_error(settings.log_level)
+    signal.signal(CLOCK_IS_RIGHT, lambda _, __: service.timekeeper.accept_clock())
     return create_app(service, follow_seconds=settings.follow_seconds)
 
 

@@ -32,6 +32,7 @@ class AuditKind(StrEnum):
     RELINK = "relink"
     LOAD = "load"
     RELOAD = "reload"
+    CLOCK = "clock"
     KEY = "key"
     PRUNE = "prune"
 

@@ -17,6 +17,7 @@ from serving.callers import Caller
 from serving.idempotency import PROBLEMS, CarriedOut, needed
 from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, PRIVACY_CONTROL, json_body, reference, reply
+from serving.problems import CLOCK_JUMPED
 from serving.routing import Operation
 from serving.service import Service
 from serving.stores import Answer, Replay
@@ -66,6 +67,7 @@ def decisions(service: Service) -> Operation:
         pushes reserves its places with `reserve_seconds`. `withheld` is there for keys with the scope `explain`: it
         tells what a person does not buy.
         """
+        service.timekeeper.check()
         raw = await read_body(request)
         body = decode(raw, _BODY)
         asks = _checked(body if isinstance(body, list) else [body], service, request)
@@ -101,7 +103,7 @@ def decisions(service: Service) -> Operation:
         ),
         parameters=(IDEMPOTENCY_KEY, PRIVACY_CONTROL),
         replies=reply(Decision | list[Decision], ANSWERED),
-        problems=PROBLEMS,
+        problems=(*PROBLEMS, CLOCK_JUMPED),
     )
 
 

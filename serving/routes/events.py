@@ -74,7 +74,7 @@ def events(service: Service) -> Operation:
         recorded changes nothing. Of what is offered to nobody, nothing is kept.
         """
         raw = await read_body(request)
-        active, now = service.standing.active, service.clock()
+        active, now = service.standing.active, service.timekeeper.latest()
         admitted = Intake(active, service.doorkeeper, now).admit(decode(raw, _BODY))
 
         async def work() -> tuple[object, Sequence[str]]:  # beside the loop: it waits for the disk

@@ -13,7 +13,7 @@ from serving.callers import Caller
 from serving.metrics import CONTENT_TYPE
 from serving.openapi import reply
 from serving.probing import Probe
-from serving.problems import UNAVAILABLE
+from serving.problems import CLOCK_JUMPED, UNAVAILABLE
 from serving.routing import Operation
 from serving.service import Service
 from web.bodies import answer
@@ -83,8 +83,10 @@ def readiness(service: Service) -> Operation:
     async def ready(_: Request, __: Caller) -> Response:
         """Say whether decisions can be made now: the store answers, people can be read, and something can be written.
 
-        The store was asked less than a second ago. The bundle was verified when it was put in place.
+        The store was asked less than a second ago. The bundle was verified when it was put in place. Nothing is decided
+        while the machine's clock is in doubt.
         """
+        service.timekeeper.check()
         tokens = await probe.outcome()
         active, refusal = service.standing.active, service.standing.refusal
         return answer(
@@ -106,7 +108,7 @@ def readiness(service: Service) -> Operation:
         handler=ready,
         scope=None,
         replies=reply(Readiness, _READY),
-        problems=(UNAVAILABLE,),
+        problems=(UNAVAILABLE, CLOCK_JUMPED),
     )
 
 

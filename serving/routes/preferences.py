@@ -20,7 +20,7 @@ from serving.idempotency import PROBLEMS
 from serving.intake import FIRST_INSTANT, TOLERANCE
 from serving.keys import Scope
 from serving.openapi import EXAMPLE_TOKEN, IDEMPOTENCY_KEY, PRIVACY_CONTROL, json_body, reference, reply
-from serving.problems import ERASED
+from serving.problems import CLOCK_JUMPED, ERASED
 from serving.routing import Operation
 from serving.service import Service
 from serving.wire import decode, read_body
@@ -118,7 +118,7 @@ def changing(service: Service) -> Operation:
         asked = decode(raw, _CHANGE)
         service.doorkeeper.check(asked.subject, "$.subject")
         now = service.clock()
-        _check_instants(asked, now)
+        _check_instants(asked, now, service)
         _check_words(asked)
         if relays_opt_out(request):
             asked = msgspec.structs.replace(asked, gpc=True)
@@ -139,7 +139,7 @@ def changing(service: Service) -> Operation:
         body=json_body(reference(PreferencesAsk), change=_CHANGED, undo=_UNDONE),
         parameters=(IDEMPOTENCY_KEY, PRIVACY_CONTROL),
         replies=reply(Preferences, _HELD),
-        problems=(*PROBLEMS, ERASED),
+        problems=(*PROBLEMS, ERASED, CLOCK_JUMPED),
     )
 
 
@@ -153,8 +153,13 @@ def _check_words(asked: PreferencesAsk) -> None:
             raise misfit("looks like an e-mail address or a token", field)
 
 
-def _check_instants(asked: PreferencesAsk, now: dt.datetime) -> None:
-    """A consent from the future would hold against every later no."""
+def _check_instants(asked: PreferencesAsk, now: dt.datetime, service: Service) -> None:
+    """A consent from the future would hold against every later no.
+
+    Where our own clock is in doubt, a no is taken as it is dated, and nobody is told that the sender's is wrong.
+    """
     for consent in asked.consents.values():
-        if not FIRST_INSTANT <= consent.at <= now + TOLERANCE:
+        newest = now if consent.granted else service.timekeeper.latest()
+        if not FIRST_INSTANT <= consent.at <= newest + TOLERANCE:
+            service.timekeeper.check()
             raise misfit("lies in the future or before 1970; check the sender's clock", "$.consents[...].at")

@@ -1,7 +1,8 @@
 """What the alert rules make of what may happen: who is woken, who is told, and that the first time is enough.
 
-The service's own figures are scraped every 15 seconds of a story. The rules are evaluated by a small model
-(`support.promql`), and where Prometheus' own promtool is installed by it too; a test's name says by which.
+The service's own figures are scraped every 15 seconds of a story; `test_alerts_real.py` holds them against a server.
+The rules are evaluated by a small model (`support.promql`), and where Prometheus' own promtool is installed by it too;
+a test's name says by which.
 """
 
 from __future__ import annotations
@@ -12,55 +13,19 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
+from support.machine import DAY, Machine
 from support.promql import Labels, Query, Scrape, Told, seconds_of
-
-from serving.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "deploy" / "alerts.yml"
 RULES = [rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]]
 JUDGES = ["model", *(["promtool"] if shutil.which("promtool") else [])]
-STEP, DAY = 15, 86_400
-
-
-@dataclass
-class Machine:
-    """A server with figures of its own."""
-
-    metrics: Metrics = field(default_factory=Metrics)
-    answers: bool = True
-
-    def __post_init__(self) -> None:
-        self.metrics.versions.labels("serving", "small/1", "small@1").set(1)
-        self.metrics.learned_until.set(-DAY)
-        self.metrics.statistics_as_of.set(-DAY)
-        self.metrics.worker_started.set(0)
-
-    def asked(self, status: int = 200, times: int = 100, *, seconds: float = 0.01) -> None:
-        """So many requests were answered so."""
-        self.metrics.requests.labels("/v1/decisions", "POST", str(status)).inc(times)
-        for _ in range(times):
-            self.metrics.seconds.labels("/v1/decisions").observe(seconds)
-
-    def decided(self, fill: str = "personal", times: int = 100) -> None:
-        """So many lists went out."""
-        self.metrics.decisions.labels(fill, "personal").inc(times)
-
-    def scraped(self, instance: str) -> Scrape:
-        """What Prometheus has of it."""
-        where = {("job", "recsys-serve"), ("instance", instance)}
-        found: dict[tuple[str, Labels], float] = {("up", frozenset(where)): float(self.answers)}
-        if self.answers:
-            for family in text_string_to_metric_families(self.metrics.exposition().decode()):
-                for one in family.samples:
-                    found[one.name, frozenset({*one.labels.items(), *where})] = one.value
-        return found
+STEP = 15
 
 
 Machines = tuple[Machine, Machine]
@@ -100,14 +65,12 @@ def once(minute: int, story: Story) -> Story:
 
 
 def locked(machines: Machines, _: int) -> None:
-    machines[0].asked(503, 3)
-    machines[0].metrics.store_errors.inc(3)
+    machines[0].failed(3)
 
 
 def no_store(machines: Machines, _: int) -> None:
     for machine in machines:
-        machine.asked(503)
-        machine.metrics.store_errors.inc(100)
+        machine.failed(100)
 
 
 def overloaded(machines: Machines, second: int) -> None:
@@ -151,8 +114,13 @@ def restless(machines: Machines, second: int) -> None:
     machines[0].metrics.worker_started.set(second // 60 * 60)
 
 
+def jumped(machines: Machines, _: int) -> None:
+    machines[1].asked(503)
+    machines[1].metrics.clock_ahead.set(3600)
+
+
 def erased(machines: Machines, _: int) -> None:
-    machines[0].metrics.events.labels("erased").inc()
+    machines[0].reported_erased()
 
 
 def slow(machines: Machines, _: int) -> None:
@@ -179,6 +147,7 @@ CASES = [
     Case("a bundle was refused and is mended", mended, 15),
     Case("one lock, which passes", once(10, locked), 12),
     Case("the store is away", from_minute(10, no_store), 14, frozenset({"RecsysStoreErrors"})),
+    Case("a clock is put forward", from_minute(10, jumped), 12, frozenset({"RecsysClockJumped"})),
     Case("more is asked than is answered", from_minute(5, overloaded), 22, frozenset({"RecsysOverloaded"})),
     Case("requests fail", from_minute(5, failing), 14, frozenset({"RecsysServerErrors"})),
     Case("one machine of two is away", from_minute(5, silent), 8, frozenset({"RecsysDown"})),
@@ -266,4 +235,4 @@ def test_every_rule_has_a_story_in_which_it_fires() -> None:
 
 def test_only_what_cannot_wait_wakes_somebody() -> None:
     pages = {rule["alert"] for rule in RULES if rule["labels"]["severity"] == "page"}
-    assert pages == {"RecsysDown", "RecsysStoreErrors", "RecsysServerErrors"}
+    assert pages == {"RecsysDown", "RecsysStoreErrors", "RecsysServerErrors", "RecsysClockJumped"}

@@ -133,6 +133,7 @@ def test_the_runbook_works(host: Host, shop: Shop) -> None:
             *(COMMANDS["Upgrade"], erased(LATER)),
             COMMANDS["Go back after an upgrade"],
             *(f"cp {host.root}/next.toml guards.toml\n", COMMANDS["Change a policy, and roll back"]),
+            COMMANDS["The clock was put forward"],
             COMMANDS["Roll a bundle back"].replace(OLDER, first),
             *(COMMANDS["Rotate keys"], made, "version=$(ls /srv/recsys/models/small | grep ^20171126-)\n"),
             "cp -r /srv/recsys/models/small/$version /var/lib/recsys/models/small/\n",

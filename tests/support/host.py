@@ -38,6 +38,7 @@ systemctl() {
         (cd "$HOST/var/lib/recsys"; umask 077
          exec env -u RECSYS_SERVE_STATE runuser -u recsys -- $(sed -n 's/^ExecStart=//p' "$unit")) &
         server=$! ;;
+    "kill --kill-whom=main --signal=USR1 recsys-serve") kill -s USR1 $server ;;
     "stop recsys-serve") kill $server; wait $server; server= ;;
     *) return 1 ;;
     esac
