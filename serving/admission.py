@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from limits import parse_many
+from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
@@ -21,6 +20,7 @@ from web.problems import OVERLOADED, RATE_LIMITED, ProblemError
 
 SMALL_BODY: Final = 16 << 10  # bytes: of each body, what needs no room
 MAX_HELD: Final = 32 << 20  # bytes of all bodies that one worker holds, beyond that
+_MARGIN: Final = 0.01  # seconds: at the very instant there is no room yet
 
 
 class TurnedAwayError(ProblemError):
@@ -39,20 +39,24 @@ class Admission:
     def __init__(self, places: int, rate: str | None, metrics: Metrics) -> None:
         self.places, self._taken, self._held, self._metrics = places, 0, 0, metrics
         self._rates = tuple(parse_many(rate)) if rate else ()
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._windows = MemoryStorage()
+        self._limiter = SlidingWindowCounterRateLimiter(self._windows)
 
     def count(self, key_id: str) -> None:
-        """Count a request of a key.
+        """Count a request of a key, by every rate or, where it is turned away, by none.
 
         Raises:
             TurnedAwayError: The key asked too often (429).
         """
+        full = [rate for rate in self._rates if not self._limiter.test(rate, key_id)]
+        if full:
+            waits = {rate: self._until_room(rate, key_id) for rate in full}
+            rate = max(waits, key=waits.__getitem__)
+            self._metrics.turned_away.labels("rate").inc()
+            told = RATE_LIMITED.problem(f"A key may ask {rate} of each worker; ask again later")
+            raise TurnedAwayError(told, {"Retry-After": str(math.ceil(waits[rate] + _MARGIN))})
         for rate in self._rates:
-            if not self._limiter.hit(rate, key_id):
-                reset = self._limiter.get_window_stats(rate, key_id).reset_time
-                self._metrics.turned_away.labels("rate").inc()
-                told = RATE_LIMITED.problem(f"A key may ask {rate} of each worker; ask again later")
-                raise TurnedAwayError(told, {"Retry-After": str(max(1, math.ceil(reset - time.time())))})
+            self._limiter.hit(rate, key_id)
 
     @contextlib.contextmanager
     def body(self) -> Iterator[Callable[[int], None]]:
@@ -92,6 +96,18 @@ class Admission:
         finally:
             self._taken -= 1
             self._metrics.in_flight.dec()
+
+    def _until_room(self, rate: RateLimitItem, key_id: str) -> float:
+        """Seconds until a request would be taken, if none is meanwhile.
+
+        There is room while p * left / window + c < amount: p requests in the window before, of which `left` seconds
+        still count, and c in this one. `limits` itself tells when one request less counts: there may be no room yet.
+        """
+        window = rate.get_expiry()
+        before, left, here, ends = self._windows.get_sliding_window(rate.key_for(key_id), window)
+        if here >= rate.amount:
+            return ends - window  # then this one is the window before, and loses weight
+        return max(0.0, left - (rate.amount - here) * window / before) if before else 0.0
 
     def _too_much(self) -> TurnedAwayError:
         self._metrics.turned_away.labels("overload").inc()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import time
+import contextlib
 from dataclasses import dataclass
 from typing import Final
 
 from serving.keys import Scope
-from serving.stores import ApiKey, Store
+from serving.looking import Lookout
+from serving.stores import ApiKey, Store, StoreError
 from web.api_keys import holds, sent
 from web.problems import FORBIDDEN, UNAUTHORIZED, ProblemError
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="recsys-serve"'}
-_LOOK_AGAIN: Final = 0.05  # seconds between two looks for keys that are unknown: strangers do not keep the store busy
+_PAUSE: Final = 0.05  # seconds between two looks for keys that are unknown: strangers do not keep the store busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +32,15 @@ ANYBODY: Final = Caller("", frozenset())
 
 
 class Callers:
-    """The keys that hold. Kept in memory; `refresh` is called where the store says that they were changed."""
+    """The keys that hold, kept in memory."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._keys: dict[str, ApiKey] = {}
-        self._changed = -1
-        self._looked = -math.inf
+        def holding() -> dict[str, ApiKey]:
+            return {key.key_id: key for key in store.keys.all() if key.revoked is None}
 
-    def refresh(self) -> None:
-        """Read the keys again if any was created or revoked."""
-        changed = self._store.changes().keys
-        if changed != self._changed:
-            self._keys = {key.key_id: key for key in self._store.keys.all() if key.revoked is None}
-            self._changed = changed
+        self._keys = Lookout("keys", lambda: store.changes().keys, holding, pause=_PAUSE)
 
-    def identify(self, authorization: str | None, scope: Scope) -> Caller:
+    async def identify(self, authorization: str | None, scope: Scope) -> Caller:
         """The caller, from the header `Authorization: Bearer rk1.…`.
 
         Raises:
@@ -57,9 +50,9 @@ class Callers:
         if parts is None:
             raise _unauthorized("Send a key with the header Authorization: Bearer rk1.…")
         key = self._holding(*parts)
-        if key is None and time.monotonic() - self._looked > _LOOK_AGAIN:
-            self._looked = time.monotonic()
-            self.refresh()  # it may have been made just now
+        if key is None:
+            with contextlib.suppress(StoreError):  # nothing a stranger does is an error of ours, or worth a line
+                await self._keys.look()  # it may have been made just now
             key = self._holding(*parts)
         if key is None:
             raise _unauthorized("The key does not hold: it is unknown here, or was revoked")
@@ -67,8 +60,16 @@ class Callers:
             raise ProblemError(FORBIDDEN.problem(f"The key lacks the scope {scope.value}"))
         return Caller(key.key_id, key.scopes)
 
+    def refresh(self) -> None:
+        """Read the keys again if any was created or revoked."""
+        self._keys.refresh()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._keys.close()
+
     def _holding(self, key_id: str, secret: str) -> ApiKey | None:
-        key = self._keys.get(key_id)
+        key = self._keys.seen.get(key_id)
         return key if holds(secret, None if key is None else key.digest) else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -12,9 +12,10 @@ import msgspec
 
 from recsys.contracts.event import Event, EventType
 from recsys.contracts.names import Name
+from recsys.contracts.token import Lineage
 from serving.active import Active
 from serving.asking import DECISION_ID
-from serving.doorkeeper import Doorkeeper
+from serving.doorkeeper import Doorkeeper, check_token
 from serving.stores import Recorded, Reported
 from serving.wire import decode
 from web.problems import ProblemError
@@ -98,24 +99,31 @@ class Intake:
     def __init__(self, active: Active, doorkeeper: Doorkeeper, now: dt.datetime) -> None:
         self._active, self._doorkeeper, self._now = active, doorkeeper, now
 
-    def admit(self, body: Event | Sequence[msgspec.Raw]) -> Admitted:
+    async def admit(self, body: Event | Sequence[msgspec.Raw]) -> Admitted:
         """Sort what was sent. The events of an array are judged one by one; a single event has to fit its contract.
 
         Raises:
             ProblemError: A single event breaks the contract, or names a token that is not accepted here.
+            StoreError: The store does not answer.
         """
         if isinstance(body, Event):
-            self._check_tokens(body)
+            await self._doorkeeper.check(dict(_tokens(body)))
             return self._sorted([(0, body)], [])
-        fitting: list[tuple[int, Event]] = []
+        events: list[tuple[int, Event]] = []
         broken: list[RejectedEvent] = []
         for index, raw in enumerate(body):
             try:
-                event = decode(raw, _EVENT)
-                self._check_tokens(event)
+                events.append((index, decode(raw, _EVENT)))
+            except ProblemError as error:
+                broken.append(_broken(index, _event_id(raw), error))
+        accepted = await self._doorkeeper.accepting(token for _, event in events for _, token in _tokens(event))
+        fitting: list[tuple[int, Event]] = []
+        for index, event in events:
+            try:
+                _check_tokens(event, accepted)
                 fitting.append((index, event))
             except ProblemError as error:
-                broken.append(RejectedEvent(index=index, event_id=_event_id(raw), reason=error.problem.detail))
+                broken.append(_broken(index, event.event_id, error))
         return self._sorted(fitting, broken)
 
     def _sorted(self, events: list[tuple[int, Event]], broken: list[RejectedEvent]) -> Admitted:
@@ -136,11 +144,6 @@ class Intake:
         shown = event.type is EventType.EXPOSURE
         return Reported(event, self._active.categories.get(event.offer_id or "", ()) if shown else ())
 
-    def _check_tokens(self, event: Event) -> None:
-        self._doorkeeper.check(event.subject, "$.subject")
-        if event.basket is not None:
-            self._doorkeeper.check(event.basket, "$.basket")
-
     def _refusal(self, event: Event) -> str | None:
         """Why an event that is complete is not taken now; None where it is."""
         if event.at > self._now + TOLERANCE:
@@ -152,6 +155,21 @@ class Intake:
         if event.offer_id is not None and event.offer_id not in self._active.categories:
             return "$.offer_id: not among the offers"
         return None
+
+
+def _tokens(event: Event) -> Iterator[tuple[str, str]]:
+    yield "$.subject", event.subject
+    if event.basket is not None:
+        yield "$.basket", event.basket
+
+
+def _check_tokens(event: Event, accepted: frozenset[Lineage]) -> None:
+    for field, token in _tokens(event):
+        check_token(token, field, accepted)
+
+
+def _broken(index: int, event_id: str | None, error: ProblemError) -> RejectedEvent:
+    return RejectedEvent(index=index, event_id=event_id, reason=error.problem.detail)
 
 
 def _misfit(event: Event) -> str | None:

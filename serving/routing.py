@@ -108,7 +108,7 @@ async def _answered(
     try:
         if operation.scope is None:
             return await operation.handler(request, ANYBODY)
-        caller = callers.identify(request.headers.get("authorization"), operation.scope)
+        caller = await callers.identify(request.headers.get("authorization"), operation.scope)
         admission.count(caller.key_id)
         with admission.body() as growing:
             if operation.body is not None:

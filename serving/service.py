@@ -71,6 +71,8 @@ class Service:
         """End the threads. The store belongs to whoever opened it."""
         self.decider.close()
         self.idempotency.close()
+        self.doorkeeper.close()
+        self.callers.close()
 
 
 def create_service(
@@ -88,14 +90,12 @@ def create_service(
     """
     metrics = Metrics()
     standing = Standing(settings, store, clock, metrics, joins=joins)
-    callers = Callers(store)
-    callers.refresh()
     service = Service(
         store=store,
         standing=standing,
         decider=Decider(standing, store, clock, metrics),
         doorkeeper=Doorkeeper(store),
-        callers=callers,
+        callers=Callers(store),
         admission=Admission(settings.max_in_flight, settings.rate_limit, metrics),
         idempotency=Idempotency(store, clock),
         metrics=metrics,

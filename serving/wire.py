@@ -12,11 +12,12 @@ from starlette.requests import Request
 from recsys.contracts.token import WRONG_FORM
 from serving.problems import not_a_token
 from web import bodies
-from web.api_keys import KEY_PATTERN
+from web.api_keys import ESCAPED_KEY_PATTERN, KEY_PATTERN
 from web.problems import ProblemError, misfit
 
 _KEPT: Final = "recsys.body"  # in the request's scope
 _A_KEY: Final = re.compile(KEY_PATTERN.encode())
+_ESCAPED_KEY: Final = re.compile(ESCAPED_KEY_PATTERN.encode())
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def decode(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
 
 async def _received(request: Request, growing: Callable[[int], None]) -> bytes:
     body = await bodies.read_body(request, growing)
-    if _A_KEY.search(body):  # it would pass for a name, and be kept
+    if _A_KEY.search(body) or (b"\\u00" in body and _ESCAPED_KEY.search(body)):  # it would pass for a name, and be kept
         raise misfit("holds an API key; it belongs into the header only, and should be revoked now", "$")
     return body
 

@@ -12,6 +12,12 @@ import secrets
 from typing import Final, NamedTuple
 
 KEY_PATTERN: Final = r"rk1\.([0-9a-f]{12})\.([A-Za-z0-9_-]{43})"
+# The same in JSON, where a text may name any of its characters by number.
+ESCAPED_KEY_PATTERN: Final = (
+    r"(?:r|\\u0072)(?:k|\\u006[bB])(?:1|\\u0031)(?:\.|\\u002[eE])"
+    r"(?:[0-9a-f]|\\u00(?:3[0-9]|6[1-6])){12}(?:\.|\\u002[eE])"
+    r"(?:[A-Za-z0-9_-]|\\u00(?:2[dD]|3[0-9]|[46][1-9a-fA-F]|5[0-9aAfF]|7[0-9aA])){43}"
+)
 _KEY: Final = re.compile(KEY_PATTERN)
 _SCHEME: Final = "bearer"
 _NOBODY: Final = bytes(32)  # compared with where there is no such key, so that this takes as long

@@ -70,7 +70,7 @@ def decisions(service: Service) -> Operation:
         service.timekeeper.check()
         raw = await read_body(request)
         body = decode(raw, _BODY)
-        asks = _checked(body if isinstance(body, list) else [body], service, request)
+        asks = await _checked(body if isinstance(body, list) else [body], service, request)
 
         def encoded(made: Sequence[Decision]) -> bytes:
             shown = made if caller.may(Scope.EXPLAIN) else [_without_withheld(decision) for decision in made]
@@ -107,9 +107,11 @@ def decisions(service: Service) -> Operation:
     )
 
 
-def _checked(asks: list[DecisionAsk], service: Service, request: Request) -> list[DecisionAsk]:
-    for number, ask in enumerate(asks):
-        service.doorkeeper.check(ask.subject, f"$[{number}].subject" if len(asks) > 1 else "$.subject")
+async def _checked(asks: list[DecisionAsk], service: Service, request: Request) -> list[DecisionAsk]:
+    one = len(asks) == 1
+    await service.doorkeeper.check(
+        {"$.subject" if one else f"$[{number}].subject": ask.subject for number, ask in enumerate(asks)}
+    )
     if any(ask.reserve_seconds is not None for ask in asks):
         needed(request, "A reservation")
     if not relays_opt_out(request):

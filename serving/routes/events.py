@@ -75,7 +75,7 @@ def events(service: Service) -> Operation:
         """
         raw = await read_body(request)
         active, now = service.standing.active, service.timekeeper.latest()
-        admitted = Intake(active, service.doorkeeper, now).admit(decode(raw, _BODY))
+        admitted = await Intake(active, service.doorkeeper, now).admit(decode(raw, _BODY))
 
         async def work() -> tuple[object, Sequence[str]]:  # beside the loop: it waits for the disk
             recorded = await asyncio.to_thread(

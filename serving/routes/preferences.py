@@ -91,7 +91,7 @@ def reading(service: Service) -> Operation:
         Of a stranger, and of somebody who was erased, there is nothing; missing consent means no.
         """
         asked = decode(await read_body(request), _READ)
-        service.doorkeeper.check(asked.subject, "$.subject")
+        await service.doorkeeper.check({"$.subject": asked.subject})
         return answer(await asyncio.to_thread(service.store.preferences, asked.subject))
 
     return Operation(
@@ -116,7 +116,7 @@ def changing(service: Service) -> Operation:
         """
         raw = await read_body(request)
         asked = decode(raw, _CHANGE)
-        service.doorkeeper.check(asked.subject, "$.subject")
+        await service.doorkeeper.check({"$.subject": asked.subject})
         now = service.clock()
         _check_instants(asked, now, service)
         _check_words(asked)

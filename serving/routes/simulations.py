@@ -48,8 +48,7 @@ def simulation(service: Service) -> Operation:
         Nothing goes out and nothing is written down. Whole populations are for `recsys-evaluate decide`.
         """
         asked = decode(await read_body(request), _BODY)
-        for number, subject in enumerate(asked.subjects):
-            service.doorkeeper.check(subject, f"$.subjects[{number}]")
+        await service.doorkeeper.check({f"$.subjects[{number}]": token for number, token in enumerate(asked.subjects)})
         return answer(await asyncio.to_thread(simulate, asked, service.standing.active, service.store, service.clock()))
 
     return Operation(

@@ -70,7 +70,7 @@ def access(service: Service) -> Operation:
         empty, for a stranger and for somebody who was erased.
         """
         asked = decode(await read_body(request), _WHOSE)
-        service.doorkeeper.check(asked.subject, "$.subject")
+        await service.doorkeeper.check({"$.subject": asked.subject})
         return answer(await asyncio.to_thread(service.store.access, asked.subject))
 
     return Operation(
@@ -96,7 +96,7 @@ def erasure(service: Service) -> Operation:
         """
         raw = await read_body(request)
         asked = decode(raw, _ERASE)
-        check_order(asked.subjects, service.doorkeeper.accepted(), where="$.subjects")
+        check_order(asked.subjects, await service.doorkeeper.accepted(), where="$.subjects")
 
         async def work() -> tuple[object, Sequence[str]]:
             order_id = asked.order_id or secrets.token_hex(16)

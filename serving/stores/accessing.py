@@ -23,6 +23,7 @@ from serving.stores.saying import preferences_of
 from serving.stores.times import instant
 from serving.stores.writing import activities
 
+_HIGHEST_CODE: Final = 2**31 - 1  # of an item, as the tables can hold it
 _TEXTS: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -90,9 +91,12 @@ def _purchases(connection: Connection, loaded: Any) -> tuple[PurchaseDay, ...]: 
     if loaded is None:
         return ()
     rows, _ = unpack([loaded.history])
-    codes = [int(code) for code in set(rows["item"].tolist())]
+    codes = set(rows["item"].tolist())
     item = schema.items.c
-    names = dict(connection.execute(select(item.code, item.name).where(item.code.in_(codes))).all())
+    known = [code for code in codes if code <= _HIGHEST_CODE]
+    names = dict(connection.execute(select(item.code, item.name).where(item.code.in_(known))).all())
+    if len(names) < len(codes):
+        raise ValueError("a history holds an item without a name")
     return tuple(
         PurchaseDay(
             item=names[int(row["item"])],

@@ -92,20 +92,22 @@ class SqlStore:
         """Take what happened."""
         if not events:
             return Recorded(0, 0)
-        return self._database.write(
-            lambda connection: feedback.record(self._database, connection, events, now=now, caps=caps),
-            durable=feedback.durable(events),
-        )
+        with self._decoding():
+            return self._database.write(
+                lambda connection: feedback.record(self._database, connection, events, now=now, caps=caps),
+                durable=feedback.durable(events),
+            )
 
     def settle(
         self, decisions: Sequence[Settling], *, now: dt.datetime, patience: float = PATIENCE
     ) -> tuple[Settled, ...]:
         """Write decisions down."""
-        return self._database.write(
-            lambda connection: settling.settle(self._database, self.audit, connection, decisions, now),
-            durable=False,
-            patience=patience,
-        )
+        with self._decoding():
+            return self._database.write(
+                lambda connection: settling.settle(self._database, self.audit, connection, decisions, now),
+                durable=False,
+                patience=patience,
+            )
 
     def preferences(self, subject: str) -> Preferences:
         """What holds."""
@@ -222,6 +224,6 @@ class SqlStore:
         """Turn what cannot be decoded into `StoreError`: it is not what was written."""
         try:
             yield
-        except (msgspec.DecodeError, ValueError):
+        except (msgspec.DecodeError, ValueError, OverflowError):
             mend = "Restore it from a backup, or load again into a new one"
             raise StoreError("the state is damaged", where=self._database.where, mend=mend) from None

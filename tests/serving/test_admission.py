@@ -41,6 +41,27 @@ def test_each_key_has_a_rate_of_its_own() -> None:
         assert 1 <= int((caught.value.headers or {})["Retry-After"]) <= 60
 
 
+@pytest.mark.parametrize("rate", ["3/minute", "30/minute", "1000/hour", "100/second", "3/minute;4/hour", "1/day"])
+def test_after_the_time_that_it_is_told_a_key_is_let_in(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever in a window it asks, and however full the one before is."""
+    clock = [1_800_000_000.0]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    for pause in (0.0, 0.5, 10.0, 29.0, 45.0, 59.9, 100.0, 1800.0, 3590.0, 80_000.0):
+        admission = Admission(1, rate, Metrics())
+        for _ in range(3):
+            clock[0] += pause
+            with pytest.raises(TurnedAwayError) as caught:
+                while True:
+                    admission.count("a")
+            told = int((caught.value.headers or {})["Retry-After"])
+            clock[0] += told - 1.1
+            if told > 1:
+                with pytest.raises(TurnedAwayError):
+                    admission.count("a")
+            clock[0] += 1.1
+            admission.count("a")
+
+
 def test_without_a_rate_there_is_none() -> None:
     admission = Admission(1, None, Metrics())
     for _ in range(1000):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
+
+import pytest
 
 from recsys.console import now as this_instant
 from serving.callers import Callers
 from serving.keys import Scope, new_key
-from serving.stores import Store
+from serving.stores import Store, StoreError
 from web.problems import ProblemError
 
 
@@ -31,14 +36,15 @@ def called(work: Callable[[], object]) -> list[str]:
     return found
 
 
-def asking(callers: Callers, key: str) -> Callable[[], None]:
+def asking(callers: Callers, key: str, *, times: int = 1) -> Callable[[], None]:
     """Whether the key holds is not of interest."""
 
-    def ask() -> None:
-        with contextlib.suppress(ProblemError):
-            callers.identify(f"Bearer {key}", Scope.DECIDE)
+    async def ask() -> None:
+        for _ in range(times):
+            with contextlib.suppress(ProblemError):
+                await callers.identify(f"Bearer {key}", Scope.DECIDE)
 
-    return ask
+    return lambda: asyncio.run(ask())
 
 
 def test_keys_are_compared_in_constant_time(store: Store) -> None:
@@ -46,7 +52,6 @@ def test_keys_are_compared_in_constant_time(store: Store) -> None:
     key, stored = new_key("known", ["decide"], now=this_instant())
     store.keys.add(stored)
     callers = Callers(store)
-    callers.refresh()
     other = new_key("other", ["decide"], now=this_instant())[0]
     found = {}
     for kind, sent in (("right", key), ("wrong", key[:-43] + other[-43:]), ("unknown", other)):
@@ -57,13 +62,45 @@ def test_keys_are_compared_in_constant_time(store: Store) -> None:
     assert found["right"] == found["wrong"] == found["unknown"]
 
 
-def test_strangers_do_not_keep_the_store_busy(store: Store) -> None:
+def test_strangers_do_not_keep_the_store_busy(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at 20 times a second, in another thread, and not where the key holds."""
+    key, stored = new_key("known", ["decide"], now=this_instant())
+    store.keys.add(stored)
+    looks, changes = [], store.changes
     callers = Callers(store)
-    ask = asking(callers, new_key("nobody", ["decide"], now=this_instant())[0])
-    looking = len(called(ask))
-    refusing = min(len(called(ask)) for _ in range(5))
-    assert looking > 3 * refusing  # the control: the first one asked the store
+    monkeypatch.setattr(store, "changes", lambda: looks.append(threading.current_thread()) or changes())
+    asking(callers, key, times=100)()
+    assert looks == []
     began = time.monotonic()
-    found = len(called(lambda: [ask() for _ in range(200)]))
-    looks = 2 + (time.monotonic() - began) / 0.05
-    assert found <= 200 * (refusing + 3) + looks * looking
+    asking(callers, new_key("nobody", ["decide"], now=this_instant())[0], times=5)()
+    assert 1 <= len(looks) <= 2 + (time.monotonic() - began) / 0.05
+    assert threading.current_thread() not in looks
+
+
+def test_of_a_store_that_does_not_answer_a_stranger_hears_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """401 as ever: an error of the store would be counted and logged, as often as a stranger likes."""
+    callers = Callers(store)
+    store.close()
+
+    def stopped() -> NoReturn:
+        raise StoreError("the state does not answer")
+
+    monkeypatch.setattr(store, "changes", stopped)
+    with pytest.raises(ProblemError, match="unauthorized"):
+        asyncio.run(callers.identify(f"Bearer {new_key('nobody', ['decide'], now=this_instant())[0]}", Scope.DECIDE))
+
+
+def test_a_key_that_was_made_just_now_holds_whoever_asked_before(store: Store) -> None:
+    callers = Callers(store)
+
+    async def ask() -> None:
+        for number in range(3):
+            with pytest.raises(ProblemError):
+                await callers.identify(f"Bearer {new_key('nobody', ['decide'], now=this_instant())[0]}", Scope.DECIDE)
+            key, stored = new_key(f"new-{number}", ["decide"], now=this_instant())
+            store.keys.add(stored)
+            assert (await callers.identify(f"Bearer {key}", Scope.DECIDE)).key_id == stored.key_id
+
+    asyncio.run(ask())

@@ -18,6 +18,7 @@ import pytest
 from support.raw import answered, refused
 from support.server import Server, problem
 from support.shop import DRINKER, MILK, NOW, Shop
+from support.tokens import token
 
 LEAK = "anna.berg@example.org"
 ASKED = {"subject": DRINKER, "channel": "email"}
@@ -98,6 +99,22 @@ def test_without_its_store_it_decides_nothing(server: Server, path: Path) -> Non
     assert server.tell({**BOUGHT, "event_id": "e3"})["accepted"] == 1
 
 
+def test_of_one_person_what_is_damaged_is_said_and_nobody_else_is_hurt(server: Server, path: Path) -> None:
+    shown = {**BOUGHT, "type": "exposure", "offer_id": "offer-milk-1", "channel": "email"}
+    other = token(1)
+    assert server.tell({**shown, "event_id": "e4"})["accepted"] == 1
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("UPDATE activity SET shown = substr(shown, 1, length(shown) / 2) WHERE subject = ?", [DRINKER])
+    for response in (
+        server.http.post("/v1/decisions", json=ASKED),
+        server.http.post("/v1/events", json={**shown, "event_id": "e5"}),
+        server.http.post("/v1/subjects/access", json={"subject": DRINKER}),
+    ):
+        assert problem(response, 503)["detail"] == "Nothing was decided or recorded: the state is damaged"
+    assert server.tell({**shown, "event_id": "e6", "subject": other})["accepted"] == 1
+    assert server.ask(other)["items"]
+
+
 def over(file: Path, content: bytes) -> None:
     """Write over a file, which others have open and mapped into memory, without cutting it off in between."""
     with file.open("r+b") as there:
@@ -113,9 +130,10 @@ def test_the_log_names_the_type_and_the_place_only(server: Server) -> None:
     noted = Counter((line["route"], line["status"]) for line in lines if line["event"] == "request")
     assert noted == {
         ("/v1/decisions", 422): 1,
-        ("/v1/decisions", 503): 2,
+        ("/v1/decisions", 503): 3,
         ("/v1/events", 500): 1,
-        ("/v1/events", 503): 2,
+        ("/v1/events", 503): 3,
+        ("/v1/subjects/access", 503): 1,
     }  # and none that somebody without a key could make as many of as they like
     assert "HTTP" not in server.output.partition("\n")[2]
     assert LEAK not in server.output

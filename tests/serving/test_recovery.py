@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import psycopg
 import pytest
 from support.commands import run
 from support.postgres import Postgres
 from support.server import Server, problem
 from support.shop import DRINKER, NOW, Shop
+from support.tokens import token
 
 from serving.stores import open_store
 
@@ -73,6 +75,25 @@ def recovers(server: Server) -> None:
     assert REFUSED in offers(server)
     assert server.http.put("/v1/preferences", json=SAYS_NO).status_code == 200
     assert REFUSED not in offers(server)
+
+
+def lives_whoever_knocks(server: Server) -> None:
+    """While the store stands still: a stranger, and a till with a thousand tokens of elsewhere, hold up nobody else."""
+    made_up = {"Authorization": f"Bearer rk1.{'0' * 12}.{'A' * 43}"}
+    sold = {"type": "purchase", "at": NOW, "item": "milk", "quantity": 1}
+    foreign = [{"event_id": f"f.{n}", "subject": token(n, domain="partner"), **sold} for n in range(1000)]
+    with ThreadPoolExecutor(4) as pool:
+        strangers = [pool.submit(httpx.post, f"{server.url}/v1/decisions", headers=made_up) for _ in range(3)]
+        till = pool.submit(server.http.post, "/v1/events", json=foreign)
+        taken = []
+        while not all(one.done() for one in (*strangers, till)):
+            began = time.monotonic()
+            assert httpx.get(f"{server.url}/health/live", timeout=30).json() == {"status": "live"}
+            taken.append(time.monotonic() - began)
+    assert max(taken) < 1, taken  # looked at in the event loop, everybody waits two seconds, and again
+    for stranger in strangers:
+        problem(stranger.result(), 401)
+    problem(till.result(), 503)
 
 
 def refuses_sixteen_at_once(server: Server) -> None:
@@ -209,6 +230,7 @@ def test_postgresql_that_is_slow_or_stopped(shop: Shop, database: Postgres) -> N
             other.execute(IN_NO_TIME)
         with database.frozen():
             refuses_everything(server, "PostgreSQL")
+            lives_whoever_knocks(server)
             refuses_sixteen_at_once(server)
         assert REFUSED in offers(server)
         database.pause()
