@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from support.scripts import script
 
 from benchmarks.service import Answered, bars_of
 
+memory = script("soak_memory", "tests/soak")
 overload = script("soak_overload", "tests/soak")
 
 
@@ -71,6 +73,12 @@ def test_what_comes_after_the_overload_does_not_loosen_the_bar() -> None:
     assert soaked(loaded=load(0.031), after=load(0.014, refused=0)) == ["p99 of the accepted, times the unloaded p99"]
 
 
+def test_memory_has_to_stay_and_everything_to_be_answered() -> None:
+    flat = [90.0] * 10 + [100.0] * 40
+    assert [bar.held for bar in memory.bars_of(flat, 0)] == [True, True]
+    assert [bar.held for bar in memory.bars_of([*flat[:-10], *[106.0] * 10], 1)] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("rate", "seconds", "held"), [(50, 0.02, [True, True]), (49, 0.02, [False, True]), (50, 0.021, [True, False])]
 )
@@ -89,3 +97,13 @@ def test_the_overload_in_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert said.count("  at most ") == 7
     assert f"{overload.SHIPPED}, as shipped" in said
     assert f"{overload.DEFAULT}, the default: no bar" in said
+
+
+@pytest.mark.slow
+def test_the_memory_in_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So few requests warm the worker up, and may miss the bar of flat memory."""
+    status = memory.main(["--work", str(tmp_path / "work"), "--requests", "300", "--subjects", "1000"])
+    said = capsys.readouterr().out
+    assert status == ("MISSED" in said)
+    assert "held    not answered" in said
+    assert re.search(r"^ +300 requests +\d+ MiB$", said, re.MULTILINE)
