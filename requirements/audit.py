@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 HERE: Final = Path(__file__).parent
-STAGES: Final = ("pseudonymize", "training", "evaluation", "serving")
+EVERYTHING: Final = HERE / "dev.txt"  # all stages, and what tests and builds them
+STAGES: Final = tuple(sorted(path.stem for path in HERE.glob("*.txt") if path != EVERYTHING))
 _BIN: Final = Path(sys.executable).parent
 _PINNED: Final = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the bills, look everything up, and say what is known; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="The folder for the bills of materials.")
-    parser.add_argument("--requirements", type=Path, default=HERE / "dev.txt", help="What to look up.")
+    parser.add_argument("--requirements", type=Path, default=EVERYTHING, help="What to look up.")
     parser.add_argument("--offline-ok", action="store_true", help="Status 0 where the database cannot be reached.")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -39,6 +39,13 @@ def test_no_report_is_no_audit() -> None:
     assert audit.judge(None, WANTED)[0] == audit.Verdict.NOT_AUDITED
 
 
+def test_every_stage_that_is_pinned_has_a_bill() -> None:
+    """As the script that pins them has them; dev is no stage."""
+    pins = re.findall(r"^pin ([a-z]+) ", (ROOT / "requirements" / "compile").read_text(), re.MULTILINE)
+    assert "gateway" in pins
+    assert {*audit.STAGES, "dev"} == set(pins)
+
+
 @pytest.mark.slow
 def test_without_a_network_it_says_so(tmp_path: Path) -> None:
     few = tmp_path / "few.txt"

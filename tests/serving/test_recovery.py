@@ -5,21 +5,25 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 from support.commands import run
 from support.postgres import Postgres
-from support.server import Server, problem
+from support.server import Server, key_for, problem
 from support.shop import DRINKER, NOW, Shop
+from support.small_disk import fill, may_mount, on_a_small_disk, seen_from_here
 from support.tokens import token
 
+from serving.keys import SCOPES
 from serving.stores import open_store
 
 pytestmark = pytest.mark.slow
@@ -165,23 +169,56 @@ def is_honest_about_what_was_done(server: Server) -> None:
     assert str(document["detail"]).startswith("It may or may not have been recorded: ")
 
 
-def test_a_full_disk(shop: Shop, state: str) -> None:
-    """The system lets the running server's files grow to 192 KiB, and later again as far as they like."""
-    with Server(*shop.serve_options(state)) as server:
-        unlimited = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (192 * KIBIBYTE, unlimited[1]))
-        taken = 0
-        while server.http.post("/v1/events", json=shown(taken)).status_code == 200:
-            taken += 1
-            assert taken < 100, "the disk is not full"
-        refuses_everything(server, "disk")
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
-        recovers(server)
+def taken_until_full(server: Server) -> int:
+    """How many events it takes until it refuses one."""
+    taken = 0
+    while server.http.post("/v1/events", json=shown(taken)).status_code == 200:
+        taken += 1
+        assert taken < 1_000, "the disk is not full"
+    return taken
+
+
+def holds_what_was_taken(state: str, taken: int) -> None:
+    """The chain verifies, and every event that was acknowledged is there, and no other."""
     with contextlib.closing(open_store(state)) as store:
         assert store.audit.verify().faults == ()
         held = {one.event.event_id for one in store.access(DRINKER).events}
     assert held == {f"shown.{number}" for number in range(taken)}
-    assert held
+
+
+def grown_as_far_as_it_may(shop: Shop, state: str) -> None:
+    """The system lets the running server's files grow to 192 KiB, and later again as far as they like."""
+    with Server(*shop.serve_options(state)) as server:
+        unlimited = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (192 * KIBIBYTE, unlimited[1]))
+        taken = taken_until_full(server)
+        refuses_everything(server, "disk")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        recovers(server)
+    assert taken
+    holds_what_was_taken(state, taken)
+
+
+def without_a_free_page(shop: Shop, state: str) -> None:
+    """The file system has no room, for whatever anybody writes; then it has."""
+    file = Path(state.removeprefix("sqlite:///"))
+    key = key_for(state, SCOPES)
+    options = shop.serve_options(f"sqlite:////mnt/{file.name}")
+    with Server(*options, command=on_a_small_disk(file), scopes=()) as server:
+        server.http.headers["authorization"] = f"Bearer {key}"
+        rest = fill(server)
+        taken = taken_until_full(server)
+        refuses_everything(server, "no space left on its disk")
+        rest.unlink()
+        recovers(server)
+        for name in (file.name, f"{file.name}-wal"):
+            shutil.copy(seen_from_here(server, name), file.with_name(name))
+    holds_what_was_taken(state, taken)
+
+
+@pytest.mark.parametrize("disk", [grown_as_far_as_it_may, *([without_a_free_page] if may_mount() else [])])
+def test_a_full_disk(shop: Shop, state: str, disk: Callable[[Shop, str], None]) -> None:
+    disk(shop, state)
 
 
 def test_sqlite_that_is_slow_is_waited_for_and_not_for_long(shop: Shop, state: str) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import shlex
-import shutil
 import signal
 import statistics
 import subprocess
@@ -22,21 +19,10 @@ import pytest
 from support.commands import assert_clear_failure, run
 from support.server import Server, workers_of
 from support.shop import DRINKER, Shop
+from support.small_disk import fill, may_mount, on_a_small_disk
 from support.tokens import token
 
 pytestmark = pytest.mark.slow
-
-
-IN_MEMORY = ["mount", "-t", "tmpfs", "-o", "size=6m", "none", "/mnt"]
-ON_ITS_OWN = """import os, sys
-os.execvp("unshare", ["unshare", "-m", "sh", "-c", sys.argv[1], sys.executable, *sys.argv[2:]])"""
-
-
-def may_mount() -> bool:
-    """Whether a process may have a file system of its own."""
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run(["unshare", "-m", *IN_MEMORY], capture_output=True, check=False).returncode == 0  # noqa: S603, S607 - mount, from the path
 
 
 @pytest.fixture(scope="module")
@@ -44,26 +30,10 @@ def server(shop: Shop, loaded: Path) -> Iterator[Server]:
     """Its temporary files lie on a small file system in memory, where that is allowed."""
     state = shop.folder / "workers.db"
     state.write_bytes(loaded.read_bytes())
-    command, environment = ("-m", "serving"), {}
-    if may_mount():
-        command = ("-c", ON_ITS_OWN, f'{shlex.join(IN_MEMORY)} && exec "$0" -m serving "$@"')
-        environment = {"TMPDIR": "/mnt"}
     options = shop.serve_options(f"sqlite:///{state}")
-    with Server(*options, "--workers", 2, command=command, environment=environment) as running:
+    small = {"command": on_a_small_disk(), "environment": {"TMPDIR": "/mnt"}} if may_mount() else {}
+    with Server(*options, "--workers", 2, **small) as running:
         yield running
-
-
-def fill(server: Server) -> Path:
-    """Leave no room in that file system, if it has one; the file that takes it all."""
-    of = Path(f"/proc/{server.process.pid}")
-    rest = of / "root/mnt/rest"
-    if "none /mnt tmpfs" in (of / "mounts").read_text():
-        with rest.open("wb", buffering=0) as file:
-            with contextlib.suppress(OSError):
-                while file.write(bytes(4096)):
-                    pass
-            assert os.fstatvfs(file.fileno()).f_bavail == 0
-    return rest
 
 
 def afresh(server: Server, subject: str) -> set[str]:

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from support.commands import succeeded
-from support.killing import Ledger, Rounds
+from support.killing import Rounds
+from support.ledgers import Ledger
 from support.postgres import Postgres
 from support.shop import Shop, build
 

@@ -13,12 +13,14 @@ import argparse
 import asyncio
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 import polars as pl
+from support.bars import Bar, status_of
 from support.commands import succeeded
 from support.load import Caller, Load, quantile, resident
 from support.server import Server
@@ -34,30 +36,38 @@ from training.export import seal
 from training.registry.writing import serve_if_first, write_bundle
 from training.signing import read_signing_key
 
-SUBJECTS_KNOWN, LINES_EACH, OFFERED = 1_000_000, 5, 200
+LINES_EACH, OFFERED = 5, 200
 CONNECTIONS, LOOKS, GROWTH = 3, 50, 1.05
 ALIVE: Final = {"RECSYS_SERVE_MAX_IN_FLIGHT": "64"}
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print what the worker holds as it goes; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--requests", type=int, default=1_000_000)
-    options = parser.parse_args()
+    parser.add_argument("--subjects", type=int, default=1_000_000)
+    options = parser.parse_args(arguments)
     shutil.rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True)
-    shop = build(options.work)
+    known = [token(number) for number in range(options.subjects)]
+    shop = build(options.work, known)
     state = f"sqlite:///{options.work / 'state.db'}"
     succeeded("serving", *shop.load_options(state))
-    bodies = [msgspec.json.encode({"subject": one, "channel": "email", "count": 10}) for one in known()]
+    bodies = [msgspec.json.encode({"subject": one, "channel": "email", "count": 10}) for one in known]
     with Server(*shop.serve_options(state), environment=ALIVE) as server:
         say(f"at rest {resident([server.process.pid]):,.0f} MiB")
         memory, wrong = asyncio.run(drive(server, bodies, options.requests))
+    bars = bars_of(memory, wrong)
+    say("\n".join(map(str, bars)))
+    return status_of(bars)
+
+
+def bars_of(memory: Sequence[float], wrong: int) -> list[Bar]:
+    """What has to hold: the memory stays as it was, and everything is answered."""
     part = LOOKS // 5
     grown = quantile(memory[-part:], 0.5) / quantile(memory[part : 2 * part], 0.5)
-    say(f"last fifth over second fifth {grown:.3f} (at most {GROWTH}); not answered: {wrong}")
-    return 0 if grown <= GROWTH and not wrong else 1
+    return [Bar("memory in the last fifth, times that in the second", grown, GROWTH), Bar("not answered", wrong, 0)]
 
 
 async def drive(server: Server, bodies: list[bytes], requests: int) -> tuple[list[float], int]:
@@ -79,8 +89,8 @@ async def several(caller: Caller, load: Load, requests: int) -> None:
         await caller.send(load)
 
 
-def build(folder: Path) -> Shop:
-    """A shop of that size, with a made-up model of the default size."""
+def build(folder: Path, known: Sequence[str]) -> Shop:
+    """A shop that knows so many, with a made-up model of the default size."""
     shop, rng, items = Shop(folder), np.random.default_rng(0), [str(number) for number in range(ITEMS)]
     paths = [f"FOOD / AISLE {number % 50} / TYPE {number % 1_000}" for number in range(ITEMS)]
     offered = [[items[one]] for one in rng.choice(ITEMS, OFFERED, replace=False)]
@@ -90,9 +100,9 @@ def build(folder: Path) -> Shop:
     OFFERS.write(pl.DataFrame({"offer_id": titles, "items": offered, "title": titles}), shop.file("offers"))
     succeeded("training", "keys", "init", "--signing-key", folder / "signing.key")
     publish(shop)
-    everyone = np.array(known()).repeat(LINES_EACH)
+    everyone = np.array(known).repeat(LINES_EACH)
     PURCHASES.write(lines(everyone, rng.choice(items, len(everyone)), rng), shop.file("purchases"))
-    SUBJECTS.write(pl.DataFrame({"subject": known(), "consents": [EVERYTHING] * SUBJECTS_KNOWN}), shop.file("subjects"))
+    SUBJECTS.write(pl.DataFrame({"subject": known, "consents": [EVERYTHING] * len(known)}), shop.file("subjects"))
     return shop
 
 
@@ -110,11 +120,6 @@ def lines(subjects: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> 
     ago = pl.Series(rng.integers(1, 180, len(items)))
     frame = pl.DataFrame({"subject": subjects, "item": items, "quantity": np.ones(len(items))})
     return frame.with_columns(day=pl.lit(AS_OF) - pl.duration(days=ago))
-
-
-def known() -> list[str]:
-    """The subjects in the store."""
-    return [token(number) for number in range(SUBJECTS_KNOWN)]
 
 
 def say(line: str) -> None:

@@ -5,9 +5,10 @@
 
 On this machine, in one run: one caller alone, what one worker does unloaded (a quarter of its capacity, in an open
 loop, where somebody waits for somebody now and then), its capacity (as many callers as it has places), twice that in
-an open loop, and unloaded again. The bars are against the unloaded; what one caller alone had is told beside it. The
-status is 1 where a bar is missed. Load and service share the machine, so that a machine that is busy with something
-else shows nothing.
+an open loop, and unloaded again. The worker has as many places as deploy/serve.toml gives it; the bars are against the
+unloaded, before. What one caller alone had is told beside it, and so is all of it with the default's places, for a
+fifth of the time and without a bar. The status is 1 where a bar is missed. Load and service share the machine, so that
+a machine that is busy with something else shows nothing.
 """
 
 from __future__ import annotations
@@ -17,40 +18,28 @@ import asyncio
 import os
 import shutil
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
+from support.bars import Bar, status_of
 from support.commands import succeeded
 from support.load import Caller, Load, quantile, resident
 from support.server import Server
 from support.shop import Shop, build
 from support.tokens import token
 
-PLACES = (
-    5  # whoever is let in waits for at most four others; with 3, every twentieth was refused at a quarter of capacity
-)
+from serving.settings import Settings
+
+# Whoever is let in waits for at most four others; with 3, every twentieth was refused at a quarter of the capacity.
+SHIPPED: Final[int] = tomllib.loads((Path(__file__).parents[2] / "deploy" / "serve.toml").read_text())["max_in_flight"]
+DEFAULT: Final[int] = Settings.model_fields["max_in_flight"].default
 TIMES, SLOWER, GROWTH = 2.0, 3.0, 1.05
 LIGHT = 0.25  # of the capacity: nearly nobody waits for anybody
 BODIES = [msgspec.json.encode({"subject": token(number), "channel": "email", "count": 5}) for number in range(80)]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A figure and what it may be at most."""
-
-    name: str
-    value: float
-    most: float
-
-    @property
-    def held(self) -> bool:
-        """NaN holds nothing."""
-        return self.value <= self.most
-
-    def __str__(self) -> str:
-        return f"{'held  ' if self.held else 'MISSED'}  {self.name:<58} {self.value:10.2f}  at most {self.most:.2f}"
 
 
 @dataclass(frozen=True)
@@ -79,11 +68,13 @@ class Soaked:
         ]
         times = self.loaded.p99 / self.alone.p99
         rows.append(f"overload     its p99 is {times:.2f} times that of one caller alone (no bar)")
+        first, last, most = self.memory[0], self.memory[-1], max(self.memory)
+        rows.append(f"memory       {first:.0f} MiB at first, {last:.0f} at last, {most:.0f} at most")
         return "\n".join(rows)
 
     def bars(self) -> list[Bar]:
         """What has to hold."""
-        part, unloaded = max(1, len(self.memory) // 5), quantile(self.before.accepted + self.after.accepted, 0.99)
+        part, unloaded = max(1, len(self.memory) // 5), self.before.p99
         grown = quantile(self.memory[-part:], 0.5) / quantile(self.memory[part : 2 * part], 0.5)
         later = quantile(self.after.accepted, 0.5) / quantile(self.before.accepted, 0.5)
         wrong = sum(
@@ -105,12 +96,18 @@ def share(load: Load) -> float:
     return len(load.refused) / max(1, len(load.refused) + len(load.accepted))
 
 
-async def soak(server: Server, seconds: float) -> Soaked:
+def driven(shop: Shop, state: str, places: int, seconds: float) -> Soaked:
+    """What was measured of a worker with so many places."""
+    with Server(*shop.serve_options(state), environment={"RECSYS_SERVE_MAX_IN_FLIGHT": str(places)}) as server:
+        return asyncio.run(drive(server, places, seconds))
+
+
+async def drive(server: Server, places: int, seconds: float) -> Soaked:
     """Drive the server."""
     async with Caller(server.url, server.key, BODIES) as caller:
-        await caller.closed(PLACES, seconds / 30)  # warm
+        await caller.closed(places, seconds / 30)  # warm
         alone = await caller.closed(1, seconds / 30)
-        capacity = await caller.closed(PLACES, seconds / 6)
+        capacity = await caller.closed(places, seconds / 6)
         before = await caller.open(LIGHT * capacity.rate, seconds / 4)
         memory: list[float] = []
         watching = asyncio.create_task(watch(server.process.pid, memory, every=seconds / 100))
@@ -128,26 +125,24 @@ async def watch(pid: int, memory: list[float], *, every: float) -> None:
         await asyncio.sleep(every)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures and the bars; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=300.0)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     shutil.rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True)
-    busy = os.getloadavg()[0]
+    sys.stdout.write(f"machine      load {os.getloadavg()[0]:.1f} before it began, {os.cpu_count()} processors\n")
     shop: Shop = build(options.work)
     state = f"sqlite:///{options.work / 'state.db'}"
     succeeded("serving", *shop.load_options(state))
-    with Server(*shop.serve_options(state), environment={"RECSYS_SERVE_MAX_IN_FLIGHT": str(PLACES)}) as server:
-        soaked = asyncio.run(soak(server, options.seconds))
-    bars = soaked.bars()
-    first, last, most = soaked.memory[0], soaked.memory[-1], max(soaked.memory)
-    memory = f"memory       {first:.0f} MiB at first, {last:.0f} at last, {most:.0f} at most"
-    machine = f"machine      load {busy:.1f} before it began, {os.cpu_count()} processors"
-    sys.stdout.write("\n".join([machine, soaked.figures(), memory, *map(str, bars), ""]))
-    return 0 if all(bar.held for bar in bars) else 1
+    shipped = driven(shop, state, SHIPPED, options.seconds)
+    bars = shipped.bars()
+    sys.stdout.write("\n".join([f"places       {SHIPPED}, as shipped", shipped.figures(), *map(str, bars), ""]))
+    default = driven(shop, state, DEFAULT, options.seconds / 5)
+    sys.stdout.write("\n".join([f"places       {DEFAULT}, the default: no bar", default.figures(), ""]))
+    return status_of(bars)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""The scripts of docs/ and requirements/, as modules: they stand in no package."""
+"""The scripts of docs/, requirements/ and tests/soak/, as modules: they stand in no package."""
 
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import Any
 
 from support.chain import ROOT
@@ -14,5 +15,6 @@ def script(name: str, folder: str = "docs") -> Any:  # noqa: ANN401 - whatever t
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look for what their annotations mean
     spec.loader.exec_module(module)
     return module
