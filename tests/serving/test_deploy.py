@@ -67,6 +67,15 @@ def test_every_figure_stands_on_the_dashboard() -> None:
     }
 
 
+def test_the_dashboard_lets_its_reader_choose_the_source_of_every_panel() -> None:
+    dashboard = json.loads((DEPLOY / "dashboard.json").read_text())
+    assert [(one["type"], one["name"]) for one in dashboard["templating"]["list"]] == [("datasource", "source")]
+    assert "__inputs" not in dashboard  # Grafana does not ask when it is imported
+    asked = [place["datasource"] for panel in PANELS for place in (panel, *panel["targets"])]
+    assert asked
+    assert all(one == {"type": "prometheus", "uid": "${source}"} for one in asked)
+
+
 def test_the_settings_are_ours() -> None:
     settings = read_settings({}, DEPLOY / "serve.toml")
     assert settings.host == "127.0.0.1"
