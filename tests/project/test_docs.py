@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -34,13 +35,19 @@ def documented() -> list[tuple[str, str]]:
 COMMANDS = [(page, line) for page, line in documented() if line.split()[0] in MODULES]
 
 
+@functools.cache
+def help_of(program: str, *names: str) -> subprocess.CompletedProcess[str]:
+    """What the command says of itself; many pages show the same one."""
+    return run(MODULES[program], *names, "--help", COLUMNS="300")
+
+
 @pytest.mark.slow  # one process a command
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
 def test_a_documented_command_has_the_options_it_is_shown_with(page: str, line: str) -> None:
     program, *words = line.split()
     before_options = words[: next((i for i, w in enumerate(words) if w.startswith("-")), None)]
     names = [word for word in before_options if re.fullmatch(r"[a-z]+(-[a-z]+)*", word)]
-    helped = run(MODULES[program], *names, "--help", COLUMNS="300")
+    helped = help_of(program, *names)
     assert helped.returncode == 0, f"{page}: {line}: {helped.stderr}"
     for option in (word.partition("=")[0] for word in words if word.startswith("--")):
         assert re.search(rf"{option}\b", helped.stdout), f"{page}: {line}: no {option}"

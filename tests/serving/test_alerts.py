@@ -119,6 +119,13 @@ def jumped(machines: Machines, _: int) -> None:
     machines[1].metrics.clock_ahead.set(3600)
 
 
+def many_start(machines: Machines, second: int) -> None:
+    """Sixteen workers, one after the other."""
+    busy(machines, second)
+    if second in range(300, 300 + 16 * STEP):
+        machines[0].metrics.worker_started.set(second)
+
+
 def erased(machines: Machines, _: int) -> None:
     machines[0].reported_erased()
 
@@ -153,7 +160,8 @@ CASES = [
     Case("one machine of two is away", from_minute(5, silent), 8, frozenset({"RecsysDown"})),
     Case("both machines are away", from_minute(5, all_silent), 8, frozenset({"RecsysDown"})),
     Case("no list was ever personal", popular, 62, frozenset({"RecsysNotPersonal"})),
-    Case("workers end every minute", from_minute(5, restless), 12, frozenset({"RecsysWorkersEnd"})),
+    Case("workers end every minute", from_minute(5, restless), 25, frozenset({"RecsysWorkersEnd"})),
+    Case("sixteen workers are started", many_start, 18),
     Case("decisions take long", from_minute(5, slow), 20, frozenset({"RecsysSlow"})),
     Case("nobody brought anything new", aged, 62, frozenset({"RecsysBundleOld", "RecsysStatisticsOld"})),
 ]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.commands import run
 
 from serving.metrics import Metrics
 from serving.settings import read_settings
@@ -67,6 +66,15 @@ def test_every_figure_stands_on_the_dashboard() -> None:
     }
 
 
+def test_the_dashboard_lets_its_reader_choose_the_source_of_every_panel() -> None:
+    dashboard = json.loads((DEPLOY / "dashboard.json").read_text())
+    assert [(one["type"], one["name"]) for one in dashboard["templating"]["list"]] == [("datasource", "source")]
+    assert "__inputs" not in dashboard  # Grafana does not ask when it is imported
+    asked = [place["datasource"] for panel in PANELS for place in (panel, *panel["targets"])]
+    assert asked
+    assert all(one == {"type": "prometheus", "uid": "${source}"} for one in asked)
+
+
 def test_the_settings_are_ours() -> None:
     settings = read_settings({}, DEPLOY / "serve.toml")
     assert settings.host == "127.0.0.1"
@@ -110,32 +118,6 @@ def test_the_unit_lets_requests_finish_and_gives_the_program_nothing_but_its_sta
     assert service["User"] == service["Group"] == "recsys"
     assert service["Environment"] == f"TMPDIR=%t/{service['RuntimeDirectory']}"  # in memory, and its own
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"  # it never gives up
-
-
-@pytest.mark.slow
-def test_the_image_has_the_service_and_nothing_that_sees_identifiers_or_trains() -> None:
-    text = (DEPLOY / "Containerfile").read_text()
-    copied = re.findall(r"^COPY (?!--from)(\S+)", text, re.MULTILINE)
-    assert copied == ["requirements/serving.txt", "recsys", "web", "serving"]
-    assert all((ROOT / name).exists() for name in copied)
-    words = json.loads(re.search(r"ENTRYPOINT (\[.*\])", text)[1]) + json.loads(re.search(r"CMD (\[.*\])", text)[1])
-    help_text = run(words[2], "--help").stdout
-    assert all(word in help_text for word in words[3:] if word.startswith("--"))
-
-
-def test_nothing_gets_into_an_image_but_what_is_copied() -> None:
-    copied = re.findall(r"^COPY (?!--from)(\S+)", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
-    lines = (ROOT / ".containerignore").read_text().splitlines()
-    rules = [line for line in lines if line and not line.startswith("#")]
-    assert rules == ["*", *(f"!{name}" for name in copied), "**/__pycache__"]
-
-
-def test_the_image_is_asked_where_its_settings_put_it() -> None:
-    check = re.search(
-        r"^HEALTHCHECK .*?CMD (\[.*?\])$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE | re.DOTALL
-    )
-    url = re.search(r"'(http:.*?)'", json.loads(check[1])[-1])[1]
-    assert url == f"http://127.0.0.1:{read_settings({}, DEPLOY / 'serve.toml').port}/health/ready"
 
 
 def test_the_alerts_know_the_job_by_its_name() -> None:

@@ -1,4 +1,4 @@
-"""Every curl line of docs/serving.md, run against a real server: each endpoint is shown, and each line works."""
+"""What docs/serving.md shows, run against a real server: every endpoint with curl, the lines of Python, the trial."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from support.server import Server
 from support.shop import DRINKER, MILK, Shop
 from support.tokens import token
+
+from recsys.policy.reading import parse_policy
+from serving.client import Client
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +26,15 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
     for command in re.split(r"^curl", block, flags=re.MULTILINE)[1:]
 ]
+
+# Of these labels the page tells no values: policies, bundles and the document have them.
+OPEN = {"route", "method", "rule", "model", "policy", "le"}
+
+
+def block(language: str) -> str:
+    """The page's only block in a language."""
+    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return found
 
 
 def shown(command: str, environment: dict[str, str]) -> str:
@@ -69,3 +82,30 @@ def test_every_problem_and_every_figure_is_documented(server: Server) -> None:
         r"^# HELP (recsys_\w+?)(?:_total|_created)? ", server.http.get("/metrics").text, re.MULTILINE
     ):
         assert f"`{figure}`" in page, figure
+
+
+def test_every_value_of_a_label_is_documented(server: Server) -> None:
+    rows = dict(re.findall(r"^\| `(recsys_\w+)`.*?\|(.*?)\|", PAGE.read_text(), re.MULTILINE))
+    told = set()
+    for family in text_string_to_metric_families(server.http.get("/metrics").text):
+        figure = family.name.removesuffix("_created")  # which the library adds to what is counted
+        unspoken = OPEN | ({"status"} if figure == "recsys_requests" else set())
+        for label, value in {pair for sample in family.samples for pair in sample.labels.items()}:
+            if label not in unspoken:
+                (values,) = re.findall(rf"`{label}`: ([^;`]*)", rows[figure])
+                assert value in re.split(r",\s*", values.strip()), (figure, label, value)
+                told.add(label)
+    assert told == {"stage", "fill", "arm", "outcome", "why", "status", "role"}
+
+
+def test_the_lines_of_python_ask_for_a_decision(server: Server) -> None:
+    names: dict[str, Any] = {"url": server.url, "key": server.key, "subject": DRINKER}
+    exec(block("python"), names)  # noqa: S102 - the page's own lines
+    assert names["decision"].items
+    assert names["Client"] is Client
+
+
+def test_the_trial_is_one_of_a_policy() -> None:
+    trial = parse_policy(f"version = 1\n{block('toml')}".encode(), where="the page").trial
+    assert trial is not None
+    assert trial.challenger == 0.5

@@ -2,7 +2,8 @@
 
 The commands are real, and so are the programs of PostgreSQL; what a test must not do to a machine is replaced by as
 little as possible: users exist by name only, `install` gives files to nobody who does not exist, and `systemctl`
-starts the installed unit's command line in the background and returns at once, as systemd does for `Type=exec`.
+starts the installed unit's command line in the background and returns at once, as systemd does for `Type=exec`; what it
+says goes into a file, which `journalctl` shows. Command lines of `curl` and `runuser` are kept: every user sees them.
 Whoever opens a state without having become `recsys` is refused. Where the tests run as root, `recsys` is user 65534
 of this machine, and the kernel lets it write nothing that is root's; it may read more than it should where the
 interpreter lies with root.
@@ -35,19 +36,27 @@ systemctl() {
     daemon-reload) test -f "$unit" ;;
     "enable recsys-serve") grep -q '^WantedBy=' "$unit" ;;
     "start recsys-serve")
-        (cd "$HOST/var/lib/recsys"; umask 077
+        (exec >> "$HOST/journal" 2>&1; cd "$HOST/var/lib/recsys"; umask 077
          exec env -u RECSYS_SERVE_STATE runuser -u recsys -- $(sed -n 's/^ExecStart=//p' "$unit")) &
         server=$! ;;
     "kill --kill-whom=main --signal=USR1 recsys-serve") kill -s USR1 $server ;;
     "stop recsys-serve") kill $server; wait $server; server= ;;
+    "restart recsys-serve") systemctl stop recsys-serve; systemctl start recsys-serve ;;
+    "status --no-pager recsys-serve") kill -0 $server ;;
     *) return 1 ;;
     esac
 }
-trap '[ -z "$server" ] || kill $server; wait' EXIT
+journalctl() {
+    [ "$*" = "--unit recsys-serve --lines 50 --no-pager" ] && tail --lines 50 "$HOST/journal"
+}
+trap '[ -z "$server" ] || kill $server; wait; tail --lines 50 "$HOST/journal" >&2' EXIT
 """
+_SEEN = """printf '%s\\n' "$@" >> "$HOST/seen"\n"""
 _COMMANDS = {
+    "curl": f'{_SEEN}exec "{shutil.which("curl")}" "$@"',
     "useradd": 'for name; do :; done; touch "$HOST/users/$name"',
-    "runuser": """[ "$1 $3" = "-u --" ] && [ -e "$HOST/users/$2" ] || exit 1
+    "runuser": _SEEN
+    + """[ "$1 $3" = "-u --" ] && [ -e "$HOST/users/$2" ] || exit 1
 user=$2; shift 3
 HOME="$HOST/var/lib/recsys" TYPED_BY=$user exec $BECOME "$@" """,
     "install": """words=()
@@ -112,6 +121,11 @@ class Host:
         text = re.sub(r"(?<![\w.$}])/(?=(?:opt|etc|srv|var/lib|var/backups)\b)", f"{self.root}/", text)
         text = text.replace("workers = 2", "workers = 1")  # each start costs a third
         return re.sub(r"\b8080\b", str(self._port), text).replace("grocery", "small")
+
+    @property
+    def seen(self) -> str:
+        """What every user of the machine could see while it was typed."""
+        return (self.root / "seen").read_text()
 
     def give(self, folder: str) -> None:
         """Make everything in a folder the service's user's own."""

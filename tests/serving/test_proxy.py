@@ -1,0 +1,94 @@
+"""deploy/nginx.conf: callers reach what is theirs, over HTTPS, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+from support.server import Server
+from support.shop import DRINKER
+
+from serving.settings import read_settings
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+CONF = (DEPLOY / "nginx.conf").read_text()
+# A test's name says whether nginx itself looked at the file: it is not everywhere.
+READERS = ["words", *(["nginx"] if shutil.which("nginx") else [])]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_the_file_is_whole_and_asks_the_service_where_its_settings_put_it(reader: str, tmp_path: Path) -> None:
+    settings = read_settings({}, DEPLOY / "serve.toml")
+    assert re.findall(r"proxy_pass (.*);", CONF) == [f"http://{settings.host}:{settings.port}"]
+    assert CONF.count("{") == CONF.count("}")
+    assert set(re.findall(r"limit_req zone=(\w+)", CONF)) == set(re.findall(r"limit_req_zone \S+ zone=(\w+):", CONF))
+    assert re.findall(r"listen (.*);", CONF) == ["443 ssl"]
+    if reader == "nginx":
+        _placed(tmp_path, trustme.CA(), 443, "http://127.0.0.1:8080")
+        done = subprocess.run(["nginx", "-t", *_options(tmp_path)], capture_output=True, text=True, check=False)  # noqa: S603, S607 - nginx, from the path
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("proxy", READERS[1:])
+def test_callers_come_through_and_figures_stay_inside(proxy: str, server: Server, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    headers = {"authorization": f"Bearer {server.key}"}
+    with (
+        _running(proxy, tmp_path, authority, server.url) as url,
+        httpx.Client(base_url=url, verify=trusting, headers=headers, timeout=30) as client,
+    ):
+        answer = client.post("/v1/decisions", json={"subject": DRINKER, "channel": "email"})
+        assert answer.json()["fill"] == "personal"
+        assert [client.get(path).status_code for path in ("/metrics", "/health/ready", "/v1/models")] == [404, 404, 200]
+        assert client.post("/v1/events", content=b" " * (2**20 + 1)).status_code == 413
+        many = [client.get("/v1/models").status_code for _ in range(200)]
+    assert set(many) <= {200, 429}
+
+
+@contextlib.contextmanager
+def _running(program: str, folder: Path, authority: trustme.CA, upstream: str) -> Iterator[str]:
+    """The proxy in the foreground, on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+    _placed(folder, authority, port, upstream)
+    process = subprocess.Popen([program, *_options(folder)], stderr=subprocess.DEVNULL)  # noqa: S603 - nginx
+    try:
+        for _ in range(100):
+            with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
+        yield f"https://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _placed(folder: Path, authority: trustme.CA, port: int, upstream: str) -> None:
+    """The file as it stands, but for the addresses and the certificate."""
+    made = authority.issue_cert("127.0.0.1")
+    made.cert_chain_pems[0].write_to_path(str(folder / "offers.example.pem"))
+    made.private_key_pem.write_to_path(str(folder / "offers.example.key"))
+    text = CONF.replace("/etc/nginx/", f"{folder}/").replace("listen 443", f"listen 127.0.0.1:{port}")
+    (folder / "recsys.conf").write_text(text.replace("http://127.0.0.1:8080", upstream))
+    kept = "".join(
+        f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    around = f"daemon off; pid {folder}/pid; events {{}} http {{ {kept}include {folder}/recsys.conf; }}"
+    (folder / "nginx.conf").write_text(around)
+
+
+def _options(folder: Path) -> list[str]:
+    return ["-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
