@@ -103,6 +103,7 @@ def test_options_that_mean_nothing(shop: Shop, tmp_path: Path, train: Train) -> 
         ({"profile": "huge"}, "--profile"),
         ({"budget": "soon"}, "--budget: is no budget"),
         ({"config": tmp_path / "nowhere.toml"}, "nowhere.toml: cannot be read"),
+        ({"config": tmp_path / "config.toml", "budget": "5"}, "--budget: searches for settings, and --config gives"),
         ({"seed": "-1"}, "--seed"),
         ({"models": None}, "--models"),
     ):
