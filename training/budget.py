@@ -14,6 +14,7 @@ from recsys.console import say
 from recsys.contracts.manifest import TrainingData
 from recsys.errors import UsageError
 
+MOST: Final = 1_000  # trials in a time: the best of more would be luck, and a manifest holds them all
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600}
 
 
@@ -36,7 +37,7 @@ def parse_budget(text: str) -> Budget:
         raise UsageError("is no budget", where="--budget", mend="Give trials, as 12, or a time, as 90s, 5m or 2h")
     number, unit = int(read[1]), read[2]
     # Only a number of trials gives the same bundle again; a time gives as many trials as the machine was free for.
-    return Budget(seconds=number * _SECONDS[unit], trials=10_000) if unit else Budget(trials=number)
+    return Budget(seconds=number * _SECONDS[unit], trials=MOST) if unit else Budget(trials=number)
 
 
 def journal_of(folder: Path, lineage: TrainingData, asked: tuple[object, ...]) -> Path:

@@ -86,8 +86,11 @@ def choose(work: Work, asked: Search, tell: Tell = lambda _: None) -> Chosen:
 
     def go_on(made: int) -> bool:
         spent = asked.clock() - begun
-        tell(f"trial {made + 1} of {most}" if asked.seconds is None else f"{made} trials, {spent:.0f} s")
-        return made < most and (asked.seconds is None or spent < asked.seconds)
+        if made >= most or (asked.seconds is not None and spent >= asked.seconds):
+            return False
+        end = f" of {most}" if asked.seconds is None else f", {spent:.0f} of {asked.seconds:.0f} s"
+        tell(f"trial {made + 1}{end}")
+        return True
 
     judge = judge_on(work.world, examples, work.seed)
     best, trials = search(judge, start.factorization, go_on=go_on, journal=journal, seed=work.seed)

@@ -12,7 +12,7 @@ from rich.table import Table
 from recsys.console import print_json, say, screen, step, today, warn
 from recsys.files import write_text
 from training import options
-from training.budget import journal_of, kept_until_done, parse_budget
+from training.budget import MOST, journal_of, kept_until_done, parse_budget
 from training.dataset import Sources, read_dataset
 from training.ends import parse_until
 from training.fit import Options, prepared
@@ -34,7 +34,7 @@ def tune_command(  # noqa: PLR0913 - a command's options are its arguments
     until: options.Until = None,
     level: options.Level = LevelChoice.AUTO,
     profile: Annotated[Profile, typer.Option(help="Where the search starts")] = Profile.DEFAULT,
-    budget: Annotated[str, typer.Option(help="Trials (60) or time (90s, 5m, 2h)")] = "60",
+    budget: Annotated[str, typer.Option(help="Trials (60), or time (90s, 5m, 2h) and 1,000 trials at most")] = "60",
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:
@@ -58,7 +58,8 @@ def tune_command(  # noqa: PLR0913 - a command's options are its arguments
         write_text(out, written(chosen.settings))
     if chosen.trials:
         _show(chosen)
-        say(f"The best of {len(chosen.trials)} trials: {out}")
+        ended = ", at which a search by time ends" if allowed.seconds and len(chosen.trials) == MOST else ""
+        say(f"The best of {len(chosen.trials):,} trials{ended}: {out}")
     else:
         warn(f"Too few come back to judge settings by: {out} holds the profile's, untried.")
     if json:

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from recsys.errors import UsageError
 from training.baselines import EASE, ItemKNN
-from training.budget import Budget, parse_budget
+from training.budget import MOST, Budget, parse_budget
 from training.factorize import Factorization
 from training.judging import Quality
 from training.membership import attack_auc
@@ -98,7 +98,7 @@ def test_trials_that_depended_on_something_else_are_passed_over(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("text", "budget"),
-    [("12", Budget(12)), ("90s", Budget(10_000, 90)), ("5m", Budget(10_000, 300)), ("2h", Budget(10_000, 7_200))],
+    [("12", Budget(12)), ("90s", Budget(MOST, 90)), ("5m", Budget(MOST, 300)), ("2h", Budget(MOST, 7_200))],
 )
 def test_budgets(text: str, budget: Budget) -> None:
     assert parse_budget(text) == budget
