@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from recsys.contracts.vocabulary import ITEM_MAP, VOCABULARY
 from recsys.errors import BundleError, ContractError, IntegrityError
 from recsys.history import ItemIndex
 from recsys.registry import resolve_bundle
-from recsys.signature import read_public_key, verify
+from recsys.signature import PublicKey, read_public_key, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,26 @@ def load_bundle(path: Path, *, trust: Path) -> Bundle:
     """
     key = read_public_key(trust)
     folder = resolve_bundle(path)
-    manifest_bytes = _read(folder / MANIFEST_FILE)
-    verify(key, _read(folder / SIGNATURE_FILE), manifest_bytes, where=str(folder / MANIFEST_FILE))
+    here = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    return open_bundle(folder, here, lambda name: _read(folder / name), key)
+
+
+def open_bundle(folder: Path, names: Iterable[str], read: Callable[[str], bytes], key: PublicKey) -> Bundle:
+    """Verify and read a bundle, wherever its files are.
+
+    Args:
+        folder: Where it is, or will be.
+        names: Of all its files.
+        read: The content of one of them; it is asked once for each.
+        key: That must have signed it.
+
+    Raises:
+        IntegrityError: A byte, a file or the signature is not what the trusted key signed.
+        BundleError: It is incomplete, or of a newer contract.
+        ContractError: A table in it breaks its contract.
+    """
+    manifest_bytes = read(MANIFEST_FILE)
+    verify(key, read(SIGNATURE_FILE), manifest_bytes, where=str(folder / MANIFEST_FILE))
     try:
         manifest = decode_document(manifest_bytes, Manifest, where=str(folder / MANIFEST_FILE))
     except ContractError as error:
@@ -82,7 +100,7 @@ def load_bundle(path: Path, *, trust: Path) -> Bundle:
             where=error.where,
             mend="Upgrade this program, or use a bundle of its version",
         ) from None
-    files = _verified_files(folder, manifest)
+    files = _verified_files(folder, names, read, manifest)
     vocabulary = _table(files, folder / VOCABULARY_FILE, VOCABULARY)
     return Bundle(
         path=folder,
@@ -99,15 +117,16 @@ def _table(files: Mapping[str, bytes], path: Path, contract: TableContract) -> p
     return contract.checked(pl.read_parquet(io.BytesIO(files[path.name])), where=str(path))
 
 
-def _verified_files(folder: Path, manifest: Manifest) -> Mapping[str, bytes]:
+def _verified_files(
+    folder: Path, names: Iterable[str], read: Callable[[str], bytes], manifest: Manifest
+) -> Mapping[str, bytes]:
     """Read each file once and check the very bytes that will be used."""
-    here = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-    for name in sorted(here - {MANIFEST_FILE, SIGNATURE_FILE} - manifest.files.keys()):
+    for name in sorted(set(names) - {MANIFEST_FILE, SIGNATURE_FILE} - manifest.files.keys()):
         raise IntegrityError("is not in the manifest", where=str(folder / name), mend="Get the bundle again")
     for name in (MODEL_FILE, VOCABULARY_FILE, STATISTICS_FILE):
         if name not in manifest.files:
             raise BundleError(f"the manifest lists no {name}", where=str(folder), mend="Fit again")
-    files = {name: _read(folder / name) for name in manifest.files}
+    files = {name: read(name) for name in manifest.files}
     for name, content in files.items():
         if hashlib.sha256(content).hexdigest() != manifest.files[name]:
             raise IntegrityError(

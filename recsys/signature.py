@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from recsys.errors import BundleError, IntegrityError
 
+PublicKey = Ed25519PublicKey
 MANIFEST_CONTEXT: Final = b"recsys bundle manifest v1\x00"  # a signature for this purpose serves no other
 
 

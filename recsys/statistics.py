@@ -15,6 +15,7 @@ from recsys.history import day_number
 
 _TREND: Final = (8, 30)  # half-lives, in days, whose shares are compared
 _SMALL: Final = 1e-9  # keeps the logarithm of a share of zero finite
+_LEAST: Final = np.finfo(np.float64).tiny  # zero divided by it is zero
 _SECOND: Final = 2
 _PRIOR_GAPS: Final = 2  # that an item's own rhythm is shrunk with
 
@@ -95,9 +96,14 @@ class PurchaseLog:
                 "days_on_sale": (day - first).astype(np.float64),
             }
         ).filter(pl.col("buyers") >= max(min_buyers, 1))
-        recent, usual = (pl.col(popularity_column(half_life)) for half_life in _TREND)
-        trend = ((recent / recent.sum() + _SMALL) / (usual / usual.sum() + _SMALL)).log().alias("trend")
+        recent, usual = (_share(pl.col(popularity_column(half_life))) for half_life in _TREND)
+        trend = ((recent + _SMALL) / (usual + _SMALL)).log().alias("trend")
         return frame.with_columns(trend).select(column.name for column in ITEM_STATISTICS.columns)
 
     def _counted(self, item: NDArray[np.int64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         return np.bincount(item, weight, minlength=len(self.names)).astype(np.float64)
+
+
+def _share(popularity: pl.Expr) -> pl.Expr:
+    """Of everything that was bought; zero where all of it is so long ago that nothing is left."""
+    return popularity / pl.max_horizontal(popularity.sum(), _LEAST)

@@ -11,9 +11,10 @@ from rich.table import Table
 
 from recsys.console import new_app, print_json, say, screen, step, today, warn
 from recsys.contracts.manifest import Manifest
+from recsys.errors import UsageError
 from training import options
 from training.backtest.cli import backtest_command
-from training.budget import Budget, journal_of, parse_budget
+from training.budget import Budget, journal_of, kept_until_done, parse_budget
 from training.cards.cli import card_command
 from training.dataset import Sources, read_dataset
 from training.ends import parse_until
@@ -99,6 +100,10 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
     """
     started = time.perf_counter()
     check_name(name)
+    if budget and config:
+        raise UsageError(
+            "searches for settings, and --config gives them", where="--budget", mend="Leave one of them out"
+        )
     key = read_signing_key(signing_key)
     allowed = parse_budget(budget) if budget else Budget()
     settings = read_settings(config) if config else None
@@ -107,11 +112,11 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
         dataset = read_dataset(Sources(purchases, subjects, catalogue, guards), until=day, today=today())
     journal = journal_of(models / name, dataset.lineage, (level, profile, seed))
     search = Search(settings, allowed.trials, allowed.seconds, journal)
-    fitted = fit(dataset, Options(name, level, profile, seed, search))
-    sealed = seal(fitted.bundle, key)
-    folder, new = write_bundle(models, name, sealed.manifest.version, sealed.files)
-    current = serve_if_first(models, name, sealed.manifest.version)
-    journal.unlink(missing_ok=True)
+    with kept_until_done(journal):
+        fitted = fit(dataset, Options(name, level, profile, seed, search))
+        sealed = seal(fitted.bundle, key)
+        folder, new = write_bundle(models, name, sealed.manifest.version, sealed.files)
+        current = serve_if_first(models, name, sealed.manifest.version)
     for warning in fitted.warnings:
         warn(warning)
     seconds = time.perf_counter() - started

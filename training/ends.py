@@ -10,6 +10,7 @@ import polars as pl
 
 from recsys.console import parse_day
 from recsys.contracts.evaluation_sets import AS_OF
+from recsys.contracts.table import Origin
 from recsys.contracts.token import Lineage, column_lineage
 from recsys.errors import TokenError
 from recsys.files import sha256_of
@@ -52,8 +53,15 @@ class Ends:
 
 
 def parse_until(text: str, *, today: dt.date) -> dt.date | Ends:
-    """Read `--until`: a day (YYYY-MM-DD), or a .parquet or .csv file with the columns `subject` and `day`."""
-    if text.endswith((".parquet", ".csv")):
-        path = Path(text)
-        return Ends(AS_OF.read(path), sha256_of(path), text)
-    return parse_day(text, option="--until", latest=today + dt.timedelta(days=1))
+    """Read `--until`: a day (YYYY-MM-DD), or a .parquet or .csv file with the columns `subject` and `day`.
+
+    Raises:
+        UsageError: It is no day, or one in the future.
+        ContractError: The file breaks its contract, or a day in it lies in the future.
+    """
+    latest = today + dt.timedelta(days=1)
+    if not text.endswith((".parquet", ".csv")):
+        return parse_day(text, option="--until", latest=latest)
+    days = AS_OF.read(Path(text))
+    Origin(text).refuse(days["day"] > latest, "day", "lies in the future", mend="Name days that have been")
+    return Ends(days, sha256_of(Path(text)), text)

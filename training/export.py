@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 import polars as pl
 
-from recsys.bundle import Bundle
+from recsys.bundle import Bundle, open_bundle
 from recsys.contracts.document import encode_document
 from recsys.contracts.manifest import (
     CARD_FILE,
@@ -45,7 +45,11 @@ class SealedBundle:
 def seal(bundle: Bundle, key: SigningKey) -> SealedBundle:
     """Name and sign a bundle whose manifest has neither version nor hashes yet.
 
-    The version is `<until>-<start of a hash over everything but the card>`; the card then tells the version.
+    The version is `<until>-<start of a hash over everything but the card>`; the card then tells the version. What was
+    sealed is opened as whoever loads it will, so that nothing is written that nothing can load.
+
+    Raises:
+        ContractError: A table breaks its contract.
     """
     files = {
         MODEL_FILE: bundle.model,
@@ -60,7 +64,9 @@ def seal(bundle: Bundle, key: SigningKey) -> SealedBundle:
     files[CARD_FILE] = card(named).encode()
     manifest = msgspec.structs.replace(named, files=_hashes(files))
     signed = encode_document(manifest)
-    return SealedBundle(manifest, files | {MANIFEST_FILE: signed, SIGNATURE_FILE: key.sign(signed)})
+    files |= {MANIFEST_FILE: signed, SIGNATURE_FILE: key.sign(signed)}
+    open_bundle(bundle.path, files, files.__getitem__, key.public)
+    return SealedBundle(manifest, files)
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from recsys.errors import BundleError
+from training.basis import basis_of
 from training.blend import Blend
 from training.learning import fewer, ranker_rows
 from training.membership import BAR, SUBJECTS, attack_auc
@@ -81,14 +82,18 @@ def choose(work: Work, asked: Search, tell: Tell = lambda _: None) -> Chosen:
     if asked.settings is not None or not work.blocks or most < 1:
         return Chosen(start, ())
     examples = fewer(work.blocks[-1], work.effort.judged, np.random.default_rng(work.seed))
-    begun, journal = asked.clock(), Journal(asked.journal)
+    begun, journal = asked.clock(), Journal(asked.journal, basis_of(work.world, examples, work.seed))
 
     def go_on(made: int) -> bool:
-        tell(f"trial {made + 1} of at most {most}")
-        return made < most and (asked.seconds is None or asked.clock() - begun < asked.seconds)
+        spent = asked.clock() - begun
+        if made >= most or (asked.seconds is not None and spent >= asked.seconds):
+            return False
+        end = f" of {most}" if asked.seconds is None else f", {spent:.0f} of {asked.seconds:.0f} s"
+        tell(f"trial {made + 1}{end}")
+        return True
 
     judge = judge_on(work.world, examples, work.seed)
-    best, trials = search(judge, start.factorization, go_on=go_on, journal=journal)
+    best, trials = search(judge, start.factorization, go_on=go_on, journal=journal, seed=work.seed)
     return Chosen(msgspec.structs.replace(start, factorization=best), tuple(trials))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import msgspec
 
 from recsys.errors import UsageError
 from training.factorize import Factorization, Transform
+from training.features.aggregate import SCALES
 from training.ranker import Ranker
 
 
@@ -22,6 +24,13 @@ class FactorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     transform: Transform = Transform.LOG1P
     decay: float = 0.0
     iterations: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+
+    def __post_init__(self) -> None:
+        """Refuse a decay that no feature and no graph knows, and what is no number."""
+        if self.decay not in (0.0, *SCALES):
+            raise ValueError(f"decay is one of {', '.join(f'{scale:g}' for scale in (0.0, *SCALES))}")
+        if not (math.isfinite(self.regularization) and math.isfinite(self.alpha)):
+            raise ValueError("regularization and alpha are finite")
 
     def estimator(self, seed: int) -> Factorization:
         """The factorization with these settings."""
@@ -43,7 +52,7 @@ class FactorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
 class RankerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Of `training.ranker.Ranker`."""
 
-    hidden: tuple[int, ...] = (64, 32)
+    hidden: Annotated[tuple[Annotated[int, msgspec.Meta(ge=1, le=4096)], ...], msgspec.Meta(min_length=1)] = (64, 32)
     seeds: Annotated[int, msgspec.Meta(ge=1, le=32)] = 6
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 12
     resample: Annotated[int, msgspec.Meta(ge=1)] = 300_000

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -37,6 +37,11 @@ class SigningKey:
 
     def __reduce__(self) -> str:
         raise TypeError("a signing key does not leave its process")
+
+    @property
+    def public(self) -> Ed25519PublicKey:
+        """What verifies its signatures."""
+        return self._key.public_key()
 
     def sign(self, manifest: bytes) -> bytes:
         """The signature that `recsys.signature.verify` checks; the same bytes, the same signature."""

@@ -1,14 +1,15 @@
-"""The search for the factorization's settings: one coordinate after the other, judged on the newest examples.
+"""The search for the factorization's settings: one coordinate after the other, then around the best of them.
 
-Objective: NDCG@10 of the folded-in scores on what is new to a person, since what they bought before is ranked by other
-features (docs/adr/0025); where it is equal, on everything.
+Objective: NDCG@10 of the folded-in scores on the newest examples, on what is new to a person, since what they bought
+before is ranked by other features (docs/adr/0025); where it is equal, on everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import heapq
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -31,6 +32,11 @@ _COORDINATES: Final = (
 )
 _REFINED: Final = ("regularization", "alpha")  # in the end, around what is best by then
 _FINER: Final = (0.7, 1.4)
+_WIDER: Final = (("factors", 256), ("decay", 0.5), ("factors", 96))  # where the budget allows for more
+_PARENTS: Final = 5  # trials that count as the best ones
+_STRAYING: Final = 0.2  # how often a part is of any trial
+_STEP: Final = 0.2  # of the logarithm
+_RANGES: Final = {"regularization": (0.1, 20.0), "alpha": (0.02, 50.0)}  # that draws stay within
 _BATCH: Final = 256
 
 
@@ -46,23 +52,30 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.quality.novel, self.quality.mixed
 
 
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    basis: str
+    trial: Trial
+
+
 class Journal:
     """Trials on disk, so that an interrupted search goes on where it was. One line of JSON a trial.
 
     Args:
         path: The file; None: nothing is kept.
+        basis: What the trials depend on (`training.basis`); those that depended on anything else are passed over.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, basis: str) -> None:
+        self._path, self._basis = path, basis
         self._known: dict[FactorizationSettings, Trial] = {}
         if path is not None and path.is_file():
-            for line in path.read_bytes().splitlines():
+            for raw in path.read_bytes().splitlines():
                 try:
-                    trial = msgspec.json.decode(line, type=Trial)
+                    line = msgspec.json.decode(raw, type=_Line)
                 except msgspec.DecodeError:
-                    break  # the line that was being written
-                self._known[trial.settings] = trial
+                    continue  # one that was being written when the search ended
+                if line.basis == basis:
+                    self._known[line.trial.settings] = line.trial
 
     def find(self, settings: FactorizationSettings) -> Trial | None:
         """The trial of these settings, if it was made."""
@@ -76,7 +89,7 @@ class Journal:
         with explained(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(trial) + b"\n")
+                file.write(b"\n" + msgspec.json.encode(_Line(self._basis, trial)))  # a line cut off spoils no other
 
 
 def search(
@@ -85,8 +98,11 @@ def search(
     *,
     go_on: Callable[[int], bool],
     journal: Journal,
+    seed: int,
 ) -> tuple[FactorizationSettings, list[Trial]]:
-    """Try settings until all were tried or `go_on`, asked with the number of trials, says no.
+    """Try settings until `go_on`, asked with the number of trials, says no: there is always something left to try.
+
+    The same judge, start and seed give the same trials in the same order, whatever their number.
 
     Returns:
         The best settings, and all trials in their order.
@@ -94,27 +110,53 @@ def search(
     Raises:
         OutputError: The journal cannot be written.
     """
-    trials: list[Trial] = []
-
-    def tried(settings: FactorizationSettings) -> Trial:
+    made: dict[FactorizationSettings, Trial] = {}
+    for settings in _proposals(start, made, np.random.default_rng(seed)):
+        if settings in made:
+            continue
+        if made and not go_on(len(made)):
+            break
         trial = journal.find(settings)
         if trial is None:
             trial = Trial(settings, judge(settings))
             journal.add(trial)
-        trials.append(trial)
-        return trial
+        made[settings] = trial
+    return _best(made), list(made.values())
 
-    best = tried(start)
-    for name, values in (*_COORDINATES, *((name, ()) for name in _REFINED)):
-        for value in values or tuple(getattr(best.settings, name) * factor for factor in _FINER):
-            changed = msgspec.structs.replace(best.settings, **{name: value})
-            if any(trial.settings == changed for trial in trials):
-                continue
-            if not go_on(len(trials)):
-                return best.settings, trials
-            trial = tried(changed)
-            best = max(best, trial, key=lambda one: one.merit)
-    return best.settings, trials
+
+def _proposals(
+    start: FactorizationSettings, made: Mapping[FactorizationSettings, Trial], rng: np.random.Generator
+) -> Iterator[FactorizationSettings]:
+    """What to try next in the light of what was `made` by then: coordinates, what lies beside them, then draws."""
+    yield start
+    for name, values in _COORDINATES:
+        for value in values:
+            yield msgspec.structs.replace(_best(made), **{name: value})
+    for name in _REFINED:
+        centre = getattr(_best(made), name)
+        for factor in _FINER:
+            yield msgspec.structs.replace(_best(made), **{name: centre * factor})
+    for name, value in _WIDER:
+        yield msgspec.structs.replace(_best(made), **{name: value})
+    while True:
+        yield _drawn(list(made.values()), rng)
+
+
+def _drawn(made: list[Trial], rng: np.random.Generator) -> FactorizationSettings:
+    """Each part is that of one of the best trials, or now and then of any; what is continuous moves a little."""
+    best = heapq.nlargest(_PARENTS, made, key=lambda trial: trial.merit)
+    parts: dict[str, Any] = {}
+    for name, _ in _COORDINATES:
+        among = made if rng.random() < _STRAYING else best
+        parts[name] = getattr(among[rng.integers(len(among))].settings, name)
+    for name, (least, most) in _RANGES.items():
+        moved = parts[name] * np.exp(_STEP * rng.standard_normal())
+        parts[name] = float(f"{np.clip(moved, least, most):.3g}")
+    return msgspec.structs.replace(best[0].settings, **parts)
+
+
+def _best(made: Mapping[FactorizationSettings, Trial]) -> FactorizationSettings:
+    return max(made.values(), key=lambda trial: trial.merit).settings
 
 
 def judge_on(world: World, examples: Examples, seed: int) -> Callable[[FactorizationSettings], Quality]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.table import Table
 
-from recsys.console import say, screen, step, today
+from recsys.console import print_json, say, screen, step, today, warn
 from recsys.files import write_text
 from training import options
-from training.budget import journal_of, parse_budget
+from training.budget import MOST, journal_of, kept_until_done, parse_budget
 from training.dataset import Sources, read_dataset
 from training.ends import parse_until
 from training.fit import Options, prepared
@@ -33,12 +34,14 @@ def tune_command(  # noqa: PLR0913 - a command's options are its arguments
     until: options.Until = None,
     level: options.Level = LevelChoice.AUTO,
     profile: Annotated[Profile, typer.Option(help="Where the search starts")] = Profile.DEFAULT,
-    budget: Annotated[str, typer.Option(help="Trials (60) or time (90s, 5m, 2h)")] = "60",
+    budget: Annotated[str, typer.Option(help="Trials (60), or time (90s, 5m, 2h) and 1,000 trials at most")] = "60",
     seed: options.Seed = 0,
+    json: options.Json = False,
 ) -> None:
-    """Search for settings and write them to a file. Nothing dated on or after --until is looked at.
+    """Search for settings until the budget is spent, and write the best to a file.
 
-    Trials are kept beside the file, so that an interrupted search goes on where it was.
+    Nothing dated on or after --until is looked at. Trials are kept beside the file, so that an interrupted search goes
+    on where it was when the same command is given again.
 
     Example: `recsys-train tune --purchases release --catalogue catalogue.csv --budget 1h --out config.toml`
     """
@@ -49,12 +52,28 @@ def tune_command(  # noqa: PLR0913 - a command's options are its arguments
     with step("Counting purchase days"):
         work = prepared(dataset, Options(out.stem, level, profile, seed)).work
     journal = journal_of(out.parent, dataset.lineage, (level, profile, seed))
-    with step("Choosing settings") as tell:
-        chosen = choose(work, Search(None, allowed.trials, allowed.seconds, journal), tell)
-    write_text(out, written(chosen.settings))
-    journal.unlink(missing_ok=True)
-    _show(chosen)
-    say(f"The best of {len(chosen.trials)} trials: {out}")
+    with kept_until_done(journal):
+        with step("Choosing settings") as tell:
+            chosen = choose(work, Search(None, allowed.trials, allowed.seconds, journal), tell)
+        write_text(out, written(chosen.settings))
+    if chosen.trials:
+        _show(chosen)
+        ended = ", at which a search by time ends" if allowed.seconds and len(chosen.trials) == MOST else ""
+        say(f"The best of {len(chosen.trials):,} trials{ended}: {out}")
+    else:
+        warn(f"Too few come back to judge settings by: {out} holds the profile's, untried.")
+    if json:
+        print_json(_as_json(chosen, out))
+
+
+def _as_json(chosen: Chosen, out: Path) -> dict[str, object]:
+    best = max(chosen.trials, key=lambda trial: trial.merit, default=None)
+    return {
+        "config": str(out),
+        "settings": msgspec.to_builtins(chosen.settings),
+        "quality": best and msgspec.to_builtins(best.quality),
+        "trials": len(chosen.trials),
+    }
 
 
 def _show(chosen: Chosen) -> None:

@@ -50,3 +50,11 @@ def test_trend_compares_recent_shares() -> None:
     )
     trend = dict(made.select("item", "trend").iter_rows())
     assert trend["new"] > 0 > trend["old"]
+
+
+@pytest.mark.parametrize("age", [9_000, 40_000])  # nothing is left at half-lives of 8, and of 30 days
+def test_what_was_bought_in_another_age_has_no_trend_and_breaks_nothing(age: int) -> None:
+    made = item_statistics(daily([(1, "a", age), (2, "a", age), (1, "b", age + 1)]), as_of=AS_OF, min_buyers=1)
+    checked = ITEM_STATISTICS.checked(made, where="s")
+    assert (checked["popularity_8d"] == 0).all()
+    assert (checked["trend"] <= 0).all()

@@ -86,6 +86,14 @@ def test_nothing_happened_before_until(shop: Shop, tmp_path: Path, train: Train)
     assert_clear_failure(train("fit", *shop.options(tmp_path, until=FIRST_DAY)), "0 days of purchases", "--until")
 
 
+def test_a_day_in_the_future_for_one_subject(shop: Shop, tmp_path: Path, train: Train) -> None:
+    days = [dt.date(2099, 1, 1), *[FIRST_DAY + dt.timedelta(days=60)] * 49]
+    pl.DataFrame({"subject": SUBJECTS[:50], "day": days}).write_csv(tmp_path / "ends.csv")
+    done = train("fit", *shop.options(tmp_path / "models", until=tmp_path / "ends.csv"))
+    assert_clear_failure(done, "ends.csv: row 1, column 'day' lies in the future")
+    assert not (tmp_path / "models").exists()
+
+
 def test_options_that_mean_nothing(shop: Shop, tmp_path: Path, train: Train) -> None:
     for changed, message in (
         ({"until": "27.11.2017"}, "--until: is not a date"),
@@ -95,6 +103,7 @@ def test_options_that_mean_nothing(shop: Shop, tmp_path: Path, train: Train) -> 
         ({"profile": "huge"}, "--profile"),
         ({"budget": "soon"}, "--budget: is no budget"),
         ({"config": tmp_path / "nowhere.toml"}, "nowhere.toml: cannot be read"),
+        ({"config": tmp_path / "config.toml", "budget": "5"}, "--budget: searches for settings, and --config gives"),
         ({"seed": "-1"}, "--seed"),
         ({"models": None}, "--models"),
     ):
@@ -159,3 +168,23 @@ def test_no_repeat_purchase_at_all_is_fine(shop: Shop, tmp_path: Path, train: Tr
     pl.concat([once, lines([(SUBJECTS[0], ITEMS[35], 3, 1.0)])]).write_parquet(tmp_path / "once.parquet")
     done = train("fit", *shop.options(tmp_path / "models", purchases=tmp_path / "once.parquet"), "--json")
     assert done.returncode == 0, done.stderr
+
+
+def test_one_row_in_a_hundred_broken_is_said_once_with_the_first_and_how_many(
+    shop: Shop, tmp_path: Path, train: Train
+) -> None:
+    frame = purchases()
+    broken = pl.int_range(pl.len()) % 100 == 7
+    frame.with_columns(quantity=pl.when(broken).then(None).otherwise("quantity")).write_parquet(tmp_path / "p.parquet")
+    done = train("fit", *shop.options(tmp_path / "models", purchases=tmp_path / "p.parquet"))
+    more = len(range(7, len(frame), 100)) - 1
+    assert_clear_failure(done, "row 8, column 'quantity'", f"and {more} more rows")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_catalogue_that_names_an_item_twice(shop: Shop, tmp_path: Path, train: Train) -> None:
+    twice = pl.read_parquet(shop.catalogue)
+    pl.concat([twice, twice.head(1)]).write_parquet(tmp_path / "twice.parquet")
+    done = train("fit", *shop.full(tmp_path / "models", catalogue=tmp_path / "twice.parquet"))
+    assert_clear_failure(done, "twice.parquet: row 1: the same item stands in 2 rows")
+    assert not (tmp_path / "models").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -18,7 +19,7 @@ from recsys.files import sha256_of
 from recsys.history import ItemIndex, day_number, histories, purchase_days
 from recsys.scorer import Scorer
 from recsys.statistics import item_statistics
-from training.settings import read_settings
+from training.settings import Settings, read_settings
 
 pytestmark = pytest.mark.slow  # a fit or two each
 
@@ -36,10 +37,13 @@ def test_a_search_is_recorded_and_can_be_repeated(shop: Shop, tmp_path: Path, tr
 
 
 def test_what_was_tuned_is_what_is_fitted(shop: Shop, tmp_path: Path, train: Train) -> None:
-    options = ("--purchases", shop.purchases, "--profile", "test", "--budget", "4", "--out", tmp_path / "config.toml")
-    tuned = train("tune", *options)
+    options = ("--purchases", shop.purchases, "--profile", "test", "--budget", "21", "--out", tmp_path / "config.toml")
+    tuned = train("tune", *options, "--json")
     assert tuned.returncode == 0, tuned.stderr
     settings = read_settings(tmp_path / "config.toml")
+    assert tuned.json["trials"] == 21
+    assert msgspec.convert(tuned.json["settings"], Settings) == settings
+    assert 0 < tuned.json["quality"]["novel"] <= 1
     done = train("fit", *shop.options(tmp_path / "models", config=tmp_path / "config.toml"), "--json")
     manifest = load_bundle(done.bundle, trust=shop.trust).manifest
     assert manifest.trials == ()

@@ -8,12 +8,12 @@ from scipy import sparse
 
 from recsys.errors import UsageError
 from training.baselines import EASE, ItemKNN
-from training.budget import Budget, parse_budget
+from training.budget import MOST, Budget, parse_budget
 from training.factorize import Factorization
 from training.judging import Quality
 from training.membership import attack_auc
 from training.settings import FactorizationSettings, RankerSettings, Settings, read_settings, written
-from training.tuning import Journal, search
+from training.tuning import Journal, Trial, search
 
 BEST = FactorizationSettings(regularization=2.0, alpha=0.4, factors=64)
 
@@ -30,33 +30,75 @@ class Judge:
         return Quality(float(np.exp(-away)), float(np.exp(-away)))
 
 
+def searched(
+    judge: Judge, trials: int, journal: Path | None = None, seed: int = 0
+) -> tuple[FactorizationSettings, list[Trial]]:
+    go_on = lambda made: made < trials  # noqa: E731
+    return search(judge, FactorizationSettings(), go_on=go_on, journal=Journal(journal, "this"), seed=seed)
+
+
 def test_one_coordinate_after_the_other_finds_the_best() -> None:
-    best, trials = search(Judge(), FactorizationSettings(), go_on=lambda _: True, journal=Journal(None))
+    best, trials = searched(Judge(), 19)
     assert best == BEST
-    assert len(trials) == len({trial.settings for trial in trials}) == 19
+    tried = [(one.settings.regularization, one.settings.alpha, one.settings.factors) for one in trials]
+    assert tried[:8] == [(value, 1.0, 128) for value in (0.6, 0.3, 1.0, 2.0)] + [
+        (2.0, value, 128) for value in (0.1, 0.4, 4.0, 16.0)
+    ]
+    assert tried[13:] == [
+        *((2.0, 0.4, factors) for factors in (64, 32)),
+        *((2.0 * factor, 0.4, 64) for factor in (0.7, 1.4)),
+        *((2.0, 0.4 * factor, 64) for factor in (0.7, 1.4)),
+    ]
 
 
-def test_a_budget_ends_the_search() -> None:
+@pytest.mark.parametrize("budget", [5, 40, 300])
+def test_a_budget_is_spent_and_ends_the_search(budget: int) -> None:
     judge = Judge()
-    _, trials = search(judge, FactorizationSettings(), go_on=lambda made: made < 5, journal=Journal(None))
-    assert len(trials) == judge.asked == 5
+    _, trials = searched(judge, budget)
+    assert len({one.settings for one in trials}) == len(trials) == judge.asked == budget
+
+
+def test_a_larger_budget_only_adds_trials_and_the_seed_draws_them() -> None:
+    (_, some), (_, more), (_, others) = (searched(Judge(), n, seed=seed) for n, seed in ((40, 0), (60, 0), (60, 1)))
+    assert more[:40] == some
+    assert others[:19] == some[:19]
+    assert others != more
+    assert 256 in {one.settings.factors for one in some[19:]}
+
+
+def test_a_larger_budget_comes_closer_to_what_lies_between_the_steps() -> None:
+    class Between(Judge):
+        def __call__(self, settings: FactorizationSettings) -> Quality:
+            self.asked += 1
+            away = abs(np.log(settings.regularization / 1.2)) + abs(np.log(settings.alpha / 0.22))
+            return Quality(float(np.exp(-away)), float(np.exp(-away)))
+
+    reached = [max(one.merit for one in searched(Between(), trials)[1])[0] for trials in (19, 60)]
+    assert reached[0] < 0.85
+    assert reached[1] > 0.94
 
 
 def test_an_interrupted_search_goes_on(tmp_path: Path) -> None:
     path, whole = tmp_path / "trials.jsonl", Judge()
-    expected = search(whole, FactorizationSettings(), go_on=lambda _: True, journal=Journal(None))
-    search(Judge(), FactorizationSettings(), go_on=lambda made: made < 7, journal=Journal(path))
+    expected = searched(whole, 30)
+    searched(Judge(), 7, path)
     with path.open("ab") as file:
-        file.write(b'{"settings": {"fac')  # the line that was being written
+        file.write(b'\n{"basis": "this", "tri')  # the line that was being written
+    searched(Judge(), 12, path)
     rest = Judge()
-    found = search(rest, FactorizationSettings(), go_on=lambda _: True, journal=Journal(path))
-    assert found == expected
-    assert rest.asked == whole.asked - 7
+    assert searched(rest, 30, path) == expected
+    assert rest.asked == whole.asked - 12
+
+
+def test_trials_that_depended_on_something_else_are_passed_over(tmp_path: Path) -> None:
+    searched(Judge(), 7, tmp_path / "trials.jsonl")
+    assert Journal(tmp_path / "trials.jsonl", "this").find(FactorizationSettings()) is not None
+    assert Journal(tmp_path / "trials.jsonl", "other").find(FactorizationSettings()) is None
 
 
 @pytest.mark.parametrize(
     ("text", "budget"),
-    [("12", Budget(12)), ("90s", Budget(10_000, 90)), ("5m", Budget(10_000, 300)), ("2h", Budget(10_000, 7_200))],
+    [("12", Budget(12)), ("90s", Budget(MOST, 90)), ("5m", Budget(MOST, 300)), ("2h", Budget(MOST, 7_200))],
 )
 def test_budgets(text: str, budget: Budget) -> None:
     assert parse_budget(text) == budget
@@ -81,6 +123,12 @@ def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
         ("[factorization]\nfactors = 0", "factors"),
         ("[factorization]\ntransform = 'cube'", "transform"),
         ("[factorization", "not TOML"),
+        ("[factorization]\ndecay = 3.0", "decay is one of 0, 0.5, 2, 8"),
+        ("[factorization]\ndecay = -1", "decay is one of"),
+        ("[factorization]\nregularization = inf", "finite"),
+        ("[factorization]\nalpha = nan", "alpha"),
+        ("[ranker]\nhidden = []", "hidden"),
+        ("[ranker]\nhidden = [64, 0]", "hidden"),
     ],
 )
 def test_settings_that_mean_nothing(tmp_path: Path, text: str, message: str) -> None:

@@ -1,0 +1,32 @@
+"""What the trials of a search depend on, as one hash: trials of anything else are not taken for it."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from typing import Final
+
+import numpy as np
+
+from training.snapshot import World
+from training.windows import Examples
+
+_RECIPE: Final = 1  # raised when the same settings, purchases and seed come to something else
+_LIBRARIES: Final = ("implicit", "numpy", "scipy")
+
+
+def basis_of(world: World, examples: Examples, seed: int) -> str:
+    """Of the purchase days as they are used, the examples that judge, the seed and the recipe.
+
+    Whatever leads to other days or examples (catalogue, level, consents, policy, `--until`, profile) is another basis;
+    tokens and names of items are not in it.
+    """
+    record, targets = world.record, examples.targets
+    numbers = (_RECIPE, *map(version, _LIBRARIES), seed, world.tau, world.min_buyers, examples.start)
+    digest = hashlib.sha256(repr((*numbers, len(record.vocabulary))).encode())
+    arrays = (record.offsets, record.item, record.day, record.quantity)
+    asked = (examples.subject, examples.day, targets.owners, targets.values)
+    for array in (*arrays, *asked, *(() if examples.known is None else (examples.known,))):
+        digest.update(repr((array.dtype.str, array.shape)).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
