@@ -20,6 +20,7 @@ from recsys.evaluation import options
 from recsys.evaluation.bundle_runs import check_domain
 from recsys.evaluation.decide_cli import decide
 from recsys.evaluation.drift_cli import drift
+from recsys.evaluation.fresh import warn_of_everyone
 from recsys.evaluation.offers_cli import offers
 from recsys.evaluation.policy_cli import app as policy_app
 from recsys.evaluation.ranking_cli import ranking
@@ -64,6 +65,7 @@ def topk(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     ends = _ends(as_of)
     loaded = load_bundle(bundle, trust=trust)
     _warn_of_seen_days(loaded, ends)
+    warn_of_everyone(loaded)
     with step("Reading purchases"):
         source = read_source(purchases, today=today())
     check_domain(loaded, source.lineage, where=str(purchases))

@@ -66,7 +66,7 @@ class ModelHistories:
             items: The number of model items.
 
         Raises:
-            ContractError: A number is negative or not one, or a position lies outside.
+            ContractError: A number is negative or not one, a position lies outside, or an item is listed twice.
         """
         for field in fields(self)[2:]:
             values = getattr(self, field.name)
@@ -75,8 +75,10 @@ class ModelHistories:
                     f"a history holds {field.name} that are negative or not numbers",
                     mend="Net returns before scoring; recsys.history does",
                 )
-        if _outside(self.items, items + 1) or _outside(self.slots, max(self.items.shape[1], 1)):
+        if outside(self.items, items + 1) or outside(self.slots, max(self.items.shape[1], 1)):
             raise ContractError("a history holds positions that do not exist", mend="Make it with Scorer.fold")
+        if _repeated(self.items, items):
+            raise ContractError("a history holds an item twice", mend="Make it with Scorer.fold")
 
 
 def fold_histories(
@@ -146,5 +148,14 @@ def _padded(length: int) -> int:
     return max(-(-length // _LANES), 1) * _LANES
 
 
-def _outside(positions: NDArray[np.int64], end: int) -> bool:
+def _repeated(listed: NDArray[np.int64], items: int) -> bool:
+    """Whether an item is listed twice in a row. Folded ones ascend, padding last, and are not sorted for that."""
+    if ((listed[:, 1:] > listed[:, :-1]) | (listed[:, 1:] == items)).all():
+        return False
+    ordered = np.sort(listed, axis=1)
+    return bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] < items)).any())
+
+
+def outside(positions: NDArray[np.int64], end: int) -> bool:
+    """Whether any lies below 0, or at `end` or above."""
     return bool(positions.size and (positions.min() < 0 or positions.max() >= end))

@@ -11,10 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.bundle import Bundle
+from recsys.contracts.statistics import ITEM_STATISTICS as STATISTICS
 from recsys.errors import BundleError, ContractError
 from recsys.history import Histories, ItemIndex
 from recsys.item_table import item_table
-from recsys.model_histories import ModelHistories, fold_histories
+from recsys.model_histories import ModelHistories, fold_histories, outside
 from recsys.model_items import model_codes
 from recsys.runtime import ort
 
@@ -61,7 +62,12 @@ class Scorer:
         self.refresh(bundle.statistics if statistics is None else statistics)
 
     def refresh(self, statistics: pl.DataFrame) -> None:
-        """Score with these item statistics from now on."""
+        """Score with these item statistics from now on.
+
+        Raises:
+            ContractError: They break their contract: scores would be no numbers.
+        """
+        statistics = STATISTICS.checked(statistics, where="item statistics")
         table = item_table(statistics, self.vocabulary, self.bundle.categories)
         self.items = np.vstack([table, np.zeros_like(table[:1])])
         self.statistics = statistics
@@ -98,19 +104,46 @@ class Scorer:
         """float32 [B, C]: the score of each candidate; without any history, that of someone nothing is known of.
 
         Raises:
-            ContractError: A history holds what cannot be ranked, or candidates do not ascend.
+            ContractError: A history holds what cannot be ranked, candidates do not ascend, or are no model items.
         """
         if len(candidates) > 1 and not (candidates[1:] > candidates[:-1]).all():
             raise ContractError("candidates do not ascend", mend="Sort them, each once")
+        self._check_items(candidates, candidates[[0, -1]] if len(candidates) else candidates)
         return self._run(SCORES, histories, {CANDIDATES: candidates}, (len(candidates),))
 
     def affinities(self, histories: ModelHistories, items: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32 [B, N]: the folded-in factorization's score of each item, part of what `score` looks at."""
+        """float32 [B, N]: the folded-in factorization's score of each item, part of what `score` looks at.
+
+        Raises:
+            ContractError: A history holds what cannot be ranked, or items are no model items.
+        """
+        self._check_items(items, items)
         return self._run(AFFINITIES, histories, {RECALLED: items}, (len(items),))
 
     def contributions(self, histories: ModelHistories, items: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32 [B, N, L]: what each model item of the history adds to each item's affinity; sums to it."""
+        """float32 [B, N, L]: what each model item of the history adds to each item's affinity; sums to it.
+
+        Raises:
+            ContractError: As `affinities`.
+        """
+        self._check_items(items, items)
         return self._run(CONTRIBUTIONS, histories, {EXPLAINED: items}, (len(items), histories.items.shape[1]))
+
+    def _check_items(self, items: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+        """Refuse what are no model items; the graph would count negative ones from the end, and rank padding.
+
+        Args:
+            items: What is asked for.
+            ends: The least and the greatest among them, and any others.
+        """
+        if items.dtype != np.int64:
+            raise ContractError(
+                f"model items are {items.dtype}, not int64", mend="Take them from Scorer.codes, as int64"
+            )
+        if outside(ends, len(self.vocabulary)):
+            raise ContractError(
+                "asks for model items that do not exist", mend=f"There are {len(self.vocabulary)}, from 0 on"
+            )
 
     def _run(
         self,

@@ -6,12 +6,18 @@ Sources: B. Sarwar et al., "Item-based collaborative filtering recommendation al
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
+from training.checking import check_parameters, counts_of
 from training.factorize import Transform
+
+_TINY: Final = np.finfo(np.float64).tiny  # what nobody bought is near to nothing
 
 
 class _ItemToItem(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
@@ -21,11 +27,17 @@ class _ItemToItem(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no 
     transform: Transform | str
 
     def predict(self, X: sparse.csr_matrix) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
-        """float64 [subjects, items]: the scores of all items, for purchase days as CSR [subjects, items]."""
-        return np.asarray(self._weighed(X) @ self.weights_, np.float64)
+        """float64 [subjects, items]: the scores of all items, for purchase days as CSR [subjects, items].
 
-    def _weighed(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
-        weighed = sparse.csr_matrix(counts, dtype=np.float64, copy=True)
+        Raises:
+            NotFittedError: Nothing was learned yet.
+            ValueError: Counts mean nothing, or are of other items.
+        """
+        check_is_fitted(self)
+        return np.asarray(self._weighed(X, items=len(self.weights_)) @ self.weights_, np.float64)
+
+    def _weighed(self, counts: sparse.csr_matrix, *, items: int | None = None) -> sparse.csr_matrix:
+        weighed = counts_of(counts, np.float64, items=items)
         weighed.data = Transform(self.transform)(weighed.data)
         return weighed
 
@@ -47,10 +59,16 @@ class ItemKNN(_ItemToItem):
         self.transform = transform
 
     def fit(self, X: sparse.csr_matrix, y: None = None) -> ItemKNN:  # noqa: ARG002, N803 - scikit-learn's names
-        """Learn from counts of purchase days, CSR [subjects, items]."""
+        """Learn from counts of purchase days, CSR [subjects, items].
+
+        Raises:
+            ValueError: Counts or parameters mean nothing.
+        """
+        check_parameters({"neighbours": (self.neighbours, 1.0), "shrink": (self.shrink, 0.0)})
         weighed = self._weighed(X)
+        self.n_features_in_ = weighed.shape[1]
         norms = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=0)).ravel())
-        near = (weighed.T @ weighed).toarray() / (np.outer(norms, norms) + self.shrink)
+        near = (weighed.T @ weighed).toarray() / np.maximum(np.outer(norms, norms) + self.shrink, _TINY)
         np.fill_diagonal(near, 0)
         kept = min(self.neighbours, len(near))
         least = -np.partition(-near, kept - 1, axis=1)[:, kept - 1 : kept]
@@ -71,8 +89,14 @@ class EASE(_ItemToItem):
         self.transform = transform
 
     def fit(self, X: sparse.csr_matrix, y: None = None) -> EASE:  # noqa: ARG002, N803 - scikit-learn's names
-        """Learn from counts of purchase days, CSR [subjects, items]: a dense matrix of items by items is inverted."""
+        """Learn from counts of purchase days, CSR [subjects, items]: a dense matrix of items by items is inverted.
+
+        Raises:
+            ValueError: Counts or parameters mean nothing.
+        """
+        check_parameters({}, above={"regularization": self.regularization})
         weighed = self._weighed(X)
+        self.n_features_in_ = weighed.shape[1]
         gram = (weighed.T @ weighed).toarray()
         inverse = np.linalg.inv(gram + self.regularization * np.eye(len(gram)))
         self.weights_ = -inverse / np.diag(inverse)

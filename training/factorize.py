@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, TypeVar
 
 import numpy as np
@@ -10,8 +11,10 @@ from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_random_state
+from sklearn.utils.validation import check_is_fitted, check_random_state
 from threadpoolctl import threadpool_limits
+
+from training.checking import check_parameters, counts_of
 
 Float = TypeVar("Float", np.float32, np.float64)
 
@@ -78,8 +81,14 @@ class Factorization(BaseEstimator):  # type: ignore[misc] # scikit-learn ships n
         self.random_state = random_state
 
     def fit(self, X: sparse.csr_matrix, y: None = None) -> Factorization:  # noqa: ARG002, N803 - scikit-learn's names
-        """Learn from counts of purchase days, CSR [subjects, items]."""
-        confidence = sparse.csr_matrix(X, dtype=np.float32, copy=True)
+        """Learn from counts of purchase days, CSR [subjects, items].
+
+        Raises:
+            ValueError: Counts or parameters mean nothing.
+        """
+        sizes = {"factors": (self.factors, 1.0), "iterations": (self.iterations, 1.0), "alpha": (self.alpha, 0.0)}
+        check_parameters(sizes, above={"regularization": self.regularization})
+        confidence = counts_of(X, np.float32)
         confidence.data = 1 + self.alpha * Transform(self.transform)(confidence.data)
         self.regularization_ = self.regularization * noise_edge(confidence)
         self.n_features_in_ = confidence.shape[1]
@@ -94,6 +103,28 @@ class Factorization(BaseEstimator):  # type: ignore[misc] # scikit-learn ships n
             model.fit(confidence, show_progress=False)
         self.item_factors_: NDArray[np.float32] = model.item_factors
         return self
+
+    def fold_in(self, X: sparse.csr_matrix) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
+        """float64 [subjects, factors]: each folded in, whether learned from or not; zeros without purchases.
+
+        Raises:
+            NotFittedError: Nothing was learned yet.
+            ValueError: Counts mean nothing, or are of other items.
+        """
+        check_is_fitted(self)
+        counts = counts_of(X, np.float64, items=self.n_features_in_)
+        factors = self.item_factors_.astype(np.float64)
+        gram = factors.T @ factors + self.regularization_ * np.eye(factors.shape[1])
+        beyond_one = self.alpha * Transform(self.transform)(counts.data)
+        people = np.zeros((counts.shape[0], factors.shape[1]))
+        for person, (start, end) in enumerate(pairwise(counts.indptr)):
+            rows, weight = factors[counts.indices[start:end]], beyond_one[start:end]
+            people[person] = np.linalg.solve(gram + (rows.T * weight) @ rows, rows.T @ (1 + weight))
+        return people
+
+    def predict(self, X: sparse.csr_matrix) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
+        """float64 [subjects, items]: the scores of all items; raises as `fold_in`."""
+        return np.asarray(self.fold_in(X) @ self.item_factors_.T, np.float64)
 
     def _start(self, subjects: int, items: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Where the factors start. implicit starts so close to zero that ten iterations do not always lead away."""

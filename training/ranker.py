@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.validation import check_array, check_is_fitted, check_random_state, check_X_y
 from threadpoolctl import threadpool_limits
+
+from training.checking import check_parameters
 
 CLIP: Final = 12.0  # standard deviations
 _LEARNING_RATE: Final = 5e-3  # of the first pass
@@ -25,6 +28,7 @@ _AT_ONCE: Final = 100_000  # rows
 _DECAY: Final = 1e-3  # how strongly large weights are held down
 _MINIBATCH: Final = 4_096
 _THREADS: Final = 2
+_SEEDS: Final = 2**31 - 64  # below it any number, and some after it, seed a generator
 
 Blending = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]  # of log odds, given features
 
@@ -67,7 +71,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         epochs: Passes.
         resample: Rows of a pass.
         distilled: Whether one network is taught to answer as the mean of them does: it answers as fast as one.
-        random_state: The same number gives the same networks.
+        random_state: The same number gives the same networks; None: others every time.
 
     Attributes:
         mean_, scale_: float64 [features].
@@ -82,7 +86,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         epochs: int = 12,
         resample: int = 300_000,
         distilled: bool = False,
-        random_state: int = 0,
+        random_state: int | None = 0,
     ) -> None:
         self.hidden = hidden
         self.seeds = seeds
@@ -95,7 +99,7 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         self,
         X: NDArray[np.float32],  # noqa: N803 - scikit-learn's name
         y: NDArray[np.bool_],
-        sample_weight: NDArray[np.float64],
+        sample_weight: NDArray[np.float64] | None = None,
         progress: Callable[[], None] = lambda: None,
         blend: Blending | None = None,
     ) -> Ranker:
@@ -104,32 +108,65 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         Args:
             X: What the rows look like.
             y: Which were bought.
-            sample_weight: What each stands for.
+            sample_weight: What each stands for; None: for itself.
             progress: Is told of each pass.
             blend: What a distilled network is taught instead of the networks' mean alone.
+
+        Raises:
+            ValueError: Rows, weights or parameters mean nothing.
         """
+        X, y, sample_weight = self._checked(X, y, sample_weight)  # noqa: N806 - scikit-learn's name
+        first = self.random_state
+        if not isinstance(first, (int, np.integer)):
+            first = int(check_random_state(first).randint(_SEEDS))
         self.mean_ = X.mean(axis=0, dtype=np.float64)  # over rows as drawn: weighted, habits would be outliers
         self.scale_ = _deviation(X, self.mean_)
         self.scale_[self.scale_ < 1e-6] = 1.0  # noqa: PLR2004 - a constant says nothing
         cumulated = np.cumsum(np.where(y, sample_weight, sample_weight / _RARER))
         with threadpool_limits(1), ThreadPoolExecutor(_THREADS) as pool:
             learned = [
-                pool.submit(self._network, X, y, cumulated, (self.random_state + seed, progress))
-                for seed in range(self.seeds)
+                pool.submit(self._network, X, y, cumulated, (first + seed, progress)) for seed in range(self.seeds)
             ]
             self.networks_ = [network.result() for network in learned]
             if self.distilled:
-                self.networks_ = [self._distilled(X, progress, blend)]
+                self.networks_ = [self._distilled(X, first, progress, blend)]
         return self
 
     def decision_function(self, X: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
-        """float64 [P]: the mean log odds."""
-        inputs = self.standardised(X.astype(np.float64))
+        """float64 [P]: the mean log odds.
+
+        Raises:
+            NotFittedError: Nothing was learned yet.
+            ValueError: Rows are no numbers, or of other features.
+        """
+        check_is_fitted(self)
+        rows = check_array(X, dtype=np.float64, ensure_min_samples=0)
+        if rows.shape[1] != len(self.mean_):
+            raise ValueError(f"rows have {rows.shape[1]} features, the model {len(self.mean_)}")
+        inputs = self.standardised(rows)
         return np.asarray(np.mean([network(inputs) for network in self.networks_], axis=0), np.float64)
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
         """float64 [P]: the chance, between 0 and 1."""
         return np.asarray(expit(self.decision_function(X)), np.float64)
+
+    def _checked(
+        self,
+        features: NDArray[np.float32],
+        bought: NDArray[np.bool_],
+        weight: NDArray[np.float64] | None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]]:
+        """Rows, what was bought and weights, as they are where they mean something."""
+        sizes = {name: getattr(self, name) for name in ("seeds", "epochs", "resample")}
+        layers = {"layers": len(self.hidden)} | {f"hidden[{place}]": size for place, size in enumerate(self.hidden)}
+        check_parameters({name: (value, 1.0) for name, value in (sizes | layers).items()})
+        features, bought = check_X_y(features, bought, dtype=np.float32)
+        if not np.isin(bought, (0, 1)).all():
+            raise ValueError("what was bought is true or false")
+        weight = np.ones(len(bought)) if weight is None else np.asarray(weight)
+        if weight.shape != bought.shape or not np.isfinite(weight).all() or weight.min() < 0 or not weight.any():
+            raise ValueError("weights are one a row, none of them negative, and not all zero")
+        return features, bought.astype(np.bool_, copy=False), weight
 
     def standardised(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         """Brought to mean 0 and spread 1, and clipped."""
@@ -156,21 +193,21 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         return Network.of(network, shift=-math.log(_RARER))
 
     def _distilled(
-        self, features: NDArray[np.float32], progress: Callable[[], None], blend: Blending | None
+        self, features: NDArray[np.float32], seed: int, progress: Callable[[], None], blend: Blending | None
     ) -> Network:
         """Learn what the networks answer on the mean, the more from a row the less they are sure of it.
 
         Their variance p(1 - p) is what an error in log odds weighs in the divergence from their chance p; rows as they
         were drawn are mostly things that nobody would buy, and the top of a list was blurred by them (ADR 20).
         """
-        rng = np.random.default_rng(self.random_state)
+        rng = np.random.default_rng(seed)
         drawn = min(self.resample, 4 * len(features))
         taught = self._taught(features)
         if blend is not None:
             taught = blend(taught, features)
         chances = expit(taught)
         cumulated = np.cumsum(chances * (1 - chances) + _DECIDED, dtype=np.float64)
-        network = MLPRegressor(hidden_layer_sizes=self.hidden, **self._manner(self.random_state, drawn))
+        network = MLPRegressor(hidden_layer_sizes=self.hidden, **self._manner(seed, drawn))
         for epoch in range(TAUGHT * self.epochs):
             rows = np.searchsorted(cumulated, rng.random(drawn) * cumulated[-1])
             network.partial_fit(self._inputs(features, rows), taught[rows])

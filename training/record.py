@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recsys.history import DAYS, MAX_ROWS, Histories, ItemIndex
+from recsys.ragged import changes
 
 Days = NDArray[np.int64]
 
@@ -70,9 +72,8 @@ class Record:
 
     def buyers(self, until: int) -> NDArray[np.int64]:
         """int64 [M]: how many subjects bought each model item before `until`."""
-        seen = self.day < until
-        cells = np.unique(self.owner[seen] * len(self.vocabulary) + self.item[seen])
-        return np.bincount(cells % len(self.vocabulary), minlength=len(self.vocabulary)).astype(np.int64)
+        item, day = self._first_bought
+        return np.bincount(item[day < until], minlength=len(self.vocabulary)).astype(np.int64)
 
     def until(self, subjects: NDArray[np.int64], ends: Days) -> Histories:
         """The histories of some subjects, each before a day of its own, bounded as a scorer's are.
@@ -90,6 +91,18 @@ class Record:
         nobody = tuple("" for _ in range(len(subjects)))
         once = np.ones(len(rows), np.int32)
         return Histories(nobody, offsets, self.item[rows], day, self.quantity[rows], once)
+
+    @cached_property
+    def _first_bought(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """A row for each subject and model item that it ever bought: int32, the item and its first day.
+
+        Sorted out once: every day that is looked back from asks for buyers.
+        """
+        keys = (self.owner * len(self.vocabulary) + self.item) * DAYS + self.day
+        keys.sort()
+        cell, day = np.divmod(keys, DAYS)
+        first = changes(cell)
+        return (cell[first] % len(self.vocabulary)).astype(np.int32), day[first].astype(np.int32)
 
 
 def _ranges(start: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.int64]:

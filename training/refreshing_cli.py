@@ -31,10 +31,11 @@ def statistics_command(  # noqa: PLR0913 - a command's options are its arguments
 ) -> None:
     """Compute a bundle's item statistics anew: popularity, trend, repeat rate, as of a day.
 
-    Counts who agreed to training, items of the bundle, and no item that too few people bought.
+    Counts who agreed to training, items of the bundle, and no item that too few people bought. A bundle that was
+    learned only from those who agreed takes no other statistics.
 
-    Example: `recsys-train statistics --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27
-    --out stats.parquet`
+    Example: `recsys-train statistics --bundle models/grocery --trust S.pub --purchases release
+    --subjects release/subjects.parquet --as-of 2017-11-27 --out stats.parquet`
     """
     day = parse_day(as_of, option="--as-of", latest=today() + dt.timedelta(days=1))
     loaded = load_bundle(bundle, trust=trust)
@@ -44,7 +45,7 @@ def statistics_command(  # noqa: PLR0913 - a command's options are its arguments
         daily = to_model_items(dataset.daily, loaded.item_map)
         known = daily.filter(pl.col("item").is_in(loaded.vocabulary.names))
         statistics = item_statistics(known, as_of=day, min_buyers=loaded.manifest.min_buyers)
-    write_fresh_statistics(statistics, out, bundle=loaded, as_of=day)
+    write_fresh_statistics(statistics, out, bundle=loaded, as_of=day, consent=dataset.lineage.consent)
     for warning in dataset.warnings:
         warn(warning)
     missing = len(loaded.vocabulary) - len(statistics)

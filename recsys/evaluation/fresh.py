@@ -8,6 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsys.bundle import Bundle
+from recsys.console import warn
+from recsys.contracts.subjects import Purpose
 from recsys.history import ItemIndex, day_number, purchase_days
 from recsys.scorer import Scorer
 from recsys.statistics import PurchaseLog
@@ -46,3 +49,12 @@ class FreshStatistics:
         """A return takes away what was bought before it, so that it must not be seen before its day."""
         daily = purchase_days(self._purchases, until=day).join(self._names, on="item")
         return PurchaseLog.of(daily.select("subject", pl.col("model_item").alias("item"), "day").unique())
+
+
+def warn_of_everyone(bundle: Bundle) -> None:
+    """Warn where a bundle was learned from those who agreed: what is judged here counts all purchases at hand."""
+    if bundle.manifest.data.consent == Purpose.TRAINING:
+        warn(
+            "Item statistics count everyone in --purchases, and the bundle was learned only from those who agreed to "
+            "training: take purchases of those, if others should not count."
+        )

@@ -14,6 +14,7 @@ from recsys.contracts.document import encode_document
 from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.contracts.offers import OFFERS
 from recsys.evaluation import options
+from recsys.evaluation.fresh import warn_of_everyone
 from recsys.evaluation.offers import POOLED, OffersResult, campaigns_of, judge_offers
 from recsys.evaluation.report.words import change_and_interval, mean_and_interval
 from recsys.evaluation.source import check_lineage, read_source
@@ -46,6 +47,7 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         redeemed = REDEMPTIONS.read(redemptions)
         check_lineage(redeemed["subject"], source.lineage, where=str(redemptions))
         campaigns = campaigns_of(OFFERS.read(offers), redeemed)
+    warn_of_everyone(loaded)
     early = [campaign.start for campaign in campaigns if campaign.start < loaded.manifest.data.until]
     if early:
         warn(

@@ -13,6 +13,7 @@ from recsys.contracts.document import encode_document
 from recsys.contracts.runs import SplitKind
 from recsys.errors import UsageError
 from recsys.evaluation.bundle_runs import Asked, bundle_runs, check_domain, check_unseen
+from recsys.evaluation.fresh import warn_of_everyone
 from recsys.evaluation.ranking import judge_runs
 from recsys.evaluation.report.page import ranking_page
 from recsys.evaluation.report.remarks import remarks
@@ -72,6 +73,7 @@ def _of_bundle(bundle: Bundle, purchases: Path, asked: Asked, *, seed: int) -> t
     with step("Reading purchases"):
         source = read_source(purchases, today=today())
     check_domain(bundle, source.lineage, where=str(purchases))
+    warn_of_everyone(bundle)
     with step("Listing"):
         return bundle_runs(bundle, source, asked, seed=seed), source
 

@@ -28,7 +28,7 @@ def bundle() -> Bundle:
 @pytest.fixture
 def counted(bundle: Bundle, tmp_path: Path) -> Path:
     path = tmp_path / "stats.parquet"
-    write_fresh_statistics(bundle.statistics.reverse(), path, bundle=bundle, as_of=DAY)
+    write_fresh_statistics(bundle.statistics.reverse(), path, bundle=bundle, as_of=DAY, consent="training")
     return path
 
 
@@ -78,11 +78,31 @@ def test_nothing_looks_ahead(bundle: Bundle, counted: Path) -> None:
 def test_few_buyers_and_unknown_items_are_refused(bundle: Bundle, tmp_path: Path, change: dict[str, object]) -> None:
     one = bundle.statistics.head(1).with_columns(**{name: pl.lit(value) for name, value in change.items()})
     table = one.cast(bundle.statistics.schema)
-    write_fresh_statistics(table, tmp_path / "stats.parquet", bundle=bundle, as_of=DAY)
+    write_fresh_statistics(table, tmp_path / "stats.parquet", bundle=bundle, as_of=DAY, consent="training")
     assert_refused(tmp_path / "stats.parquet", bundle, "items that the bundle does not have, or of too few buyers")
 
 
 def test_nothing_is_written_where_nothing_counts(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="enough buyers"):
-        write_fresh_statistics(bundle.statistics.clear(), tmp_path / "stats.parquet", bundle=bundle, as_of=DAY)
+        write_fresh_statistics(
+            bundle.statistics.clear(), tmp_path / "stats.parquet", bundle=bundle, as_of=DAY, consent="training"
+        )
     assert not list(tmp_path.iterdir())
+
+
+def asking(bundle: Bundle, consent: str) -> Bundle:
+    """The bundle, as if it had been learned from those of whom a manifest says so."""
+    data = msgspec.structs.replace(bundle.manifest.data, consent=consent)
+    return dataclasses.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, data=data))
+
+
+def test_those_who_may_have_refused_are_not_counted_beside_those_who_agreed(bundle: Bundle, tmp_path: Path) -> None:
+    path, nobody_asked = tmp_path / "stats.parquet", asking(bundle, "assumed")
+    with pytest.raises(ContractError, match="who agreed to training"):
+        write_fresh_statistics(bundle.statistics, path, bundle=bundle, as_of=DAY, consent="assumed")
+    assert not list(tmp_path.iterdir())
+    write_fresh_statistics(bundle.statistics, path, bundle=nobody_asked, as_of=DAY, consent="assumed")
+    assert read_fresh_statistics(path, nobody_asked, latest=DAY).as_of == DAY
+    assert_refused(path, bundle, "may have refused")
+    write_fresh_statistics(bundle.statistics, path, bundle=bundle, as_of=DAY, consent="training")
+    assert read_fresh_statistics(path, nobody_asked, latest=DAY).as_of == DAY, "fewer may always be counted"

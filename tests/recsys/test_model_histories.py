@@ -98,3 +98,16 @@ def test_what_cannot_be_ranked_is_refused(name: str, value: float) -> None:
     broken: ModelHistories = replace(good, **{name: wrong})
     with pytest.raises(ContractError, match="a history holds"):
         broken.check(MODEL_ITEMS)
+
+
+@pytest.mark.parametrize("listed", [[1, 1], [0, 2, 0], [2, MODEL_ITEMS, 2]])
+def test_an_item_is_listed_once(listed: list[int]) -> None:
+    good = fold_histories(
+        histories([[(90, 0, 1.0), (91, 1, 1.0), (92, 4, 1.0)]]), CODES, items=MODEL_ITEMS, as_of=TODAY
+    )
+    shuffled, twice = np.full_like(good.items, MODEL_ITEMS), np.full_like(good.items, MODEL_ITEMS)
+    shuffled[0, [0, 1, 3]] = [2, 0, 1]
+    twice[0, : len(listed)] = listed
+    replace(good, items=shuffled).check(MODEL_ITEMS)
+    with pytest.raises(ContractError, match="twice"):
+        replace(good, items=twice).check(MODEL_ITEMS)

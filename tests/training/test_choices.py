@@ -108,6 +108,20 @@ def test_statistics_are_computed_anew_without_a_fit(shop: Shop, tmp_path: Path, 
     assert not np.allclose(old, new)
 
 
+def test_statistics_count_nobody_whom_the_bundle_would_not_have_learned_from(
+    shop: Shop, tmp_path: Path, train: Train
+) -> None:
+    bundle = train("fit", *shop.options(tmp_path / "m", subjects=shop.subjects), "--json").bundle
+    day, out = FIRST_DAY + dt.timedelta(days=DAYS), tmp_path / "stats.parquet"
+    options = ("--bundle", bundle, "--trust", shop.trust, "--purchases", shop.purchases, "--as-of", day, "--out", out)
+    assert_clear_failure(train("statistics", *options), "who agreed to training", "--subjects")
+    assert not out.exists()
+    done = train("statistics", *options, "--subjects", shop.subjects)
+    assert done.returncode == 0, done.stderr
+    counted, everyone = ITEM_STATISTICS.read(out), pl.read_parquet(shop.purchases)["subject"].n_unique()
+    assert 0 < counted["buyers"].max() < everyone
+
+
 def test_without_any_history_scores_are_everyones_and_differ_by_item(shop: Shop, tmp_path: Path, train: Train) -> None:
     loaded = load_bundle(train("fit", *shop.options(tmp_path), "--json").bundle, trust=shop.trust)
     scorer, index = Scorer(loaded), ItemIndex.of(ITEMS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,6 +132,29 @@ def test_candidates_may_be_few_or_none_and_ascend(pair: Pair) -> None:
         with pytest.raises(ContractError, match="do not ascend"):
             pair.scorer.score(given_, np.array(wrong))
     assert pair.scorer.score(given_, np.empty(0, np.int64)).shape == (1, 0)
+
+
+@pytest.mark.parametrize("pair", [Transform.LOG1P], indirect=True)
+@pytest.mark.parametrize("wrong", [[-1, 0], [-1], [ITEMS], [3, ITEMS], [ITEMS + 5]])
+def test_what_is_no_model_item_is_refused_and_never_ranked(pair: Pair, wrong: list[int]) -> None:
+    given_, scorer = padded([{3: 2, 7: 1}]), pair.scorer
+    for asked in (scorer.score, scorer.affinities, scorer.contributions):
+        with pytest.raises(ContractError, match="do not exist"):
+            asked(given_, np.array(wrong))
+        with pytest.raises(ContractError, match="int32, not int64"):
+            asked(given_, np.array([3, 7], np.int32))
+
+
+@pytest.mark.parametrize("pair", [Transform.LOG1P], indirect=True)
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_statistics_that_are_no_numbers_are_refused_and_what_stood_stays(pair: Pair, wrong: float) -> None:
+    scorer, before = pair.scorer, pair.scorer.items
+    broken = scorer.statistics.with_columns(popularity_1d=pl.lit(wrong))
+    with pytest.raises(ContractError, match="popularity_1d"):
+        scorer.refresh(broken)
+    with pytest.raises(ContractError, match="popularity_1d"):
+        scorer.refreshed(broken)
+    assert scorer.items is before
 
 
 @pytest.mark.parametrize("pair", [Transform.LOG1P, Transform.SQRT, Transform.RAW], indirect=True)

@@ -1,0 +1,50 @@
+"""What scikit-learn's estimators refuse, ours refuse too, by the same means: `ValueError`, and `NotFittedError`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_array
+
+
+def counts_of(given: sparse.csr_matrix, dtype: type[np.floating], *, items: int | None = None) -> sparse.csr_matrix:
+    """A copy of counts of purchase days, each pair of subject and item once, without zeros.
+
+    Args:
+        given: [subjects, items]; sparse or dense.
+        dtype: Of the copy.
+        items: How many there have to be; None: as many as there are.
+
+    Raises:
+        ValueError: They are negative, no numbers, or of other items.
+    """
+    counts = check_array(given, accept_sparse="csr", dtype=dtype, copy=True, ensure_min_samples=0)
+    counts = sparse.csr_matrix(counts)
+    if counts.nnz and counts.data.min() < 0:
+        raise ValueError("counts of purchase days are negative: net returns first")
+    if items is not None and counts.shape[1] != items:
+        raise ValueError(f"counts are of {counts.shape[1]} items, the model is of {items}")
+    counts.sum_duplicates()
+    counts.eliminate_zeros()
+    return counts
+
+
+def check_parameters(least: Mapping[str, tuple[float, float]], *, above: Mapping[str, float] | None = None) -> None:
+    """Refuse parameters that mean nothing.
+
+    Args:
+        least: By name, the value and the least that it may be.
+        above: By name, a value that has to be above zero.
+
+    Raises:
+        ValueError: One of them is too small, infinite or not a number.
+    """
+    for name, (value, bound) in least.items():
+        if not bound <= value < math.inf:
+            raise ValueError(f"{name} is {value}; it has to be {bound:g} at least")
+    for name, value in (above or {}).items():
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} is {value}; it has to be above zero")
