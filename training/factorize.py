@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 Float = TypeVar("Float", np.float32, np.float64)
 
 _SPREAD: Final = 0.1  # of the factors that an alternation starts from: about what they end with
+_ROUNDING: Final = 1e-6  # where λ leaves nothing to learn, factors end below it and point anywhere
 
 
 class Transform(StrEnum):
@@ -92,7 +93,8 @@ class Factorization(BaseEstimator):  # type: ignore[misc] # scikit-learn ships n
             )
             model.user_factors, model.item_factors = self._start(*confidence.shape)
             model.fit(confidence, show_progress=False)
-        self.item_factors_: NDArray[np.float32] = model.item_factors
+        vanished = np.abs(model.item_factors).max() < _ROUNDING
+        self.item_factors_: NDArray[np.float32] = np.zeros_like(model.item_factors) if vanished else model.item_factors
         return self
 
     def _start(self, subjects: int, items: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
