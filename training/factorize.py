@@ -19,6 +19,7 @@ from training.checking import check_parameters, counts_of
 Float = TypeVar("Float", np.float32, np.float64)
 
 _SPREAD: Final = 0.1  # of the factors that an alternation starts from: about what they end with
+_ROUNDING: Final = 1e-6  # where λ leaves nothing to learn, factors end below it and point anywhere
 
 
 class Transform(StrEnum):
@@ -101,7 +102,8 @@ class Factorization(BaseEstimator):  # type: ignore[misc] # scikit-learn ships n
             )
             model.user_factors, model.item_factors = self._start(*confidence.shape)
             model.fit(confidence, show_progress=False)
-        self.item_factors_: NDArray[np.float32] = model.item_factors
+        vanished = np.abs(model.item_factors).max() < _ROUNDING
+        self.item_factors_: NDArray[np.float32] = np.zeros_like(model.item_factors) if vanished else model.item_factors
         return self
 
     def fold_in(self, X: sparse.csr_matrix) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name

@@ -22,7 +22,8 @@ from training.dataset import Dataset
 from training.graph.assemble import assemble
 from training.levels import LevelChoice, ModelItemDays, to_level
 from training.parity import HISTORIES, Native, agrees, parity
-from training.plan import Chosen, Search, Work, choose, kept_private, learn
+from training.plan import Chosen, Search, Work, choose, learn
+from training.privacy import kept_private
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
 from training.record import Record
 from training.settings import Settings
@@ -79,7 +80,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
 
     Raises:
         ContractError: Too little is left to learn from.
-        BundleError: The graph does not answer what the model answers, or members could be told from others.
+        BundleError: The graph does not answer what the model answers.
     """
     with step("Counting purchase days"):
         material = prepared(dataset, options)
@@ -88,7 +89,8 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
     with step("Choosing settings") as tell:
         chosen = choose(work, options.search, tell)
     with step("Trying to tell who was learned from") as tell:
-        settings, privacy = kept_private(work, chosen.settings, tell)
+        private = kept_private(work, chosen.settings, tell)
+        settings = private.settings
     with step("Learning factors and ranker") as tell:
         native = learn(work, settings, tell)
     if not np.isfinite(native.lens.fold.item_factors).all():
@@ -96,7 +98,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
     manifest = _manifest(dataset, options, material, replace(chosen, settings=settings), native)
     draft = Bundle(
         path=Path(options.name),
-        manifest=msgspec.structs.replace(manifest, privacy=manifest.privacy | privacy),
+        manifest=msgspec.structs.replace(manifest, privacy=manifest.privacy | private.figures),
         model=b"",
         vocabulary=record.vocabulary,
         item_map=_known(material.days.item_map, record.vocabulary),
@@ -105,7 +107,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
     )
     with step("Building the graph and holding it against the model"):
         bundle = _with_graph(draft, native, world, work.until)
-    return Fitted(bundle, dataset.warnings + _warnings(material.days, native))
+    return Fitted(bundle, dataset.warnings + private.warnings + _warnings(material.days, native))
 
 
 def prepared(dataset: Dataset, options: Options) -> Material:

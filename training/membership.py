@@ -4,10 +4,15 @@ The attack leaves one purchase out, folds the rest in, and looks at the rank of 
 those who were learned from, as far as the factors have learned them by heart. Factors are learned from half of the
 subjects, drawn at random, and once more from the other half; the AUC compares the two halves' mean log ranks. Its mean
 over the two is told, in which people who are easily guessed cancel out. 0.5 is a coin.
+
+Of few people, the number of buyers of each item tells members by itself: whoever is counted makes what they bought more
+popular. No factors that rank popular items higher tell less, so what they tell beyond that is told apart
+(docs/adr/0032-popularity-tells-of-members.md).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,8 +30,29 @@ _LEFT_OUT: Final = 10  # purchases of a subject
 _ITEMS: Final = 5_000  # that ranks are taken among
 
 
-def attack_auc(factorization: Factorization, counts: sparse.csr_matrix, *, seed: int) -> float:
-    """The area under the curve of the attack, mean over both halves.
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Areas under the curve, means over both halves.
+
+    Args:
+        factors: Of the attack.
+        popularity: Of ranks by the number of buyers alone, which every bundle's statistics hold.
+        beyond: Of what ranks by the factors say that ranks by the number of buyers do not (least squares). Below 0.5
+            where the factors tell less than it.
+    """
+
+    factors: float
+    popularity: float
+    beyond: float
+
+    @property
+    def held(self) -> float:
+        """The figure that is held to the bar: of the factors; of what they add where popularity alone is above it."""
+        return self.beyond if min(self.factors, self.popularity) > BAR else self.factors
+
+
+def attack(factorization: Factorization, counts: sparse.csr_matrix, *, seed: int) -> Attack:
+    """Try to tell who was learned from.
 
     Args:
         factorization: Its settings.
@@ -36,24 +62,54 @@ def attack_auc(factorization: Factorization, counts: sparse.csr_matrix, *, seed:
     rng = np.random.default_rng(seed)
     halves = np.array_split(rng.permutation(counts.shape[0]), 2)
     some = np.sort(rng.permutation(counts.shape[1])[:_ITEMS])
-    return float(np.mean([_auc(factorization, counts, pair, some) for pair in (halves, halves[::-1])]))
+    both = [_on_half(factorization, counts, pair, some) for pair in (halves, halves[::-1])]
+    return Attack(*(float(np.mean(figures)) for figures in zip(*both, strict=True)))
 
 
-def _auc(
+def _on_half(
     factorization: Factorization,
     counts: sparse.csr_matrix,
     halves: list[NDArray[np.int64]],
     some: NDArray[np.int64],
-) -> float:
+) -> tuple[float, float, float]:
     """How well those of the first half, who are learned from, are told from those of the second."""
     learned = counts[np.sort(halves[0])]
     fold = FoldIn.of(factorization.fit(learned), learned)
-    suspicion = [np.array([_suspicion(fold, counts[row], some) for row in half[:_ATTACKED]]) for half in halves]
-    members, others = (values[np.isfinite(values)] for values in suspicion)
-    if not len(members) or not len(others):
+    buyers = learned.getnnz(axis=0)
+    attacked = [half[:_ATTACKED] for half in halves]
+    rows = [counts[row] for row in np.concatenate(attacked)]
+    member = np.arange(len(rows)) < len(attacked[0])
+    factors = np.array([_suspicion(fold, row, some) for row in rows])
+    known = np.isfinite(factors)
+    factors, member = factors[known], member[known]
+    popularity = np.array([_of_popularity(buyers, row, some) for row, kept in zip(rows, known, strict=True) if kept])
+    return _auc(factors, member), _auc(popularity, member), _auc(_apart(factors, popularity), member)
+
+
+def _auc(suspicion: NDArray[np.float64], member: NDArray[np.bool_]) -> float:
+    members = int(member.sum())
+    others = len(member) - members
+    if not members or not others:
         return 0.5
-    ranks = rankdata(np.concatenate([members, others]))[: len(members)].sum()
-    return float((ranks - len(members) * (len(members) + 1) / 2) / (len(members) * len(others)))
+    return float((rankdata(suspicion)[member].sum() - members * (members + 1) / 2) / (members * others))
+
+
+def _apart(values: NDArray[np.float64], explained_by: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a straight line through `explained_by` leaves of the values."""
+    centred = explained_by - explained_by.mean() if len(explained_by) else explained_by
+    spread = float(centred @ centred)
+    return values - centred * (centred @ values / spread) if spread > 0 else values
+
+
+def _left_out(items: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Which purchases are left out, one after the other."""
+    return np.linspace(0, len(items) - 1, min(_LEFT_OUT, len(items))).astype(np.int64)
+
+
+def _of_popularity(buyers: NDArray[np.integer], row: sparse.csr_matrix, some: NDArray[np.int64]) -> float:
+    """Minus the mean log rank of the same purchases by the number of buyers alone."""
+    left, others = buyers[row.indices[_left_out(row.indices)]], buyers[some[~np.isin(some, row.indices)]]
+    return -float(np.log1p((others > left[:, None]).sum(axis=1)).mean())
 
 
 def _suspicion(fold: FoldIn, row: sparse.csr_matrix, some: NDArray[np.int64]) -> float:
@@ -65,7 +121,7 @@ def _suspicion(fold: FoldIn, row: sparse.csr_matrix, some: NDArray[np.int64]) ->
     beyond_one = fold.alpha * Transform(fold.transform)(counts.astype(np.float64))
     inverse = np.linalg.inv(fold.gram + (vectors.T * beyond_one) @ vectors)
     person = inverse @ (vectors.T @ (1 + beyond_one))
-    picked = np.linspace(0, len(items) - 1, min(_LEFT_OUT, len(items))).astype(np.int64)
+    picked = _left_out(items)
     left = vectors[picked]
     turned = left @ inverse
     own = (left * turned).sum(axis=1)

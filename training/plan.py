@@ -1,4 +1,4 @@
-"""Everything that is chosen or learned on the way to a bundle, in order: settings, privacy, ranker, final factors."""
+"""Everything that is chosen or learned on the way to a bundle: settings, ranker, final factors."""
 
 from __future__ import annotations
 
@@ -6,28 +6,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import numpy as np
 
-from recsys.errors import BundleError
 from training.basis import basis_of
 from training.blend import Blend
 from training.learning import fewer, ranker_rows
-from training.membership import BAR, SUBJECTS, attack_auc
 from training.parity import Native
 from training.profiles import Effort
 from training.ranker import TAUGHT
-from training.settings import FactorizationSettings, Settings
+from training.settings import Settings
 from training.snapshot import World
 from training.tuning import Journal, Trial, judge_on, search
 from training.windows import Examples
 
 Tell = Callable[[str], None]
-
-_RAISED: Final = 1.12  # times the regularisation, where members can be told
-_RAISES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -97,32 +91,6 @@ def choose(work: Work, asked: Search, tell: Tell = lambda _: None) -> Chosen:
     return Chosen(msgspec.structs.replace(start, factorization=best), tuple(trials))
 
 
-def kept_private(work: Work, settings: Settings, tell: Tell = lambda _: None) -> tuple[Settings, dict[str, float]]:
-    """Raise the regularisation until members can not be told from others; the figures for the manifest.
-
-    Below 1,000 subjects the figure is told and not acted on: it would be mostly noise.
-
-    Raises:
-        BundleError: No regularisation that was tried hides them.
-    """
-    factorization = settings.factorization
-    half_life = None if factorization.half_life is None else factorization.half_life * work.world.tau
-    counts = work.world.record.counts(work.until, half_life=half_life)
-    counts = counts[np.flatnonzero(np.diff(counts.indptr))]
-    for raised in range(_RAISES + 1):
-        tell(f"regularisation {factorization.regularization:.2f}")
-        auc = attack_auc(factorization.estimator(work.seed), counts, seed=work.seed)
-        if counts.shape[0] < SUBJECTS or auc <= BAR:
-            figures = {"membership_auc": auc, "regularization_raised": float(raised)}
-            return msgspec.structs.replace(settings, factorization=factorization), figures
-        factorization = _stronger(factorization)
-    raise BundleError(
-        f"whoever holds a history can tell whether it was learned from (AUC {auc:.3f}, at most {BAR} is allowed)",
-        where="the factorization",
-        mend="Learn from more subjects, or at a coarser --level",
-    )
-
-
 def learn(work: Work, settings: Settings, tell: Tell = lambda _: None) -> Native:
     """Learn the ranker from all blocks, and the factors from everything before `until`."""
     tell("looking at examples")
@@ -139,7 +107,3 @@ def learn(work: Work, settings: Settings, tell: Tell = lambda _: None) -> Native
         )
     factorization = settings.factorization
     return Native(work.world.lens(factorization.estimator(work.seed), work.until, factorization.half_life), ranker)
-
-
-def _stronger(factorization: FactorizationSettings) -> FactorizationSettings:
-    return msgspec.structs.replace(factorization, regularization=factorization.regularization * _RAISED)

@@ -11,7 +11,7 @@ from training.baselines import EASE, ItemKNN
 from training.budget import MOST, Budget, parse_budget
 from training.factorize import Factorization
 from training.judging import Quality
-from training.membership import attack_auc
+from training.membership import attack
 from training.settings import FactorizationSettings, RankerSettings, Settings, read_settings, written
 from training.tuning import Journal, Trial, search
 
@@ -140,8 +140,8 @@ def test_settings_that_mean_nothing(tmp_path: Path, text: str, message: str) -> 
 def test_learned_by_heart_is_noticed_and_strong_regularisation_hides_it() -> None:
     rng = np.random.default_rng(0)
     counts = sparse.csr_matrix((rng.random((600, 60)) < 0.08).astype(np.float32))
-    weak = attack_auc(Factorization(32, regularization=0.02, random_state=0), counts, seed=0)
-    strong = attack_auc(Factorization(32, regularization=8.0, random_state=0), counts, seed=0)
+    weak = attack(Factorization(32, regularization=0.02, random_state=0), counts, seed=0).factors
+    strong = attack(Factorization(32, regularization=8.0, random_state=0), counts, seed=0).factors
     assert weak > 0.8
     assert strong < 0.6  # not .5: of so few people, what is popular tells of each
 
