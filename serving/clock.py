@@ -21,9 +21,9 @@ def utc_clock() -> dt.datetime:
 
 
 def steady_clock() -> float:
-    """Seconds that nobody puts, of a machine that sleeps too, where the system counts them: else it looks put forward.
+    """Seconds that nobody puts. They pass while a machine sleeps, which else looks as if its clock was put forward.
 
-    No daemon that lets a clock run faster (by 0.05 %) makes it gain five minutes between two looks.
+    Where the system does not count those, it does look so.
     """
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
@@ -33,8 +33,9 @@ class ForwardClock:
 
     What was said or shown before the clock was put back would else lie ahead, and withhold nothing until then; what
     holds for some time would else be over where it was put forward. It keeps the greatest lead of the wall clock over
-    the steady one that it saw, and follows one that is greater by up to five minutes: clocks are put right. By how much
-    a greater one is `ahead`, until it was put right again, or somebody said that it is right.
+    the steady one that it saw, and follows one that is greater by up to five minutes: clocks are put right, and one
+    that is made to run faster for it (by 0.05 %) gains that in a week. By how much a greater one is `ahead`, until it
+    was put right again, or somebody said that it is right.
     """
 
     def __init__(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import shutil
+import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +18,10 @@ from support.shop import DRINKER, Shop
 
 from recsys.errors import RecsysError
 from serving.clock import NO_TIME, ForwardClock, steady_clock
+from serving.metrics import Metrics
+from serving.stores import StoreError, create_store
+from serving.timekeeping import Timekeeper
+from web.problems import ProblemError
 
 SECOND = dt.timedelta(seconds=1)
 BY_HOW_MUCH = st.integers(-10_000_000, 10_000_000) | st.integers(-400, 400)
@@ -119,6 +127,34 @@ def test_what_was_said_before_it_was_put_back_still_holds() -> None:
     said = clock()
     machine.passed, machine.put = 3600, -3 * 3600
     assert machine.wall() < said < clock()
+
+
+@pytest.mark.slow
+def test_that_a_clock_is_right_is_written_down_before_it_is_followed(empty_file: Path, tmp_path: Path) -> None:
+    machine, state = Machine(), shutil.copy(empty_file, tmp_path / "state.db")
+    clock = ForwardClock(machine.wall, machine.steady)
+    with (
+        contextlib.closing(create_store(f"sqlite:///{state}")) as store,
+        contextlib.closing(sqlite3.connect(state, isolation_level=None)) as other,
+    ):
+        keeper = Timekeeper(clock, store, Metrics())
+        keeper.accept_clock()
+        keeper.look()  # there is nothing to accept, and it is not kept
+        machine.put = 3600
+        keeper.look()
+        with pytest.raises(ProblemError):
+            keeper.check()
+        keeper.accept_clock()
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError):
+            keeper.look()
+        assert clock() == NOW
+        other.execute("ROLLBACK")
+        keeper.look()  # tries again
+        keeper.check()
+        assert clock() == machine.wall()
+        assert store.audit.newest() == NOW
+        Timekeeper(machine.wall, store, Metrics()).check()  # a replay's clock is what it is
 
 
 @pytest.mark.slow
