@@ -119,13 +119,6 @@ def jumped(machines: Machines, _: int) -> None:
     machines[1].metrics.clock_ahead.set(3600)
 
 
-def many_start(machines: Machines, second: int) -> None:
-    """Sixteen workers, one after the other."""
-    busy(machines, second)
-    if second in range(300, 300 + 16 * STEP):
-        machines[0].metrics.worker_started.set(second)
-
-
 def erased(machines: Machines, _: int) -> None:
     machines[0].reported_erased()
 
@@ -134,6 +127,13 @@ def slow(machines: Machines, _: int) -> None:
     for machine in machines:
         machine.asked(times=97)
         machine.asked(times=3, seconds=0.4)
+
+
+def many_start(machines: Machines, second: int) -> None:
+    """Sixteen workers, one after the other."""
+    busy(machines, second)
+    if second in range(300, 300 + 16 * STEP):
+        machines[0].metrics.worker_started.set(second)
 
 
 def aged(machines: Machines, second: int) -> None:
