@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import functools
 import resource
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -16,7 +19,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from recsys.errors import RecsysError, UsageError
-from web.connections import MAX_HEAD, Config
+from web.connections import MAX_HEAD, Config, Protocol
+from web.handshakes import Handshakes
 from web.problems import OVERLOADED, Problem, of_status, problem_response
 from web.terms import Terms
 
@@ -103,7 +107,7 @@ def listen(
         ssl_certfile=terms.certificate,
         ssl_keyfile=terms.key,
     )
-    _make_room(terms.connections)
+    _make_room(terms.connections * (1 if terms.certificate is None else 2))  # as many handshakes
     sys.setswitchinterval(_TURN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
@@ -111,13 +115,32 @@ def listen(
 
 
 class _Server(uvicorn.Server):
+    """uvicorn's, but for who accepts connections that are to be encrypted."""
+
     def __init__(self, config: Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._limits, self._ready = config, ready
+        self._accepting: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        context = self._limits.ssl
+        await super().startup(sockets if context is None else [])
+        if context is not None:
+            handshakes = self._handshakes(context)
+            self._accepting = [asyncio.create_task(handshakes.accept(one)) for one in sockets or ()]
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        await super().shutdown(sockets)
+
+    def _handshakes(self, context: ssl.SSLContext) -> Handshakes:
+        limits = self._limits
+        made = functools.partial(Protocol, limits, self.server_state, self.lifespan.state)
+        most, seconds = limits.connections, limits.request_seconds
+        return Handshakes(context, made, most=most, seconds=seconds, count=limits.count)
 
 
 def _make_room(connections: int) -> None:

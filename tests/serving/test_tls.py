@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -16,6 +19,12 @@ from support.shop import DRINKER, Shop
 
 from recsys.errors import RecsysError, UsageError
 from web.tls import check_pair
+
+WITHOUT_UVLOOP = """
+import runpy, sys
+sys.modules["uvloop"] = None
+runpy.run_module("serving", run_name="__main__")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +84,61 @@ def _a_container_knows_that_it_is_ready(server: Server, certificate: Path) -> No
     for lines, status in ((f'tls_certificate = "{certificate}"\n', 0), ("", 1)):
         settings.write_text(f"port = {server.http.base_url.port}\n{lines}")
         assert subprocess.run([sys.executable, asks, settings], check=False).returncode == status  # noqa: S603 - ours
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_handshakes_that_never_come_are_counted_and_given_up(
+    loop: str, shop: Shop, state: str, authority: trustme.CA, pair: tuple[Path, Path]
+) -> None:
+    """As many as there may be connections, each for as long as a request has; whoever is there already is answered."""
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    options = ("--tls-certificate", pair[0], "--tls-key", pair[1])
+    environment = {"RECSYS_SERVE_REQUEST_SECONDS": "2", "RECSYS_SERVE_MAX_CONNECTIONS": "20"}
+    command = ("-m", "serving") if loop == "uvloop" else ("-c", WITHOUT_UVLOOP)
+    with (
+        Server(*shop.serve_options(state), *options, environment=environment, command=command) as server,
+        httpx.Client(base_url=server.url, verify=trusting, timeout=30) as client,
+        contextlib.ExitStack() as open_ones,
+    ):
+        address = (client.base_url.host, client.base_url.port)
+        assert client.get("/health/live").status_code == 200
+        began = time.monotonic()
+        idle = [open_ones.enter_context(socket.create_connection(address, timeout=10)) for _ in range(50)]
+        assert client.get("/health/live").status_code == 200
+        closed = [seconds_until_closed(one, began) for one in reversed(idle)]
+        assert sum(seconds < 1.5 for seconds in closed) == 30
+        assert all(1.5 < seconds < 6 for seconds in closed if seconds >= 1.5)
+        assert httpx.get(f"{server.url}/health/live", verify=trusting).status_code == 200
+        figures = client.get("/metrics").text
+        assert 'recsys_connection_refusals_total{status="503"} 30.0' in figures
+        assert 'recsys_connection_refusals_total{status="408"} 20.0' in figures
+        assert many_at_once(server, trusting) == [200] * 20
+        client.close()
+        assert server.stop() == 0
+    assert '"level"' not in server.output  # nothing is logged
+
+
+def seconds_until_closed(connection: socket.socket, began: float) -> float:
+    with contextlib.suppress(ConnectionResetError):
+        assert connection.recv(1) == b""
+    return time.monotonic() - began
+
+
+def many_at_once(server: Server, trusting: ssl.SSLContext) -> list[int]:
+    """New connections, on each of which the request comes with the end of the handshake."""
+
+    def ask(_: int) -> int:
+        with (
+            socket.create_connection((server.http.base_url.host, server.http.base_url.port), timeout=30) as plain,
+            trusting.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+        ):
+            connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            return int(connection.recv(1 << 16).split()[1])
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(ask, range(20)))
 
 
 def _refuses_old_versions(server: Server) -> None:
