@@ -34,7 +34,7 @@ def on_a_small_disk(*files: Path) -> tuple[str, ...]:
 
 def seen_from_here(server: Server, name: str) -> Path:
     """Where this process finds a file of that file system, while the server runs."""
-    return Path(f"/proc/{server.process.pid}/root/mnt/{name}")
+    return Path("/proc", f"{server.process.pid}", "root", "mnt", name)
 
 
 def fill(server: Server) -> Path:
