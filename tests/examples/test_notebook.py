@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from recsys.bundle import load_bundle
+from recsys.contracts.subjects import SUBJECTS
+from training.profiles import Profile
 from training.signing import create_signing_key
 
 pytestmark = pytest.mark.slow
@@ -34,18 +38,41 @@ def test_it_takes_a_few_lines(cells: list[str]) -> None:
     assert 0 < sum((statement.end_lineno or 0) - statement.lineno + 1 for statement in work) < LINES
 
 
-def test_it_runs(cells: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a release lies, as the notebook makes it."""
     command = [sys.executable, ROOT / "examples" / "bundle" / "release.py", "--out", tmp_path / "release"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})  # noqa: S603 - our own command
-    create_signing_key(tmp_path / "signing.key")
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_it_runs(cells: list[str], folder: Path) -> None:
+    create_signing_key(folder / "signing.key")
     names: dict[str, Any] = {}
     for cell in cells:
         exec(compile(cell, "model.ipynb", "exec"), names)  # noqa: S102 - our own notebook
-    bundle = load_bundle(Path("models/corner-shop"), trust=tmp_path / "signing.key.pub")  # as the last cell says
+    bundle = load_bundle(Path("models/corner-shop"), trust=folder / "signing.key.pub")  # as the last cell says
     assert bundle.path.resolve() == names["folder"].resolve()
     assert bundle.model_version.startswith("corner-shop/")
     assert names["scores"].shape == (len(names["given"]), len(bundle.vocabulary))
     affinity = names["scorer"].affinities(names["given"], names["best"][:1])[0, 0]
     assert names["added"].sum() == pytest.approx(affinity, abs=1e-4)
     assert np.all(np.diff(names["scores"][0][names["best"]]) <= 0)
+
+
+def test_the_lines_in_the_documentation_run_and_learn_only_from_those_who_agreed(folder: Path) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "model.md").read_text(encoding="utf-8"), re.DOTALL)
+    path = folder / "release" / "subjects.parquet"
+    subjects = pl.read_parquet(path)
+    refused = subjects.with_columns(
+        consents=pl.when(pl.int_range(pl.len()) < 20).then(pl.lit(["profiling"])).otherwise("consents")
+    )
+    SUBJECTS.write(refused, path)
+    quick = block.replace('Options("mine")', 'Options("mine", profile=Profile.TEST)')
+    assert quick != block
+    names: dict[str, Any] = {"Profile": Profile}
+    exec(compile(quick, "model.md", "exec"), names)  # noqa: S102 - our own documentation
+    assert names["fitted"].bundle.manifest.data.subjects == len(subjects) - 20
+    assert names["scores"].shape == (len(subjects), len(names["scorer"].vocabulary))
+    assert np.isfinite(names["reasons"]).all()

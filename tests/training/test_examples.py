@@ -72,15 +72,32 @@ def test_windows_hold_what_was_bought_from_their_day_on(world: World) -> None:
         assert found == blocks_as_loops(frame, block.start, block.start + length)
 
 
+def baskets_as_loops(frame: pl.DataFrame, start: int, end: int) -> dict[tuple[str, int], list[str]]:
+    """What each subject bought on each day that was not its first."""
+    numbered = frame.with_columns(number=pl.col("day").to_physical())
+    first = dict(numbered.group_by("subject").agg(pl.col("number").min()).iter_rows())
+    baskets: dict[tuple[str, int], list[str]] = {}
+    for subject, item, number in numbered.sort("item").select("subject", "item", "number").iter_rows():
+        if start <= number < end and number > first[subject]:
+            baskets.setdefault((subject, number), []).append(item)
+    return baskets
+
+
 def test_where_few_come_back_every_basket_is_an_example() -> None:
     few = daily(people=40).filter(pl.col("subject") < "s04")
-    rest = daily(1, people=90).unique("subject").with_columns(subject=pl.lit("t") + pl.col("subject"))
-    blocks = examples_of(world_of(pl.concat([few, rest])).record, UNTIL)
-    assert blocks
-    for block in blocks:
-        assert (block.day >= block.start).all()
-        pairs = list(zip(block.subject, block.day, strict=True))
-        assert len(set(pairs)) == len(pairs)
+    rest = daily(1, people=90).unique("subject", keep="first", maintain_order=True)
+    frame = pl.concat([few, rest.with_columns(subject=pl.lit("t") + pl.col("subject"))])
+    subjects = sorted(set(frame["subject"]))
+    blocks = examples_of(world_of(frame).record, UNTIL)
+    assert len(blocks) > 2
+    ends = [block.start for block in blocks[1:]] + [UNTIL]
+    for block, end in zip(blocks, ends, strict=True):
+        found = {
+            (subjects[subject], int(day)): [ITEMS[item] for item in block.targets.row(row)]
+            for row, (subject, day) in enumerate(zip(block.subject, block.day, strict=True))
+        }
+        assert found == baskets_as_loops(frame, block.start, end)
+    assert any(len(set(block.day)) > 1 for block in blocks), "days of their own, not a window's first"
 
 
 def test_nothing_after_an_example_changes_its_rows(world: World) -> None:
