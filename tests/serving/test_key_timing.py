@@ -7,7 +7,6 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
@@ -20,31 +19,28 @@ from serving.stores import Store, StoreError
 from web.problems import ProblemError
 
 
-def called(work: Callable[[], object]) -> list[str]:
-    """The functions written in C that it calls, by name and in order."""
+async def called(callers: Callers, key: str) -> list[str]:
+    """The names of the functions in C that are called for a key, in their order."""
     found: list[str] = []
 
     def note(_: FrameType, event: str, what: object) -> None:
         if event == "c_call":
             found.append(getattr(what, "__name__", ""))
 
-    sys.setprofile(note)
+    sys.setprofile(note)  # here: what the event loop needs to begin is none of it
     try:
-        work()
+        with contextlib.suppress(ProblemError):
+            await callers.identify(f"Bearer {key}", Scope.DECIDE)
     finally:
         sys.setprofile(None)
     return found
 
 
-def asking(callers: Callers, key: str, *, times: int = 1) -> Callable[[], None]:
+async def ask(callers: Callers, key: str, *, times: int) -> None:
     """Whether the key holds is not of interest."""
-
-    async def ask() -> None:
-        for _ in range(times):
-            with contextlib.suppress(ProblemError):
-                await callers.identify(f"Bearer {key}", Scope.DECIDE)
-
-    return lambda: asyncio.run(ask())
+    for _ in range(times):
+        with contextlib.suppress(ProblemError):
+            await callers.identify(f"Bearer {key}", Scope.DECIDE)
 
 
 def test_keys_are_compared_in_constant_time(store: Store) -> None:
@@ -55,7 +51,7 @@ def test_keys_are_compared_in_constant_time(store: Store) -> None:
     other = new_key("other", ["decide"], now=this_instant())[0]
     found = {}
     for kind, sent in (("right", key), ("wrong", key[:-43] + other[-43:]), ("unknown", other)):
-        found[kind] = called(asking(callers, sent))
+        found[kind] = asyncio.run(called(callers, sent))
         assert "compare_digest" in found[kind], kind
         del found[kind][found[kind].index("compare_digest") + 1 :]  # the store may be asked after that
         assert found[kind].count("openssl_sha256") == 1, kind
@@ -69,10 +65,10 @@ def test_strangers_do_not_keep_the_store_busy(store: Store, monkeypatch: pytest.
     looks, changes = [], store.changes
     callers = Callers(store)
     monkeypatch.setattr(store, "changes", lambda: looks.append(threading.current_thread()) or changes())
-    asking(callers, key, times=100)()
+    asyncio.run(ask(callers, key, times=100))
     assert looks == []
     began = time.monotonic()
-    asking(callers, new_key("nobody", ["decide"], now=this_instant())[0], times=5)()
+    asyncio.run(ask(callers, new_key("nobody", ["decide"], now=this_instant())[0], times=5))
     assert 1 <= len(looks) <= 2 + (time.monotonic() - began) / 0.05
     assert threading.current_thread() not in looks
 
