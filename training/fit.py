@@ -22,14 +22,14 @@ from training.dataset import Dataset
 from training.graph.assemble import assemble
 from training.levels import LevelChoice, ModelItemDays, to_level
 from training.parity import HISTORIES, Native, agrees, parity
-from training.plan import Chosen, Search, Work, choose, learn
+from training.plan import Chosen, Search, Work, choose, judged, learn
 from training.privacy import kept_private
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
 from training.record import Record
 from training.settings import Settings
 from training.snapshot import World
 from training.vocabulary import items_with_buyers
-from training.windows import examples_of, time_scale
+from training.windows import BLOCK, examples_of, idle_days, time_scale
 
 SOLVER_STEPS: Final = (8, 12, 16, 24)  # of conjugate gradient: more, where fewer do not reach the exact solution
 _LIBRARIES: Final = ("implicit", "numpy", "onnx", "onnxruntime", "polars", "scikit-learn", "scipy")
@@ -90,7 +90,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
         chosen = choose(work, options.search, tell)
     with step("Trying to tell who was learned from") as tell:
         private = kept_private(work, chosen.settings, tell)
-        settings = private.settings
+        settings, metrics = private.settings, _metrics(work, chosen, private.settings)
     with step("Learning factors and ranker") as tell:
         native = learn(work, settings, tell)
     if not np.isfinite(native.lens.fold.item_factors).all():
@@ -98,7 +98,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
     manifest = _manifest(dataset, options, material, replace(chosen, settings=settings), native)
     draft = Bundle(
         path=Path(options.name),
-        manifest=msgspec.structs.replace(manifest, privacy=manifest.privacy | private.figures),
+        manifest=msgspec.structs.replace(manifest, metrics=metrics, privacy=manifest.privacy | private.figures),
         model=b"",
         vocabulary=record.vocabulary,
         item_map=_known(material.days.item_map, record.vocabulary),
@@ -107,7 +107,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
     )
     with step("Building the graph and holding it against the model"):
         bundle = _with_graph(draft, native, world, work.until)
-    return Fitted(bundle, dataset.warnings + private.warnings + _warnings(material.days, native))
+    return Fitted(bundle, dataset.warnings + chosen.warnings + private.warnings + _warnings(material, native))
 
 
 def prepared(dataset: Dataset, options: Options) -> Material:
@@ -140,11 +140,17 @@ def _with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bund
     )
 
 
+def _metrics(work: Work, chosen: Chosen, settings: Settings) -> dict[str, float]:
+    """Of the settings that ship: the best trial's, or, where privacy changed them, judged once more."""
+    if not chosen.trials:
+        return {}
+    known = {trial.settings: trial.quality for trial in chosen.trials}
+    found = known.get(settings.factorization) or judged(work, settings)
+    return {"factorization_mixed_ndcg": found.mixed, "factorization_novel_ndcg": found.novel}
+
+
 def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Chosen, native: Native) -> Manifest:
-    metrics, record = {}, material.work.world.record
-    if chosen.trials:
-        best = max(chosen.trials, key=lambda trial: trial.merit).quality
-        metrics = {"factorization_mixed_ndcg": best.mixed, "factorization_novel_ndcg": best.novel}
+    record = material.work.world.record
     return Manifest(
         name=options.name,
         version="",
@@ -154,7 +160,7 @@ def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Ch
         configuration=_configuration(chosen.settings, options, material, native),
         seed=options.seed,
         parity={},
-        metrics=metrics,
+        metrics={},
         privacy={"min_buyers": float(MIN_BUYERS), "least_buyers": float(record.buyers(material.work.until).min())},
         libraries={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         files={},
@@ -188,12 +194,21 @@ def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame
     return item_map.filter(pl.col("model_item").is_in(vocabulary.names))
 
 
-def _warnings(days: ModelItemDays, native: Native) -> tuple[str, ...]:
-    warnings = []
+def _warnings(material: Material, native: Native) -> tuple[str, ...]:
+    warnings, days, work = [], material.days, material.work
     if days.left_out:
         warnings.append(
             f"{days.left_out} items that were bought have no category in the catalogue; they are not learned from"
         )
+    idle = idle_days(work.world.record, work.until)
+    if idle >= BLOCK:
+        warnings.append(
+            f"Hardly anything was bought in the last {idle} days before --until: settings and ranker are learned from "
+            "what lies before them. Give a day soon after the last purchases; look for rows that are dated too late"
+        )
     if native.ranker is None:
-        warnings.append("Too few come back to learn a ranking from: scores are the factorization's alone")
+        warnings.append(
+            "People who came back bought too little to learn a ranking from: scores are the factorization's alone. "
+            "Give purchases of a longer time or of more people"
+        )
     return tuple(warnings)
