@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -106,8 +107,8 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
         categories=record.categories,
     )
     with step("Building the graph and holding it against the model"):
-        bundle = _with_graph(draft, native, world, work.until)
-    return Fitted(bundle, dataset.warnings + chosen.warnings + private.warnings + _warnings(material, native))
+        bundle = with_graph(draft, native, world, work.until)
+    return Fitted(bundle, dataset.warnings + chosen.warnings + private.warnings + _warnings(material, native, bundle))
 
 
 def prepared(dataset: Dataset, options: Options) -> Material:
@@ -120,16 +121,22 @@ def prepared(dataset: Dataset, options: Options) -> Material:
     return Material(days, Work(world, examples_of(record, until), until, EFFORTS[options.profile], options.seed))
 
 
-def _with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundle:
+def with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundle:
+    """Build the graph that answers as the model does; without its ranker where none does.
+
+    Raises:
+        BundleError: Not even folded-in scores agree.
+    """
     figures: dict[str, float] = {}
     by_length = np.argsort(np.diff(world.record.offsets), kind="stable")
     some = by_length[np.unique(np.linspace(0, len(by_length) - 1, min(HISTORIES, len(by_length))).astype(np.int64))]
     histories = world.histories(some, np.full(len(some), until))
-    for steps in SOLVER_STEPS:
-        bundle = replace(draft, model=assemble(native.lens, native.ranker, steps=steps))
-        figures = parity(bundle, native, histories)
+    plain = replace(native, ranker=None)  # what is left, where no graph answers as the ranker does
+    for tried, steps in product([native, plain] if native.ranker else [native], SOLVER_STEPS):
+        bundle = replace(draft, model=assemble(tried.lens, tried.ranker, steps=steps))
+        figures = parity(bundle, tried, histories)
         if agrees(figures):
-            configuration = draft.manifest.configuration | {"solver_steps": steps}
+            configuration = draft.manifest.configuration | {"solver_steps": steps, "ranker": _kind(tried)}
             manifest = msgspec.structs.replace(draft.manifest, configuration=configuration, parity=figures)
             return replace(bundle, manifest=manifest)
     found = ", ".join(f"{name} {figure:.1e}" for name, figure in figures.items() if "difference" in name)
@@ -178,13 +185,17 @@ def _configuration(
         "regularization_effective": native.lens.fold.regularization,
         "time_scale_days": material.work.world.tau,
         "categories": native.lens.size,
-        "ranker": "none" if native.ranker is None else "mlp",
+        "ranker": _kind(native),
         "hidden": " x ".join(map(str, ranker.hidden)),
         "seeds": ranker.seeds,
         "epochs": ranker.epochs,
         "resample": ranker.resample,
         "distilled": ranker.distilled,
     }
+
+
+def _kind(native: Native) -> str:
+    return "none" if native.ranker is None else "mlp"
 
 
 def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame | None:
@@ -194,7 +205,7 @@ def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame
     return item_map.filter(pl.col("model_item").is_in(vocabulary.names))
 
 
-def _warnings(material: Material, native: Native) -> tuple[str, ...]:
+def _warnings(material: Material, native: Native, bundle: Bundle) -> tuple[str, ...]:
     warnings, days, work = [], material.days, material.work
     if days.left_out:
         warnings.append(
@@ -210,5 +221,9 @@ def _warnings(material: Material, native: Native) -> tuple[str, ...]:
         warnings.append(
             "People who came back bought too little to learn a ranking from: scores are the factorization's alone. "
             "Give purchases of a longer time or of more people"
+        )
+    elif bundle.manifest.configuration["ranker"] != _kind(native):
+        warnings.append(
+            "No graph answered as the ranker does: scores are the factorization's alone. Try another --seed"
         )
     return tuple(warnings)
