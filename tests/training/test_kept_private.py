@@ -91,10 +91,10 @@ def test_factors_that_have_vanished_tell_nothing() -> None:
 def test_where_small_steps_do_not_hide_them_leaps_do_and_it_is_said() -> None:
     """Twenty people buy the same eight items and nobody else does: the factors know them well or not at all."""
     group = np.arange(1_000)[:, None] % 50 == np.arange(400)[None] // 8
-    private = kept(group & (np.random.default_rng(0).random(group.shape) < 0.9), 0.6)
-    assert private.figures["regularization_raised"] > 8
+    private = kept(group & (np.random.default_rng(0).random(group.shape) < 0.9), 0.1)
+    assert private.figures["regularization_raised"] > 20
     assert private.figures["membership_auc"] <= BAR
-    assert "little or nothing of the factorization" in " ".join(private.warnings)
+    assert "little or nothing may be left of the factorization" in " ".join(private.warnings)
 
 
 @pytest.mark.slow
