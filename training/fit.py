@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -22,14 +23,14 @@ from training.dataset import Dataset
 from training.graph.assemble import assemble
 from training.levels import LevelChoice, ModelItemDays, to_level
 from training.parity import HISTORIES, Native, agrees, parity
-from training.plan import Chosen, Search, Work, choose, learn
+from training.plan import Chosen, Search, Work, choose, judged, learn
 from training.privacy import kept_private
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
 from training.record import Record
 from training.settings import Settings
 from training.snapshot import World
 from training.vocabulary import items_with_buyers
-from training.windows import examples_of, time_scale
+from training.windows import BLOCK, examples_of, idle_days, time_scale
 
 SOLVER_STEPS: Final = (8, 12, 16, 24)  # of conjugate gradient: more, where fewer do not reach the exact solution
 _LIBRARIES: Final = ("implicit", "numpy", "onnx", "onnxruntime", "polars", "scikit-learn", "scipy")
@@ -90,7 +91,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
         chosen = choose(work, options.search, tell)
     with step("Trying to tell who was learned from") as tell:
         private = kept_private(work, chosen.settings, tell)
-        settings = private.settings
+        settings, metrics = private.settings, _metrics(work, chosen, private.settings)
     with step("Learning factors and ranker") as tell:
         native = learn(work, settings, tell)
     if not np.isfinite(native.lens.fold.item_factors).all():
@@ -98,7 +99,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
     manifest = _manifest(dataset, options, material, replace(chosen, settings=settings), native)
     draft = Bundle(
         path=Path(options.name),
-        manifest=msgspec.structs.replace(manifest, privacy=manifest.privacy | private.figures),
+        manifest=msgspec.structs.replace(manifest, metrics=metrics, privacy=manifest.privacy | private.figures),
         model=b"",
         vocabulary=record.vocabulary,
         item_map=_known(material.days.item_map, record.vocabulary),
@@ -106,8 +107,8 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
         categories=record.categories,
     )
     with step("Building the graph and holding it against the model"):
-        bundle = _with_graph(draft, native, world, work.until)
-    return Fitted(bundle, dataset.warnings + private.warnings + _warnings(material.days, native))
+        bundle = with_graph(draft, native, world, work.until)
+    return Fitted(bundle, dataset.warnings + chosen.warnings + private.warnings + _warnings(material, native, bundle))
 
 
 def prepared(dataset: Dataset, options: Options) -> Material:
@@ -120,16 +121,22 @@ def prepared(dataset: Dataset, options: Options) -> Material:
     return Material(days, Work(world, examples_of(record, until), until, EFFORTS[options.profile], options.seed))
 
 
-def _with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundle:
+def with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundle:
+    """Build the graph that answers as the model does; without its ranker where none does.
+
+    Raises:
+        BundleError: Not even folded-in scores agree.
+    """
     figures: dict[str, float] = {}
     by_length = np.argsort(np.diff(world.record.offsets), kind="stable")
     some = by_length[np.unique(np.linspace(0, len(by_length) - 1, min(HISTORIES, len(by_length))).astype(np.int64))]
     histories = world.histories(some, np.full(len(some), until))
-    for steps in SOLVER_STEPS:
-        bundle = replace(draft, model=assemble(native.lens, native.ranker, steps=steps))
-        figures = parity(bundle, native, histories)
+    plain = replace(native, ranker=None)  # what is left, where no graph answers as the ranker does
+    for tried, steps in product([native, plain] if native.ranker else [native], SOLVER_STEPS):
+        bundle = replace(draft, model=assemble(tried.lens, tried.ranker, steps=steps))
+        figures = parity(bundle, tried, histories)
         if agrees(figures):
-            configuration = draft.manifest.configuration | {"solver_steps": steps}
+            configuration = draft.manifest.configuration | {"solver_steps": steps, "ranker": _kind(tried)}
             manifest = msgspec.structs.replace(draft.manifest, configuration=configuration, parity=figures)
             return replace(bundle, manifest=manifest)
     found = ", ".join(f"{name} {figure:.1e}" for name, figure in figures.items() if "difference" in name)
@@ -140,11 +147,17 @@ def _with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bund
     )
 
 
+def _metrics(work: Work, chosen: Chosen, settings: Settings) -> dict[str, float]:
+    """Of the settings that ship: the best trial's, or, where privacy changed them, judged once more."""
+    if not chosen.trials:
+        return {}
+    known = {trial.settings: trial.quality for trial in chosen.trials}
+    found = known.get(settings.factorization) or judged(work, settings)
+    return {"factorization_mixed_ndcg": found.mixed, "factorization_novel_ndcg": found.novel}
+
+
 def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Chosen, native: Native) -> Manifest:
-    metrics, record = {}, material.work.world.record
-    if chosen.trials:
-        best = max(chosen.trials, key=lambda trial: trial.merit).quality
-        metrics = {"factorization_mixed_ndcg": best.mixed, "factorization_novel_ndcg": best.novel}
+    record = material.work.world.record
     return Manifest(
         name=options.name,
         version="",
@@ -154,7 +167,7 @@ def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Ch
         configuration=_configuration(chosen.settings, options, material, native),
         seed=options.seed,
         parity={},
-        metrics=metrics,
+        metrics={},
         privacy={"min_buyers": float(MIN_BUYERS), "least_buyers": float(record.buyers(material.work.until).min())},
         libraries={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         files={},
@@ -172,13 +185,17 @@ def _configuration(
         "regularization_effective": native.lens.fold.regularization,
         "time_scale_days": material.work.world.tau,
         "categories": native.lens.size,
-        "ranker": "none" if native.ranker is None else "mlp",
+        "ranker": _kind(native),
         "hidden": " x ".join(map(str, ranker.hidden)),
         "seeds": ranker.seeds,
         "epochs": ranker.epochs,
         "resample": ranker.resample,
         "distilled": ranker.distilled,
     }
+
+
+def _kind(native: Native) -> str:
+    return "none" if native.ranker is None else "mlp"
 
 
 def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame | None:
@@ -188,12 +205,25 @@ def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame
     return item_map.filter(pl.col("model_item").is_in(vocabulary.names))
 
 
-def _warnings(days: ModelItemDays, native: Native) -> tuple[str, ...]:
-    warnings = []
+def _warnings(material: Material, native: Native, bundle: Bundle) -> tuple[str, ...]:
+    warnings, days, work = [], material.days, material.work
     if days.left_out:
         warnings.append(
             f"{days.left_out} items that were bought have no category in the catalogue; they are not learned from"
         )
+    idle = idle_days(work.world.record, work.until)
+    if idle >= BLOCK:
+        warnings.append(
+            f"Hardly anything was bought in the last {idle} days before --until: settings and ranker are learned from "
+            "what lies before them. Give a day soon after the last purchases; look for rows that are dated too late"
+        )
     if native.ranker is None:
-        warnings.append("Too few come back to learn a ranking from: scores are the factorization's alone")
+        warnings.append(
+            "People who came back bought too little to learn a ranking from: scores are the factorization's alone. "
+            "Give purchases of a longer time or of more people"
+        )
+    elif bundle.manifest.configuration["ranker"] != _kind(native):
+        warnings.append(
+            "No graph answered as the ranker does: scores are the factorization's alone. Try another --seed"
+        )
     return tuple(warnings)

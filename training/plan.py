@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from training.basis import basis_of
 from training.blend import Blend
+from training.judging import Quality
 from training.learning import fewer, ranker_rows
 from training.parity import Native
 from training.profiles import Effort
@@ -22,6 +24,8 @@ from training.tuning import Journal, Trial, judge_on, search
 from training.windows import Examples
 
 Tell = Callable[[str], None]
+
+JUDGES: Final = 20  # examples, for settings to be chosen on them
 
 
 @dataclass(frozen=True)
@@ -63,19 +67,32 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Settings, and how they came about."""
+    """Settings, and how they came about.
+
+    Args:
+        settings: What was chosen.
+        trials: What was tried.
+        warnings: Why nothing was, where something should have been.
+    """
 
     settings: Settings
     trials: tuple[Trial, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def choose(work: Work, asked: Search, tell: Tell = lambda _: None) -> Chosen:
-    """Choose the factorization's settings on the newest block; without examples the profile's are taken."""
+    """Choose the factorization's settings on the newest block; with hardly any examples the profile's are taken."""
     start = asked.settings or work.effort.settings
     most = work.effort.trials if asked.trials is None else asked.trials
-    if asked.settings is not None or not work.blocks or most < 1:
+    if asked.settings is not None or most < 1:
         return Chosen(start, ())
-    examples = fewer(work.blocks[-1], work.effort.judged, np.random.default_rng(work.seed))
+    found = len(work.blocks[-1]) if work.blocks else 0
+    if found < JUDGES:
+        few = (
+            f"Settings are the profile's, not chosen: {found} examples of who came back are too few, {JUDGES} would do"
+        )
+        return Chosen(start, (), (few,))
+    examples = _judges(work)
     begun, journal = asked.clock(), Journal(asked.journal, basis_of(work.world, examples, work.seed))
 
     def go_on(made: int) -> bool:
@@ -89,6 +106,11 @@ def choose(work: Work, asked: Search, tell: Tell = lambda _: None) -> Chosen:
     judge = judge_on(work.world, examples, work.seed)
     best, trials = search(judge, start.factorization, go_on=go_on, journal=journal, seed=work.seed)
     return Chosen(msgspec.structs.replace(start, factorization=best), tuple(trials))
+
+
+def judged(work: Work, settings: Settings) -> Quality:
+    """What settings reach on the examples that trials are judged on."""
+    return judge_on(work.world, _judges(work), work.seed)(settings.factorization)
 
 
 def learn(work: Work, settings: Settings, tell: Tell = lambda _: None) -> Native:
@@ -107,3 +129,8 @@ def learn(work: Work, settings: Settings, tell: Tell = lambda _: None) -> Native
         )
     factorization = settings.factorization
     return Native(work.world.lens(factorization.estimator(work.seed), work.until, factorization.half_life), ranker)
+
+
+def _judges(work: Work) -> Examples:
+    """The examples that trials are judged on."""
+    return fewer(work.blocks[-1], work.effort.judged, np.random.default_rng(work.seed))

@@ -13,10 +13,10 @@ from training.membership import BAR, SUBJECTS, Attack, attack
 from training.plan import Tell, Work
 from training.settings import Settings
 
-_STEPS: Final = 8  # by so much, to lose as little of the factorization as may be
+_STEPS: Final = 20  # by so much, to lose as little of the factorization as may be
 _STEP: Final = 1.12
-_LEAPS: Final = 6  # and then by so much, to come to an end
-_LEAP: Final = 2.0
+_LEAPS: Final = 2  # and then by so much, to come to an end
+_LEAP: Final = 2.5
 _VANISHED: Final = 1e9  # all factors are zero
 
 
@@ -74,8 +74,8 @@ def _warnings(told: Attack, raises: int, regularization: float) -> tuple[str, ..
     warnings = []
     if raises > _STEPS:
         warnings.append(
-            f"Who was learned from could be told until the regularisation was {regularization:.4g}, which leaves "
-            "little or nothing of the factorization: learn from more subjects, or at a coarser --level"
+            f"Who was learned from could be told until the regularisation was {regularization:.4g}: little or nothing "
+            "may be left of the factorization. Learn from more subjects, or at a coarser --level"
         )
     if told.factors > BAR:
         warnings.append(

@@ -16,6 +16,7 @@ WINDOW: Final = 28  # days
 BLOCK: Final = 14
 MOST: Final = 7  # windows: the newest is for validation, six are learned from
 BEFORE: Final = 3  # windows of history that an example has at least
+THIN: Final = 0.1  # of the purchases of the fullest block: rows that are dated too late, or an `until` that is
 RETURNING: Final = (500, 0.25)  # so many subjects, or such a share, make windows for all worth while
 
 
@@ -61,18 +62,33 @@ def examples_of(record: Record, until: int) -> list[Examples]:
     """Blocks of examples before `until`, the newest last; empty blocks are left out.
 
     Windows of 28 days (shorter where the data is) for everyone, with three windows of history before them; where few
-    come back within a window, every basket of the last blocks of 14 days with a history before it.
+    come back within one (the median of them), every basket of the last blocks of 14 days with a history before it.
+    The newest blocks are passed over where hardly anything was bought in them.
     """
-    first = int(record.day.min())
-    length = max(1, min(WINDOW, (until - first) // (BEFORE + 3)))
-    starts = range(until - length, max(first + BEFORE * length - 1, until - MOST * length - 1), -length)
+    first, end = int(record.day.min()), busy_until(record, until, WINDOW)
+    length = max(1, min(WINDOW, (end - first) // (BEFORE + 3)))
+    newest = busy_until(record, end, length)
+    starts = range(newest - length, max(first + BEFORE * length - 1, newest - MOST * length - 1), -length)
     blocks = [_window(record, start, start + length) for start in starts]
     enough = min(RETURNING[0], RETURNING[1] * record.subjects)
-    if not blocks or len(blocks[0]) < enough:
-        length = max(1, min(BLOCK, (until - first) // (BEFORE + 3)))
-        starts = range(until - length, max(first, until - MOST * length - 1), -length)
+    if not blocks or np.median([len(block) for block in blocks]) < enough:
+        length = max(1, min(BLOCK, (end - first) // (BEFORE + 3)))
+        newest = busy_until(record, end, length)
+        starts = range(newest - length, max(first, newest - MOST * length - 1), -length)
         blocks = [_baskets(record, start, start + length) for start in starts]
     return [block for block in reversed(blocks) if len(block)]
+
+
+def busy_until(record: Record, until: int, length: int) -> int:
+    """`until`, or as many times `length` days before it as hardly anything was bought in: `THIN` of what is at most."""
+    purchases = np.bincount((until - 1 - record.day[record.day < until]) // length, minlength=1)
+    return until - length * int(np.argmax(purchases >= THIN * purchases.max()))
+
+
+def idle_days(record: Record, until: int) -> int:
+    """How many days before `until` hardly anything was bought, as far as examples pass over them or nothing was."""
+    nothing = until - 1 - int(record.day[record.day < until].max())
+    return max(nothing, until - busy_until(record, until, WINDOW))
 
 
 def _window(record: Record, start: int, end: int) -> Examples:

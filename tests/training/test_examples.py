@@ -13,11 +13,12 @@ from recsys.history import ItemIndex, day_number
 from training.factorize import Factorization
 from training.features.assemble import FEATURES
 from training.learning import newcomers, ranker_rows
+from training.plan import Search, Work, choose
 from training.profiles import EFFORTS, Profile
 from training.record import Record
 from training.sampling import Rows, batches, drawn
 from training.snapshot import World
-from training.windows import Examples, examples_of, time_scale
+from training.windows import Examples, examples_of, idle_days, time_scale
 
 FIRST = dt.date(2024, 1, 1)
 ITEMS = [f"i{number:02}" for number in range(20)]
@@ -73,31 +74,62 @@ def test_windows_hold_what_was_bought_from_their_day_on(world: World) -> None:
 
 
 def baskets_as_loops(frame: pl.DataFrame, start: int, end: int) -> dict[tuple[str, int], list[str]]:
-    """What each subject bought on each day that was not its first."""
     numbered = frame.with_columns(number=pl.col("day").to_physical())
     first = dict(numbered.group_by("subject").agg(pl.col("number").min()).iter_rows())
-    baskets: dict[tuple[str, int], list[str]] = {}
-    for subject, item, number in numbered.sort("item").select("subject", "item", "number").iter_rows():
-        if start <= number < end and number > first[subject]:
-            baskets.setdefault((subject, number), []).append(item)
-    return baskets
+    return {
+        (subject, day): sorted(set(part["item"]))
+        for (subject, day), part in numbered.group_by("subject", "number")
+        if start <= day < end and first[subject] < day
+    }
 
 
 def test_where_few_come_back_every_basket_is_an_example() -> None:
     few = daily(people=40).filter(pl.col("subject") < "s04")
-    rest = daily(1, people=90).unique("subject", keep="first", maintain_order=True)
-    frame = pl.concat([few, rest.with_columns(subject=pl.lit("t") + pl.col("subject"))])
-    subjects = sorted(set(frame["subject"]))
+    rest = daily(1, people=90).unique("subject").with_columns(subject=pl.lit("t") + pl.col("subject"))
+    frame = pl.concat([few, rest])
     blocks = examples_of(world_of(frame).record, UNTIL)
-    assert len(blocks) > 2
-    ends = [block.start for block in blocks[1:]] + [UNTIL]
-    for block, end in zip(blocks, ends, strict=True):
+    subjects = sorted(set(frame["subject"]))
+    assert any((block.day > block.start).any() for block in blocks)
+    for block in blocks:
         found = {
             (subjects[subject], int(day)): [ITEMS[item] for item in block.targets.row(row)]
             for row, (subject, day) in enumerate(zip(block.subject, block.day, strict=True))
         }
-        assert found == baskets_as_loops(frame, block.start, end)
-    assert any(len(set(block.day)) > 1 for block in blocks), "days of their own, not a window's first"
+        assert found == baskets_as_loops(frame, block.start, block.start + 14)
+
+
+def late(frame: pl.DataFrame, after: int, times: int = 1) -> pl.DataFrame:
+    """Somebody's first row once more, so many days after everything else, and so many times as far."""
+    days = [FIRST + dt.timedelta(days=119 + after * (time + 1)) for time in range(times)]
+    return pl.concat(
+        [
+            frame,
+            frame.head(1)
+            .select(pl.exclude("day"))
+            .join(pl.DataFrame({"day": days}), how="cross")
+            .select(frame.columns),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "times", "until"),
+    [(0, 0, 31), (0, 0, 200), (30, 1, 31), (330, 1, 331), (25, 12, 301)],
+    ids=["until a month late", "until long after", "a stray row", "a row of next year", "one late subject"],
+)
+def test_hardly_anything_at_the_end_is_passed_over(after: int, times: int, until: int) -> None:
+    frame = daily(people=60)
+    clean = examples_of(world_of(frame).record, UNTIL)
+    record = world_of(late(frame, after, times) if times else frame).record
+    blocks = examples_of(record, UNTIL - 1 + until)
+    assert len(blocks) >= len(clean) - 1
+    assert all((block.day == block.start).all() for block in blocks)  # windows, as without it
+    assert min(len(block) for block in blocks) >= 10
+    assert idle_days(record, UNTIL - 1 + until) >= until - 28
+
+
+def test_clean_data_has_no_idle_days(world: World) -> None:
+    assert idle_days(world.record, UNTIL) < 5
 
 
 def test_nothing_after_an_example_changes_its_rows(world: World) -> None:
@@ -193,3 +225,12 @@ def test_newcomers_are_known_by_their_newest_purchases_only(world: World) -> Non
     half = some.take(np.arange(0, len(some), 2))
     assert half.known is not None
     assert np.array_equal(half.known, some.known[::2])
+
+
+def test_settings_are_not_chosen_on_hardly_any_examples(world: World) -> None:
+    *_, block = examples_of(world.record, UNTIL)
+    few = Work(world, [block.take(np.arange(3))], UNTIL, EFFORTS[Profile.TEST], 0)
+    chosen = choose(few, Search(trials=4))
+    assert (chosen.settings, chosen.trials) == (EFFORTS[Profile.TEST].settings, ())
+    assert "3 examples" in chosen.warnings[0]
+    assert len(choose(replace(few, blocks=[block]), Search(trials=2)).trials) == 2

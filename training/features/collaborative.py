@@ -23,6 +23,7 @@ COLLABORATIVE_FEATURES: Final = (
 )
 LEAST: Final = 1e-3  # of a score, for its logarithm
 TINY: Final = 1e-6  # of a standard deviation
+ALIKE: Final = 1e-4  # of the mean's length: factors that differ by no more are all the same
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,17 @@ class Spread:
 
     @classmethod
     def of(cls, item_factors: NDArray[np.float32]) -> Spread:
-        """Over all items that have a factor other than zero."""
+        """Over all items that have a factor other than zero.
+
+        Where all are alike, what they differ by is rounding, and a score stands out by its distance as a share of the
+        mean: by next to nothing.
+        """
         learned = item_factors[item_factors.any(axis=1)].astype(np.float64)
         if not len(learned):
             learned = np.zeros((1, item_factors.shape[1]))
         mean = learned.mean(axis=0)
+        if np.square(learned - mean).sum() <= len(learned) * ALIKE**2 * (mean @ mean):
+            return cls(mean, np.outer(mean, mean))
         return cls(mean, learned.T @ learned / len(learned) - np.outer(mean, mean))
 
     def turned(self, turn: Doubles) -> Spread:
