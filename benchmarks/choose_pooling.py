@@ -57,7 +57,7 @@ class Offered:
 
     def sum_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64 [O]."""
-        return np.bincount(self.owner, values, minlength=len(self.covered))
+        return np.asarray(np.bincount(self.owner, values, minlength=len(self.covered)), np.float64)
 
     @property
     def largest(self) -> NDArray[np.float64]:
