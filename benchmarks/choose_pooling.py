@@ -1,125 +1,177 @@
-"""Which pooling rule finds the coupons that people redeem? `python benchmarks/choose_pooling.py` after `make demo`.
+"""Which pooling rule finds the coupons that people redeem? `python -m benchmarks.choose_pooling` after `make results`.
 
 A unit is a household and a campaign of which it redeemed something; the candidates are the campaign's coupons; the
-history ends at the campaign's start. The bundle is fitted until July, the campaigns start after it and before the
-test window of the evaluation.
+history ends, and item statistics are counted, where the campaign starts. The bundle is fitted until July, the campaigns
+start after it. A rule is to be chosen on those that start before the test window of the results. What was redeemed in
+that window is told beside them, with what was known on its first day.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from recsys.bundle import load_bundle
-from recsys.contracts.decision import DecisionRequest
+from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.contracts.offers import OFFERS
-from recsys.contracts.state import EMPTY_STATE
-from recsys.guards import Situation
-from recsys.history import day_number, histories
-from recsys.model_items import catalogue_map
-from recsys.offer_book import open_offer_book
-from recsys.policy.document import Policy
-from recsys.pooling import CandidateMap, coverage
+from recsys.contracts.purchases import read_purchases
+from recsys.evaluation.fresh import FreshStatistics
+from recsys.evaluation.intervals import bootstrap_unit_means
+from recsys.evaluation.lists import top_lists
+from recsys.evaluation.metrics import Judged
+from recsys.evaluation.metrics.ndcg import ndcg
+from recsys.evaluation.offers import Campaign, campaigns_of
+from recsys.history import ItemIndex, day_number, histories
+from recsys.pooling import CandidateMap, covered_by
+from recsys.ragged import Ragged
 from recsys.scorer import Scorer
 
-FIRST, LAST = dt.date(2017, 7, 1), dt.date(2017, 11, 26)
-PLACES = 10
-Arrays = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-Rule = Callable[[Arrays], NDArray[np.floating]]
-RULES: dict[str, Rule] = {
-    "largest popularity": lambda given: given[2],
-    "largest score of the model": lambda given: given[0],
-    "log(1 + coverage)": lambda given: np.log1p(given[1]),
-    "largest score + 0.3 log(1 + coverage)": lambda given: given[0] + 0.3 * np.log1p(given[1]),
-    "largest score + log(1 + coverage)": lambda given: given[0] + np.log1p(given[1]),
-    "largest score + 3 log(1 + coverage)": lambda given: given[0] + 3 * np.log1p(given[1]),
+TEST: Final = dt.date(2017, 11, 27)
+K: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What one household is offered: O coupons over P pairs of coupon and model item.
+
+    Args:
+        owner: int64 [P], the coupon of each pair.
+        score: float64 [P], what the model says of its item.
+        days: float64 [P], on how many days the household bought it.
+        covered: float64 [O].
+    """
+
+    owner: NDArray[np.int64]
+    score: NDArray[np.float64]
+    days: NDArray[np.float64]
+    covered: NDArray[np.float64]
+
+    def sum_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64 [O]."""
+        return np.asarray(np.bincount(self.owner, values, minlength=len(self.covered)), np.float64)
+
+    @property
+    def largest(self) -> NDArray[np.float64]:
+        """float64 [O]; 0 where the model knows none of the items."""
+        best = np.zeros(len(self.covered))
+        np.maximum.at(best, self.owner, self.score)
+        return best
+
+    @property
+    def weighted(self) -> NDArray[np.float64]:
+        """float64 [O]: the mean score, an item counting once and once more for each day that it was bought on."""
+        weight = 1 + self.days
+        return self.sum_of(self.score * weight) / np.maximum(self.sum_of(weight), 1)
+
+
+RULES: Final[dict[str, Callable[[Offered], NDArray[np.float64]]]] = {
+    "largest": lambda given: given.largest,
+    "sum": lambda given: given.sum_of(given.score),
+    "log-sum-exp": lambda given: np.log(np.maximum(given.sum_of(np.exp(given.score)), 1)),
+    "count-weighted": lambda given: given.weighted,
 }
+COVERAGE: Final = "coverage alone"
 
 
-def main(demo: Path, work: Path) -> None:
-    """Print NDCG@10 of each rule with its 95 % interval over units."""
-    scorer = _scorer(demo, work)
-    found = {rule: np.concatenate(list(_judged(demo, scorer, score))) for rule, score in RULES.items()}
-    rng = np.random.default_rng(0)
-    for rule, values in found.items():
-        means = rng.choice(values, (2000, len(values))).mean(axis=1)
-        low, high = np.quantile(means, [0.025, 0.975])
-        sys.stdout.write(f"{rule:<40} {values.mean():.3f} [{low:.3f}, {high:.3f}]  {len(values)} units\n")
+def main() -> None:
+    """Print NDCG@10 of each rule, alone and with log(1 + coverage), with its 95 % interval over households."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("build/results/complete-journey"))
+    work = parser.parse_args().work
+    scorer = Scorer(load_bundle(work / "models" / "coupons", trust=work / "signing.key.pub"))
+    purchases = read_purchases(work / "purchases.parquet", today=dt.datetime.now(dt.UTC).date())
+    coupons, redeemed = OFFERS.read(work / "coupons.parquet"), REDEMPTIONS.read(work / "redemptions.parquet")
+    campaigns = campaigns_of(coupons, redeemed)
+    late = campaigns_of(coupons, redeemed.filter(pl.col("day") >= TEST))
+    for title, some in {
+        f"campaigns from before {TEST}": [campaign for campaign in campaigns if campaign.start < TEST],
+        "all campaigns": campaigns,
+        f"redeemed from {TEST} on, known up to it": [replace(one, start=max(one.start, TEST)) for one in late],
+    }.items():
+        _tell(title, list(_units(scorer, purchases, some)))
 
 
-def _scorer(demo: Path, work: Path) -> Scorer:
-    key = demo / "signing.key"
-    command = [Path(sys.executable).with_name("recsys-train"), "fit", "--purchases", demo / "release"]
-    command += ["--catalogue", demo / "raw" / "catalogue.parquet", "--level", "type", "--until", FIRST]
-    command += ["--models", work, "--name", "pooling", "--signing-key", key]
-    subprocess.run(list(map(str, command)), check=True)  # noqa: S603 - our own command
-    return Scorer(load_bundle(work / "pooling", trust=demo / "signing.key.pub"))
+def _tell(title: str, units: list[tuple[str, dict[str, float]]]) -> None:
+    if not units:
+        return
+    table = pl.DataFrame([figures for _, figures in units])
+    _, owners = np.unique([subject for subject, _ in units], return_inverse=True)
+    sys.stdout.write(
+        f"\n{title}: {len(units)} units of {owners.max() + 1} households\n\n| rule | NDCG@10 |\n|---|---|\n"
+    )
+    estimates = bootstrap_unit_means(table.to_numpy(), owners, np.random.default_rng(0))
+    for rule, one in zip(table.columns, estimates, strict=True):
+        sys.stdout.write(f"| {rule} | {one.mean:.4f} [{one.low:.4f}, {one.high:.4f}] |\n")
 
 
-def _judged(demo: Path, scorer: Scorer, rule: Rule) -> Iterator[NDArray[np.float64]]:
-    """NDCG@10 of the units, campaign by campaign; ideal = min(10, redeemed)."""
-    redemptions = pl.read_parquet(demo / "release" / "redemptions.parquet")
-    purchases = pl.read_parquet(demo / "release" / "purchases.parquet")
-    catalogue = pl.read_parquet(demo / "raw" / "catalogue.parquet")
-    for start, offers in _campaigns(catalogue):
-        redeemed = redemptions.filter(pl.col("offer_id").is_in(offers["offer_id"].implode()))
-        subjects = redeemed["subject"].unique().sort().to_list()
-        if not subjects:
-            continue
-        book = open_offer_book(offers, catalogue, Policy(version=1, sha256="0" * 64))
-        codes = scorer.codes(book.index, catalogue_map(catalogue, scorer.bundle.manifest.level))
-        candidates = CandidateMap.of(book, codes)
-        known = histories(purchases, book.index, until=start, subjects=subjects)
-        at = dt.datetime.combine(start, dt.time(), dt.UTC)
-        requests = [DecisionRequest(subject=subject, channel="email") for subject in subjects]
-        situation = Situation(requests, [EMPTY_STATE] * len(subjects), known, book, at)
-        scores = scorer.score(scorer.fold(known, codes, as_of=day_number(start)), candidates.candidates)
-        best = candidates.of_offer.max_of(scores)
-        popular = candidates.of_offer.max_of(_popularity(scorer)[candidates.candidates])
-        covered = coverage(situation, known, candidates)
-        ranked = np.argsort(-rule((best, covered, np.broadcast_to(popular, best.shape))), axis=1, kind="stable")
-        relevant = np.zeros(best.shape, np.bool_)
-        for subject, offer in redeemed.select("subject", "offer_id").unique().iter_rows():
-            relevant[subjects.index(subject), book.positions[offer]] = True
-        yield _ndcg(np.take_along_axis(relevant, ranked[:, :PLACES], axis=1), relevant.sum(axis=1))
+def _units(
+    scorer: Scorer, purchases: pl.DataFrame, campaigns: list[Campaign]
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Households with the NDCG of every rule, campaign by campaign."""
+    names = {item for campaign in campaigns for items in campaign.offers["items"] for item in items}
+    index = ItemIndex.of(sorted({*purchases["item"].unique(), *names}))
+    codes = scorer.codes(index)
+    fresh = FreshStatistics(scorer, purchases, index, codes)
+    for campaign in campaigns:
+        fresh.refresh(campaign.start)
+        redeemed = campaign.redeemed.group_by("subject").agg("offer_id").sort("subject")
+        position = {offer: place for place, offer in enumerate(campaign.offers["offer_id"])}
+        offers = _offered(scorer, purchases, campaign, (index, codes), redeemed["subject"].to_list())
+        for (subject, taken), given in zip(redeemed.iter_rows(), offers, strict=True):
+            if given is not None:
+                relevant = np.isin(np.arange(len(position)), [position[offer] for offer in taken])
+                yield subject, {rule: _ndcg(scores, relevant) for rule, scores in _ranked(given)}
 
 
-def _campaigns(catalogue: pl.DataFrame) -> Iterator[tuple[dt.date, pl.DataFrame]]:
-    sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "complete_journey"))
-    from source import read_source  # noqa: PLC0415 - the example's folder is not a package
-
-    source = read_source()
-    dated = source.campaigns.with_columns(pl.col("start_date").cast(pl.Date))
-    for campaign, start in dated.select("campaign_id", "start_date").sort("start_date").iter_rows():
-        if FIRST <= start <= LAST:
-            lines = source.coupons.filter(pl.col("campaign_id") == campaign).with_columns(
-                pl.format("{}-{}", "campaign_id", "coupon_upc").alias("offer_id"),
-                pl.col("product_id").cast(pl.String).alias("items"),
-            )
-            lines = lines.filter(pl.col("items").is_in(catalogue["item"].implode()))
-            offers = lines.group_by("offer_id").agg("items").sort("offer_id").with_columns(title="offer_id")
-            yield start, OFFERS.checked(offers, where="coupons")
+def _ranked(given: Offered) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    covered = np.log1p(given.covered)
+    yield COVERAGE, covered
+    for name, rule in RULES.items():
+        yield name, rule(given)
+        yield f"{name} + log(1 + coverage)", rule(given) + covered
 
 
-def _popularity(scorer: Scorer) -> NDArray[np.float32]:
-    statistics = scorer.bundle.statistics
-    popularity = np.zeros(len(scorer.vocabulary), np.float32)
-    popularity[scorer.vocabulary.encode(statistics["item"])] = statistics["popularity_30d"]
-    return popularity
+def _offered(
+    scorer: Scorer,
+    purchases: pl.DataFrame,
+    campaign: Campaign,
+    items: tuple[ItemIndex, NDArray[np.int32]],
+    subjects: list[str],
+) -> Iterator[Offered | None]:
+    """What each of the subjects is offered; None for one without a history that the model can use."""
+    index, codes = items
+    day = day_number(campaign.start)
+    known = histories(purchases, index, until=campaign.start, subjects=subjects)
+    listed = [index.encode_known(row).astype(np.int64) for row in campaign.offers["items"]]
+    covering = Ragged.of(listed).transposed(len(index))
+    offers = CandidateMap.from_items(listed, codes, covering)
+    folded = scorer.fold(known, codes, as_of=day)
+    covered = covered_by(known, covering, day, offers=len(listed)).astype(np.float64)
+    scores = scorer.score(folded, offers.candidates).astype(np.float64)
+    position, owner = offers.of_offer.values, offers.of_offer.owners
+    bought = np.zeros((len(subjects), len(scorer.vocabulary) + 1))
+    row, slot = np.nonzero(folded.quantities > 0)
+    np.add.at(bought, (row, folded.items[row, folded.slots[row, slot]]), 1)
+    days = bought[:, offers.candidates]
+    for unit in range(len(subjects)):
+        if folded.known[unit]:
+            yield Offered(owner, scores[unit, position], days[unit, position], covered[unit])
+        else:
+            yield None
 
 
-def _ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.int64]) -> NDArray[np.float64]:
-    discounts = 1 / np.log2(np.arange(2, PLACES + 2))
-    ideal = np.cumsum(discounts)[np.minimum(relevant, PLACES) - 1]
-    return np.asarray(hits @ discounts[: hits.shape[1]] / ideal)
+def _ndcg(scores: NDArray[np.float64], relevant: NDArray[np.bool_]) -> float:
+    return float(ndcg(Judged.of(top_lists(scores[None], K), relevant[None]))[0])
 
 
 if __name__ == "__main__":
-    main(Path("build/demo"), Path("build/pooling"))
+    main()

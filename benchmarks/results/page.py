@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from benchmarks.results.coupons import FIRST
+from benchmarks.results.freshness import Freshness
 from recsys.contracts.runs import SplitKind, Task
 from recsys.evaluation.offers import POOLED, OffersResult
 from recsys.evaluation.report import pick, words
@@ -27,12 +29,18 @@ with what they would be shown: what sells these days.
 Judging alone, once lists exist, is timed by `python -m benchmarks.judging` (docs/adr/0019-judged-as-shown.md)."""
 
 
-def page(results: Mapping[str, RankingResult], coupons: OffersResult, note: str = "") -> str:
+BAR: Final = 0.452  # of pooled coupons: below it the goal is missed
+
+
+def page(
+    results: Mapping[str, RankingResult], coupons: OffersResult, fresh: Sequence[Freshness] = (), note: str = ""
+) -> str:
     """The whole page; the note stands before the figures."""
     parts = [
         _HEAD,
         *([f"\n**{note}**"] if note else []),
         *(line for title, result in results.items() for line in _of(title, result)),
+        *_fresh(fresh),
         *_coupons(coupons),
     ]
     return "\n".join(parts) + "\n"
@@ -131,6 +139,28 @@ def _coupons(result: OffersResult) -> Iterator[str]:
         change = "" if figure.rule == POOLED else words.change_and_interval(figure.pooled_minus_this)
         name = f"**{figure.rule}**" if figure.rule == POOLED else figure.rule
         yield f"| {name} | {words.mean_and_interval(figure.ndcg)} | {change} |"
+
+    (pooled,) = (figure.ndcg.mean for figure in result.figures if figure.rule == POOLED)
+    if pooled < BAR:
+        yield f"\nThe goal was {words.decimal(BAR)} or more: **missed**, by {words.decimal(BAR - pooled)}."
+
+
+def _fresh(figures: Sequence[Freshness]) -> Iterator[str]:
+    """The same bundle with two sets of statistics."""
+    if not figures:
+        return
+    yield "\n## Fresh item statistics, on and off (MovieLens 100K)\n"
+    yield (
+        "In the tables above a recipe is fitted right before each window, so that its own item statistics are fresh. "
+        "Here one bundle is fitted before the first window and never again, and judged on all of them (NDCG@10, "
+        "everything bought): with its own statistics, ever older, and with those that `recsys-train statistics` would "
+        "count on each window's first day. Items newer than the bundle are not judged.\n"
+    )
+    yield "| window | subjects | its own | fresh | fresh minus its own |\n|---|---|---|---|---|"
+    for figure in figures:
+        cells = (words.mean_and_interval(figure.own), words.mean_and_interval(figure.fresh))
+        change, name = words.change_and_interval(figure.fresh_minus_own), figure.window or "all"
+        yield f"| {name} | {figure.subjects:,} | {' | '.join(cells)} | {change} |"
 
 
 def _titles(result: RankingResult) -> str:
