@@ -7,7 +7,7 @@ over the two is told, in which people who are easily guessed cancel out. 0.5 is 
 
 Of few people, the number of buyers of each item tells members by itself: whoever is counted makes what they bought more
 popular. No factors that rank popular items higher tell less, so what they tell beyond that is told apart
-(docs/adr/0032-popularity-tells-of-members.md).
+(docs/adr/0033-popularity-tells-of-members.md).
 """
 
 from __future__ import annotations
