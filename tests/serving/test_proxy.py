@@ -23,11 +23,13 @@ from serving.settings import read_settings
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CONF = (DEPLOY / "nginx.conf").read_text()
 # A test's name says whether nginx itself looked at the file: it is not everywhere.
-READERS = ["words", *(["nginx"] if shutil.which("nginx") else [])]
+READERS = ["words", *([pytest.param("nginx", marks=pytest.mark.slow)] if shutil.which("nginx") else [])]
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_the_file_is_whole_and_asks_the_service_where_its_settings_put_it(reader: str, tmp_path: Path) -> None:
+def test_the_file_is_whole_and_asks_the_service_where_its_settings_put_it(
+    reader: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     settings = read_settings({}, DEPLOY / "serve.toml")
     assert re.findall(r"proxy_pass (.*);", CONF) == [f"http://{settings.host}:{settings.port}"]
     assert CONF.count("{") == CONF.count("}")
@@ -37,17 +39,16 @@ def test_the_file_is_whole_and_asks_the_service_where_its_settings_put_it(reader
         _placed(tmp_path, trustme.CA(), 443, "http://127.0.0.1:8080")
         done = subprocess.run(["nginx", "-t", *_options(tmp_path)], capture_output=True, text=True, check=False)  # noqa: S603, S607 - nginx, from the path
         assert done.returncode == 0, done.stderr
+        _callers_come_through_and_figures_stay_inside(request.getfixturevalue("server"), tmp_path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("proxy", READERS[1:])
-def test_callers_come_through_and_figures_stay_inside(proxy: str, server: Server, tmp_path: Path) -> None:
+def _callers_come_through_and_figures_stay_inside(server: Server, tmp_path: Path) -> None:
     authority = trustme.CA()
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     headers = {"authorization": f"Bearer {server.key}"}
     with (
-        _running(proxy, tmp_path, authority, server.url) as url,
+        _running(tmp_path, authority, server.url) as url,
         httpx.Client(base_url=url, verify=trusting, headers=headers, timeout=30) as client,
     ):
         answer = client.post("/v1/decisions", json={"subject": DRINKER, "channel": "email"})
@@ -59,12 +60,12 @@ def test_callers_come_through_and_figures_stay_inside(proxy: str, server: Server
 
 
 @contextlib.contextmanager
-def _running(program: str, folder: Path, authority: trustme.CA, upstream: str) -> Iterator[str]:
+def _running(folder: Path, authority: trustme.CA, upstream: str) -> Iterator[str]:
     """The proxy in the foreground, on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as one:
         port = one.getsockname()[1]
     _placed(folder, authority, port, upstream)
-    process = subprocess.Popen([program, *_options(folder)], stderr=subprocess.DEVNULL)  # noqa: S603 - nginx
+    process = subprocess.Popen(["nginx", *_options(folder)], stderr=subprocess.DEVNULL)  # noqa: S603, S607 - as above
     try:
         for _ in range(100):
             with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port)):
