@@ -18,6 +18,7 @@ print(stats.ks_2samp([1, 2], [1, 2]).pvalue)
 """
 
 
+@pytest.mark.slow
 def test_the_commands_load_neither_plots_nor_tests() -> None:
     done = subprocess.run([sys.executable, "-c", COMMAND], capture_output=True, text=True, check=True)  # noqa: S603 - ours
     assert done.stdout.splitlines() == ["[]", "1.0"]

@@ -29,6 +29,7 @@ def seed(number: int) -> bytes:
     return (number * 0x9E3779B97F4A7C15 % 2**128).to_bytes(16, "big")
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(worlds(), KINDS, st.integers(1, 2**64))
 def test_the_propensity_is_the_probability_given_the_slots_above(

@@ -80,6 +80,7 @@ def test_a_further_rule_never_enlarges_the_allowed_set(world: World, choices: by
         assert (allowed(world.with_policy(more)) <= allowed(world)).all(), rule
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(worlds(), CHOICES)
 def test_a_setting_that_was_off_never_enlarges_the_allowed_set(world: World, choices: bytes) -> None:

@@ -257,6 +257,7 @@ def test_warnings_come_in_the_order_of_the_file(tmp_path: Path) -> None:
     assert len(lines) == 12
 
 
+@pytest.mark.slow
 def test_ten_thousand_rules_are_read_and_placed_quickly(tmp_path: Path) -> None:
     rules = "".join(
         f'[[only_if_purchased]]\ngroups = ["g{n}"]\nmin_days = 2\nwithin_days = 30\n'

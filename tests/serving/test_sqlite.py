@@ -180,6 +180,7 @@ def test_an_item_without_a_name_is_damage(path: Path, store: Store) -> None:
         store.read([ANNA], INDEX)
 
 
+@pytest.mark.slow
 def test_a_locked_file_is_read_but_not_written(path: Path, store: Store) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
