@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from support.commands import assert_clear_failure, run
 from support.server import Server, problem
 from support.shop import ABSTAINER, DRINKER, Shop
 from support.tokens import token
+from support.waiting import until
 
 from serving.stores import open_store
 
@@ -68,13 +69,6 @@ def busy(server: Server) -> Iterator[list[httpx.Response]]:
 
 def ready(server: Server) -> dict[str, Any]:
     return dict(server.http.get("/health/ready").json())
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_current_is_followed_and_no_request_is_dropped(bench: Bench) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from support import waiting
 from support.server import Server, workers_of
 from support.shop import DRINKER, Shop, resigned
 
@@ -25,6 +27,8 @@ from serving.standing import Standing
 from serving.stores import Store, StoreError, open_store
 
 pytestmark = pytest.mark.slow
+
+until = functools.partial(waiting.until, seconds=120, pause=0.1)
 
 
 @pytest.fixture
@@ -59,13 +63,6 @@ def another(shop: Shop) -> str:
     whole = shop.guards.read_text()
     shop.guards.write_text(whole.replace("min_days = 2", "min_days = 50"))
     return whole
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def policies(server: Server) -> set[str]:

@@ -9,7 +9,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from support.clocked import COMMAND, ENVIRONMENT, PutClock
 from support.server import Server, problem, workers_of
 from support.shop import DRINKER, MILK, Shop
 from support.tokens import token
+from support.waiting import until
 
 from serving.audit.records import decode_payload
 from serving.clock import utc_clock
@@ -47,13 +48,6 @@ def serving(shop: Shop, state: str, clock: PutClock, workers: int) -> Iterator[S
     real = [*options[:at], *options[at + 2 :], "--workers", workers, "--put-by", clock.by]
     with Server(*real, command=COMMAND, environment=ENVIRONMENT) as server:
         yield server
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def decided(server: Server) -> int:

@@ -6,8 +6,6 @@ import datetime as dt
 import hashlib
 import json
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from support.commands import assert_clear_failure, run
 from support.server import Server
 from support.shop import ABSTAINER, AS_OF, DRINKER, Shop
 from support.tokens import token
+from support.waiting import until
 from typer.testing import CliRunner
 
 from recsys.cli import app as recsys
@@ -87,13 +86,6 @@ def offline(shop: Shop, statistics: Path) -> dict[str, dict[str, float]]:
 
 def models(server: Server) -> dict[str, Any]:
     return dict(server.http.get("/v1/models").json())
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_fresh_statistics_are_taken_up_and_http_is_offline(own: Shop) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,15 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
+from support import waiting
 from support.commands import assert_clear_failure, run
 from support.server import Server, problem
 from support.shop import NOW, Shop, challenge
 from support.tokens import token
 
 pytestmark = pytest.mark.slow
+
+until = functools.partial(waiting.until, seconds=60)
 
 TRIAL = '\n[trial]\nsalt = "{}"\nchallenger = {}\n'
 PEOPLE = [token(number) for number in range(80)]
@@ -72,13 +75,6 @@ def asked(server: Server, people: list[str]) -> list[dict[str, Any]]:
 
 def arms(server: Server, people: list[str]) -> list[str]:
     return [decision["arm"] for decision in asked(server, people)]
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def refused(server: Server) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -11,11 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
 import pytest
+from support import waiting
 from support.commands import assert_clear_failure, run
 from support.server import Server, workers_of
 from support.shop import DRINKER, Shop
@@ -23,6 +25,8 @@ from support.small_disk import fill, may_mount, on_a_small_disk
 from support.tokens import token
 
 pytestmark = pytest.mark.slow
+
+until = functools.partial(waiting.until, seconds=120, pause=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +110,6 @@ def test_the_figures_are_those_of_all_workers(server: Server) -> None:
     for _ in range(20):
         afresh(server, DRINKER)
     assert {counted(server) for _ in range(6)} == {before + 20}
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_a_worker_that_ends_is_replaced(server: Server) -> None:
