@@ -49,13 +49,13 @@ class Service:
     clock_started_at: dt.datetime | None = None
 
     def follow(self) -> None:
-        """Take up what was changed: the clock, keys, accepted epochs, another bundle, a reload elsewhere.
+        """Take up what was changed: keys, the clock, accepted epochs, another bundle, a reload elsewhere.
 
         Raises:
             StoreError: The store does not answer.
         """
+        self.callers.refresh()  # first: whose key was revoked is shut out, whatever becomes of the rest
         self.timekeeper.look()
-        self.callers.refresh()  # then at once: whose key was revoked is shut out, whatever becomes of the rest
         self.doorkeeper.refresh()
         self.standing.follow()
         self.show()

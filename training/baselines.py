@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from training.checking import check_parameters, counts_of
+from training.checking import check_parameters, checked_counts
 from training.factorize import Transform
 
 _TINY: Final = np.finfo(np.float64).tiny  # what nobody bought is near to nothing
@@ -37,7 +37,7 @@ class _ItemToItem(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no 
         return np.asarray(self._weighed(X, items=len(self.weights_)) @ self.weights_, np.float64)
 
     def _weighed(self, counts: sparse.csr_matrix, *, items: int | None = None) -> sparse.csr_matrix:
-        weighed = counts_of(counts, np.float64, items=items)
+        weighed = checked_counts(counts, np.float64, items=items)
         weighed.data = Transform(self.transform)(weighed.data)
         return weighed
 

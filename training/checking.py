@@ -10,7 +10,9 @@ from scipy import sparse
 from sklearn.utils.validation import check_array
 
 
-def counts_of(given: sparse.csr_matrix, dtype: type[np.floating], *, items: int | None = None) -> sparse.csr_matrix:
+def checked_counts(
+    given: sparse.csr_matrix, dtype: type[np.floating], *, items: int | None = None
+) -> sparse.csr_matrix:
     """A copy of counts of purchase days, each pair of subject and item once, without zeros.
 
     Args:

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, check_random_state
 from threadpoolctl import threadpool_limits
 
-from training.checking import check_parameters, counts_of
+from training.checking import check_parameters, checked_counts
 
 Float = TypeVar("Float", np.float32, np.float64)
 
@@ -89,7 +89,7 @@ class Factorization(BaseEstimator):  # type: ignore[misc] # scikit-learn ships n
         """
         sizes = {"factors": (self.factors, 1.0), "iterations": (self.iterations, 1.0), "alpha": (self.alpha, 0.0)}
         check_parameters(sizes, above={"regularization": self.regularization})
-        confidence = counts_of(X, np.float32)
+        confidence = checked_counts(X, np.float32)
         confidence.data = 1 + self.alpha * Transform(self.transform)(confidence.data)
         self.regularization_ = self.regularization * noise_edge(confidence)
         self.n_features_in_ = confidence.shape[1]
@@ -114,7 +114,7 @@ class Factorization(BaseEstimator):  # type: ignore[misc] # scikit-learn ships n
             ValueError: Counts mean nothing, or are of other items.
         """
         check_is_fitted(self)
-        counts = counts_of(X, np.float64, items=self.n_features_in_)
+        counts = checked_counts(X, np.float64, items=self.n_features_in_)
         factors = self.item_factors_.astype(np.float64)
         gram = factors.T @ factors + self.regularization_ * np.eye(factors.shape[1])
         beyond_one = self.alpha * Transform(self.transform)(counts.data)

@@ -60,8 +60,8 @@ def tune_command(  # noqa: PLR0913 - a command's options are its arguments
         _show(chosen)
         ended = ", at which a search by time ends" if allowed.seconds and len(chosen.trials) == MOST else ""
         say(f"The best of {len(chosen.trials):,} trials{ended}: {out}")
-    else:
-        warn(f"Too few come back to judge settings by: {out} holds the profile's, untried.")
+    for warning in chosen.warnings:
+        warn(f"{warning}. {out} holds them.")
     if json:
         print_json(_as_json(chosen, out))
 

@@ -17,9 +17,8 @@ from serving.stores.packed import ROW, Rows, pack, rows_of
 from serving.stores.records import People
 
 BATCH: Final = 10_000  # subjects written at once, at most
-DAYS_AT_ONCE: Final = (
-    200_000  # purchase days of theirs, about: whoever else writes waits for so many, less than a second
-)
+# Purchase days of theirs, about: whoever else writes waits for so many, which take less than a second.
+DAYS_AT_ONCE: Final = 200_000
 
 
 def subject_rows(people: People, codes: Mapping[str, int]) -> Iterator[list[dict[str, Any]]]:

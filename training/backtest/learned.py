@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from recsys.evaluation.comparison import Scores
@@ -19,7 +18,6 @@ from recsys.evaluation.splits import Split
 from recsys.history import Histories
 from training.baselines import EASE, ItemKNN
 from training.factorize import Factorization, Transform
-from training.features.fold_in import FoldIn
 
 MOST_ITEMS: Final = 12_000  # of a dense matrix of items by items: beyond it item-kNN and EASE are left out
 
@@ -51,31 +49,9 @@ def counts_of(given: Histories, items: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((ones, (given.rows_of, given.item)), shape=(len(given), items))
 
 
-def _by_neighbours(split: Split, setting: Setting) -> Scores:
-    return _near(ItemKNN(**setting.parameters), split)
-
-
-def _by_ease(split: Split, setting: Setting) -> Scores:
-    return _near(EASE(**setting.parameters), split)
-
-
-def _near(model: ItemKNN | EASE, split: Split) -> Scores:
+def _learned(model: ItemKNN | EASE | Factorization, split: Split) -> Scores:
     model.fit(counts_of(split.everyone, split.items))
     return lambda rows: model.predict(counts_of(split.judged.slice(rows.start, rows.stop), split.items))
-
-
-def _by_factors(split: Split, setting: Setting, seed: int) -> Scores:
-    counts = counts_of(split.everyone, split.items)
-    fold = FoldIn.of(Factorization(**setting.parameters, random_state=seed).fit(counts), counts)
-    everything = np.arange(split.items)
-
-    def scores(rows: slice) -> NDArray[np.float64]:
-        own = counts_of(split.judged.slice(rows.start, rows.stop), split.items)
-        own.sum_duplicates()
-        people = (own[row] for row in range(own.shape[0]))
-        return np.stack([fold.scores(one.indices.astype(np.int64), one.data, everything) for one in people])
-
-    return scores
 
 
 def _grid(**parameters: tuple[Hashable, ...]) -> tuple[Setting, ...]:
@@ -92,7 +68,7 @@ _ITEM_KNN: Final = Contender(
     "What is bought by the same people as what this customer buys (item-kNN, cosine).",
     learned=True,
     settings=_grid(transform=(Transform.LOG1P, Transform.RAW), neighbours=(100, 20, 400), shrink=(10.0, 100.0)),
-    scores=_by_neighbours,
+    scores=lambda split, setting: _learned(ItemKNN(**setting.parameters), split),
 )
 _EASE: Final = Contender(
     "ease",
@@ -102,7 +78,7 @@ _EASE: Final = Contender(
     settings=_grid(
         transform=(Transform.LOG1P, Transform.RAW), regularization=(500.0, 100.0, 200.0, 1000.0, 2500.0, 5000.0)
     ),
-    scores=_by_ease,
+    scores=lambda split, setting: _learned(EASE(**setting.parameters), split),
 )
 
 
@@ -113,5 +89,5 @@ def _als(seed: int) -> Contender:
         "What customers with a similar history buy (matrix factorization by ALS, tuned).",
         learned=True,
         settings=_grid(transform=(Transform.LOG1P, Transform.RAW), regularization=(0.6, 0.5, 0.85), alpha=(1.0, 0.4)),
-        scores=lambda split, setting: _by_factors(split, setting, seed),
+        scores=lambda split, setting: _learned(Factorization(**setting.parameters, random_state=seed), split),
     )
