@@ -17,7 +17,8 @@ from recsys.explain import Named, Names, most_telling, personal_reasons, popular
 from recsys.fallback import matches, segment_scores
 from recsys.guards import Situation
 from recsys.history import Histories
-from recsys.pooling import CandidateMap, coverage, pool
+from recsys.pooling import Apart, CandidateMap, Coverage, apart, coverage, pool
+from recsys.ragged import Ragged
 from recsys.rank import Ranking, Scores, rank
 
 __all__ = ["ModelScores", "Ranking", "Scores", "Versions", "decide", "offer_scores", "rank"]
@@ -69,20 +70,20 @@ def decide(situation: Situation, model: ModelScores, versions: Versions, rng: np
         rng: Names the decisions: 16 bytes each, which also seed what the policy leaves to chance.
     """
     seeds = [rng.bytes(16) for _ in situation.requests]
-    covered = coverage(situation, model.learned, model.candidates)
-    scores = offer_scores(model, covered)
+    found = coverage(model.learned, model.candidates, situation.today)
+    scores = offer_scores(model, found)
     rankings = rank(situation, scores, seeds)
-    reasons = _Reasons.of(situation, model, scores, covered, rankings)
+    reasons = _Reasons.of(situation, model, scores, found, rankings)
     return [
         _decision(situation, row, ranking, reasons.of_list(row, ranking), (seeds[row], versions))
         for row, ranking in enumerate(rankings)
     ]
 
 
-def offer_scores(model: ModelScores, covered: NDArray[np.float32]) -> Scores:
-    """The scores of the offers, from those of the model items and the histories' coverage of the offers [B, O]."""
+def offer_scores(model: ModelScores, found: Coverage) -> Scores:
+    """The scores of the offers, from those of the model items and what the histories cover."""
     return Scores(
-        personal=pool(model.items, covered, model.candidates.of_offer),
+        personal=pool(model.items, found, model.candidates),
         popular=model.candidates.of_offer.max_of(model.popular),
         known=model.known,
     )
@@ -128,38 +129,28 @@ class _Reasons:
         situation: B subjects before O offers.
         model: What the model says of them.
         scores: Those of the offers, before any boost.
-        covered: float32 [B, O], the histories' coverage of the offers.
-        best: For each place of each list, the model item that gave the offer its score, -1 for none.
-        named: For each list and each of these items, the purchases that may be named.
+        apart: Of each personal list, what its offers' scores consist of.
+        named: Of each personal list, the purchases that may be named for each model item that adds most to a score.
     """
 
     situation: Situation
     model: ModelScores
     scores: Scores
-    covered: NDArray[np.float32]
-    best: Sequence[Sequence[int]]
-    named: Sequence[Mapping[int, Named]]
+    apart: Mapping[int, Apart]
+    named: Mapping[int, Mapping[int, Named]]
 
     @classmethod
     def of(
-        cls,
-        situation: Situation,
-        model: ModelScores,
-        scores: Scores,
-        covered: NDArray[np.float32],
-        rankings: Sequence[Ranking],
+        cls, situation: Situation, model: ModelScores, scores: Scores, found: Coverage, rankings: Sequence[Ranking]
     ) -> _Reasons:
         """Prepare the reasons of these lists."""
-        sizes = [len(ranking.offers) for ranking in rankings]
-        offers = np.concatenate([np.empty(0, np.int64), *(ranking.offers for ranking in rankings)])
-        best = model.candidates.best(model.items, np.repeat(np.arange(len(sizes)), sizes), offers)
-        ends = np.cumsum(sizes).tolist()
-        of_list = [best[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-        asked = [
-            sorted({item for item in items if item >= 0}) if ranking.source is Fill.PERSONAL else []
-            for items, ranking in zip(of_list, rankings, strict=True)
-        ]
-        return cls(situation, model, scores, covered, of_list, _named(model, asked))
+        personal = [row for row, ranking in enumerate(rankings) if ranking.source is Fill.PERSONAL]
+        lists = Ragged.of(rankings[row].offers for row in personal)
+        whose = np.array(personal, np.int64)[lists.owners]
+        parts = apart(model.items, found, model.candidates, whose, lists.values)
+        of_list = dict(zip(personal, parts.split(lists.offsets), strict=True))
+        asked = {row: sorted({item for item in one.best if item >= 0}) for row, one in of_list.items()}
+        return cls(situation, model, scores, of_list, _named(model, {row: some for row, some in asked.items() if some}))
 
     def of_list(self, row: int, ranking: Ranking) -> list[tuple[Reason, ...]]:
         """The reasons of one list, place by place."""
@@ -179,22 +170,20 @@ class _Reasons:
         return [with_boost(why, score, before) for why, score, before in listed]
 
     def _personal(self, row: int, offers: NDArray[np.int64], scores: Sequence[float]) -> list[tuple[Reason, ...]]:
-        covered = np.log1p(self.covered[row, offers].astype(np.float64))
-        covered[self.situation.book.veiled[offers]] = 0
-        named = self.named[row]
+        parts, named = self.apart[row], self.named.get(row, {})
+        bought = np.where(self.situation.book.veiled[offers], 0, parts.bought).tolist()
         return [
-            personal_reasons(score, addend, named.get(item, ()))
-            for score, addend, item in zip(scores, covered.tolist(), self.best[row], strict=True)
+            personal_reasons(score, addend, [(text, rest * taken) for text, taken in named.get(item, ())])
+            for score, addend, rest, item in zip(scores, bought, parts.rest.tolist(), parts.best, strict=True)
         ]
 
 
-def _named(model: ModelScores, asked: Sequence[Sequence[int]]) -> list[dict[int, Named]]:
+def _named(model: ModelScores, asked: Mapping[int, Sequence[int]]) -> dict[int, dict[int, Named]]:
     """For each subject and each model item that is asked for, the purchases that may be named."""
-    named: list[dict[int, Named]] = [{} for _ in asked]
-    rows = [row for row, items in enumerate(asked) if items]
-    if model.addends is None or not rows:
-        return named
-    taken = model.addends(np.array(rows, np.int64), [np.array(asked[row], np.int64) for row in rows])
-    for row, (items, addends) in zip(rows, taken, strict=True):
-        named[row] = dict(zip(asked[row], most_telling(items, addends, model.names), strict=True))
-    return named
+    if model.addends is None or not asked:
+        return {}
+    taken = model.addends(np.array([*asked], np.int64), [np.array(items, np.int64) for items in asked.values()])
+    return {
+        row: dict(zip(some, most_telling(items, addends, model.names), strict=True))
+        for (row, some), (items, addends) in zip(asked.items(), taken, strict=True)
+    }

@@ -12,7 +12,7 @@ from recsys.errors import ContractError
 from recsys.history import DAYS, Histories
 from recsys.ragged import changes, distinct
 
-_LANES: Final = 8  # lengths are multiples of this: kernels sum by lanes, so padding never changes a score's last bit
+LANES: Final = 8  # lengths are multiples of this: kernels work by lanes, so company never changes a last bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _laid(
 
 
 def _padded(length: int) -> int:
-    return max(-(-length // _LANES), 1) * _LANES
+    return max(-(-length // LANES), 1) * LANES
 
 
 def _repeated(listed: NDArray[np.int64], items: int) -> bool:

@@ -85,6 +85,16 @@ class Ragged:
             result[..., filled] = np.maximum.reduceat(scores[..., self.values], self.offsets[filled], axis=-1)
         return result
 
+    def sum_of(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[..., R]: the sums of `scores` [..., values] over the rows; -inf for empty rows."""
+        result = np.full((*scores.shape[:-1], len(self)), -np.inf, np.float32)
+        filled = np.flatnonzero(self.lengths)
+        if len(filled) == len(self.values):  # one value each
+            result[..., filled] = scores
+        elif len(filled):
+            result[..., filled] = np.add.reduceat(scores, self.offsets[filled], axis=-1)
+        return result
+
 
 def in_order(*columns: NDArray[np.integer]) -> NDArray[np.int64]:
     """The positions that put rows in order: by the first column, then by the next; equal rows in any order.

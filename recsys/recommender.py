@@ -89,7 +89,7 @@ class Recommender:
         """
         subjects, offers = situation.shape
         model = self._scores(situation, np.ones(subjects, np.bool_), np.ones(offers, np.bool_))
-        return offer_scores(model, coverage(situation, model.learned, model.candidates))
+        return offer_scores(model, coverage(model.learned, model.candidates, situation.today))
 
     def _scores_that_matter(self, situation: Situation) -> ModelScores:
         """Score for those whose list may be their own, and only what the guards leave to at least one of them.

@@ -15,7 +15,7 @@ from recsys.contracts.statistics import ITEM_STATISTICS as STATISTICS
 from recsys.errors import BundleError, ContractError
 from recsys.history import Histories, ItemIndex
 from recsys.item_table import item_table
-from recsys.model_histories import ModelHistories, fold_histories, outside
+from recsys.model_histories import LANES, ModelHistories, fold_histories, outside
 from recsys.model_items import model_codes
 from recsys.runtime import ort
 
@@ -109,7 +109,10 @@ class Scorer:
         if len(candidates) > 1 and not (candidates[1:] > candidates[:-1]).all():
             raise ContractError("candidates do not ascend", mend="Sort them, each once")
         self._check_items(candidates, candidates[[0, -1]] if len(candidates) else candidates)
-        return self._run(SCORES, histories, {CANDIDATES: candidates}, (len(candidates),))
+        # Kernels treat the end of an array otherwise than its middle, in a score's last bit: there stands padding.
+        padded = np.full(_beyond(len(candidates)), len(self.vocabulary), np.int64)
+        padded[: len(candidates)] = candidates
+        return self._run(SCORES, histories, {CANDIDATES: padded}, (len(padded),))[:, : len(candidates)]
 
     def affinities(self, histories: ModelHistories, items: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32 [B, N]: the folded-in factorization's score of each item, part of what `score` looks at.
@@ -168,6 +171,11 @@ class Scorer:
             found = self._session.run([output], feed)[0]
             result[rows, ..., : found.shape[-1]] = found
         return result
+
+
+def _beyond(length: int) -> int:
+    """The next multiple of the lanes above a length."""
+    return (length // LANES + 1) * LANES
 
 
 def _alike(histories: ModelHistories, together: int) -> Iterator[tuple[NDArray[np.int64], ModelHistories]]:

@@ -61,7 +61,7 @@ def why_not(situation: Situation, model: ModelScores, offer_id: str) -> WhyNot:
         raise ContractError("there is no such offer", where="offer", mend="Name an offer_id of the offers file")
     guards = tuple(rule for rule, guard in GUARDS.items() if guard(situation)[0, offer])
     certain = _without_chance(situation)
-    scores = offer_scores(model, coverage(certain, model.learned, model.candidates))
+    scores = offer_scores(model, coverage(model.learned, model.candidates, certain.today))
     used, sources = scores_used(certain, scores, judge(certain).allowed)
     if unnamed(certain, sources)[0, offer]:
         guards = (*guards, UNNAMED)

@@ -19,7 +19,7 @@ from recsys.evaluation.lists import top_lists
 from recsys.evaluation.metrics import Judged
 from recsys.evaluation.metrics.ndcg import ndcg
 from recsys.history import ItemIndex, day_number, histories
-from recsys.pooling import CandidateMap, covered_by, pool
+from recsys.pooling import CandidateMap, counted, coverage, pool
 from recsys.ragged import Ragged
 from recsys.scorer import Scorer
 
@@ -155,16 +155,16 @@ def _judged(
     index, codes = items
     subjects = campaign.redeemed["subject"].unique().sort().to_list()
     known = histories(purchases, index, until=campaign.start, subjects=subjects)
-    covered_items = [index.encode_known(row).astype(np.int64) for row in campaign.offers["items"]]
-    covering = Ragged.of(covered_items).transposed(len(index))
-    offers = CandidateMap.from_items(covered_items, codes, covering)
-    folded = scorer.fold(known, codes, as_of=day_number(campaign.start))
-    covered = covered_by(known, covering, day_number(campaign.start), offers=len(covered_items))
+    items_of = Ragged.of(np.unique(index.encode_known(row)) for row in campaign.offers["items"])
+    offers = CandidateMap.from_items(items_of, codes)
+    today = day_number(campaign.start)
+    folded = scorer.fold(known, codes, as_of=today)
+    covered = counted(known, items_of.transposed(len(index)), today, len(items_of))
     model = scorer.score(folded, offers.candidates)
     popular = offers.of_offer.max_of(_popularity(scorer)[offers.candidates])
     best = offers.of_offer.max_of(model)
     scores = (
-        pool(model, covered, offers.of_offer),
+        pool(model, coverage(known, offers, today), offers),
         covered,
         best,
         np.broadcast_to(popular, covered.shape),

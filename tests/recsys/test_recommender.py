@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,6 @@ from recsys.history import Histories, histories
 from recsys.model_histories import ModelHistories
 from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy.document import Group, OnlyIfPurchased, Policy
-from recsys.pooling import CandidateMap
-from recsys.ragged import Ragged
 from recsys.rank import rank
 from recsys.recommender import Recommender
 from recsys.scorer import Scorer
@@ -155,14 +152,6 @@ def test_what_only_the_history_knows_is_scored_by_it_and_names_nothing_else(book
     (decision,) = decided(recommender, bought(book, ("matches", "milk", "tea")), [PROFILED])
     (matches,) = (item for item in decision.items if item.offer_id == "matches")
     coverage = sum(2 ** (-7 * week / 84) for week in range(1, 6))
-    assert matches.score == pytest.approx(math.log1p(coverage), abs=1e-6)
+    assert matches.score == pytest.approx(1 - 2 ** (-coverage * 28 / 84), abs=1e-6)
     assert [reason.code for reason in matches.reasons] == ["bought", "other"]
     assert matches.reasons[1].contribution == pytest.approx(0, abs=1e-6)
-
-
-def test_an_offer_of_which_the_model_knows_nothing_has_no_best_item() -> None:
-    items = [np.array([1, 0]), np.array([2]), np.array([0, 2])]
-    candidates = CandidateMap.from_items(items, np.array([7, 9, -1], np.int32), Ragged.of([[0, 2], [0], [1, 2]]))
-    scores = np.array([[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]], np.float32)
-    rows, offers = np.array([0, 0, 0, 1, 2, 2]), np.array([0, 1, 2, 0, 0, 1])
-    assert candidates.best(scores, rows, offers) == [9, -1, 7, 7, 7, -1]

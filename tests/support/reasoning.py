@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,10 @@ _SEEN = 0.75
 
 
 def model_of(now: Situation, seed: int) -> ModelScores:
-    """A model with an opinion on most items, each a model item of its own; some it has never seen."""
+    """A model with an opinion on most items, each a model item of its own or with others; some it has never seen."""
     draw, size = np.random.default_rng(seed), len(now.book.index)
-    codes = np.arange(size, dtype=np.int32)
-    candidates = CandidateMap.of(now.book, np.where(draw.random(size) < _SEEN, codes, -1))
+    codes = codes_of(now, seed)
+    candidates = CandidateMap.of(now.book, codes)
     learned = without_trapped(now)
     addends = draw.normal(size=(len(now.requests), size, size)).astype(np.float32)
 
@@ -35,7 +36,8 @@ def model_of(now: Situation, seed: int) -> ModelScores:
         return [taken(row, items) for row, items in zip(rows.tolist(), asked, strict=True)]
 
     def taken(row: int, asked: NDArray[np.int64]) -> Taken:
-        bought = np.unique(learned.slice(row, row + 1).item).astype(np.int64)
+        bought = np.unique(codes[learned.slice(row, row + 1).item]).astype(np.int64)
+        bought = bought[bought >= 0]
         items = np.append(bought, size)  # and padding
         return items, np.hstack([addends[row][asked][:, bought], np.zeros((len(asked), 1), np.float32)])
 
@@ -50,13 +52,25 @@ def model_of(now: Situation, seed: int) -> ModelScores:
     )
 
 
+def codes_of(now: Situation, seed: int) -> NDArray[np.int32]:
+    """The model item of each item, one to three items each; -1 for none."""
+    draw, size = np.random.default_rng(seed), len(now.book.index)
+    codes = np.arange(size, dtype=np.int32) // draw.integers(1, 4)
+    return np.where(draw.random(size) < _SEEN, codes, -1)
+
+
 def unreasonable(world: World, seed: int) -> list[str]:
     """Every difference between the decisions and what plain loops say of them."""
     now = situation(world)
     model = model_of(now, seed)
-    plain = [_Plain(now, row, model) for row in range(len(now.requests))]
-    popular = [max((_number(model.popular, model, item) for item in row), default=-math.inf) for row in plain[0].items]
-    personal = [[one.score(offer) for offer in range(len(now.book))] for one in plain]
+    codes = np.where(now.book.learned, codes_of(now, seed), -1)
+    plain = [_Plain(now, row, model, codes.tolist()) for row in range(len(now.requests))]
+    offers = range(len(now.book))
+    popular = [
+        max((_number(model.popular, model, item) for item in plain[0].parts[offer]), default=-math.inf)
+        for offer in offers
+    ]
+    personal = [[one.score(offer) for offer in offers] for one in plain]
     twin = np.random.default_rng(seed)
     names = [twin.bytes(16) for _ in now.requests]
     listed = rank(
@@ -72,24 +86,37 @@ def unreasonable(world: World, seed: int) -> list[str]:
 class _Plain:
     """One person's decision in loops."""
 
-    def __init__(self, now: Situation, row: int, model: ModelScores) -> None:
-        self.now, self.row, self.model = now, row, model
+    def __init__(self, now: Situation, row: int, model: ModelScores, codes: Sequence[int]) -> None:
+        self.now, self.row, self.model, self.codes = now, row, model, codes
         self.items = [now.book.items.row(offer).tolist() for offer in range(len(now.book))]
         self.history = model.learned.slice(row, row + 1)
+        self.parts = [sorted({codes[item] for item in items} - {-1}) for items in self.items]
 
-    def covered(self, offer: int) -> float:
+    def days(self, items: Sequence[int]) -> float:
         bought = zip(self.history.item.tolist(), self.history.day.tolist(), strict=True)
-        return sum(2 ** ((day - self.now.today) / 84) for item, day in bought if item in self.items[offer])
+        return sum(2 ** ((day - self.now.today) / 84) for item, day in bought if item in items)
+
+    def shares(self, offer: int, part: int) -> tuple[float, float]:
+        """Which part of a score is for having bought what the offer covers, and what else is the offer's."""
+        all_items = [item for item, code in enumerate(self.codes) if code == part]
+        covered = [item for item in self.items[offer] if self.codes[item] == part]
+        whole = self.days(all_items) + 0.5
+        return self.days(covered) / whole, 0.5 * len(covered) / len(all_items) / whole
+
+    def others(self, offer: int) -> float:
+        return 1 - 2 ** (-28 * self.days([item for item in self.items[offer] if self.codes[item] < 0]) / 84)
+
+    def addend(self, offer: int, part: int) -> float:
+        return _number(self.model.items[self.row], self.model, part) * sum(self.shares(offer, part))
 
     def best(self, offer: int) -> int | None:
-        known = [item for item in self.items[offer] if item in self.model.candidates.candidates.tolist()]
-        return max(known, key=lambda item: _number(self.model.items[self.row], self.model, item), default=None)
+        return max(self.parts[offer], key=lambda part: self.addend(offer, part), default=None)
 
     def score(self, offer: int) -> float:
-        best, covered = self.best(offer), self.covered(offer)
-        if best is None:
-            return math.log1p(covered) if covered else -math.inf
-        return _number(self.model.items[self.row], self.model, best) + math.log1p(covered)
+        others = self.others(offer)
+        if not self.parts[offer] and not others:
+            return -math.inf
+        return sum(self.addend(offer, part) for part in self.parts[offer]) + others
 
     def unlike(self, ranking: Ranking, name: bytes, decision: Decision, popular: NDArray[np.float32]) -> list[str]:
         expected = {
@@ -127,15 +154,17 @@ class _Plain:
         return [*reasons, ("boost", featured, boost)] if boost else reasons
 
     def _personal(self, offer: int) -> list[tuple[str, str, float]]:
-        reasons, covered, best = [], self.covered(offer), self.best(offer)
-        if covered and all(self.now.book.nameable[item] for item in self.items[offer]):
-            reasons.append(("bought", "because you buy what this offer covers", math.log1p(covered)))
+        reasons, best, number = [], self.best(offer), partial(_number, self.model.items[self.row], self.model)
+        bought = sum(number(part) * self.shares(offer, part)[0] for part in self.parts[offer]) + self.others(offer)
+        if bought > 0 and all(self.now.book.nameable[item] for item in self.items[offer]):
+            reasons.append(("bought", "because you buy what this offer covers", bought))
         if best is not None and self.model.addends is not None:
             ((items, addends),) = self.model.addends(np.array([self.row]), [np.array([best])])
             pairs = sorted(zip(addends[0].tolist(), items.tolist(), strict=True), reverse=True)
             labels = [*self.model.names.labels, None]
             named = [(labels[item], addend) for addend, item in pairs if addend > 0 and labels[item] is not None]
-            reasons += [("related", f"because you buy {label}", addend) for label, addend in named[:2]]
+            _, rest = self.shares(offer, best)
+            reasons += [("related", f"because you buy {label}", rest * addend) for label, addend in named[:2]]
         left = self.score(offer) - sum(addend for *_, addend in reasons)
         rest = "because of everything else you buy" if left >= 0 else "everything else you buy speaks for other offers"
         return [*reasons, ("other", rest, left)]

@@ -1,0 +1,88 @@
+"""The pooling rule: what it promises of whole and partial offers, and what its addends are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from recsys.history import Histories
+from recsys.pooling import CandidateMap, Coverage, apart, coverage, pool
+from recsys.ragged import Ragged
+
+TODAY = 20_000
+CODES = np.array([7, 7, 9, -1, 9, 9, 9], np.int32)  # two items of model item 7, four of 9, one of none
+SCORES = np.array([[0.25, 0.5]], np.float32)  # of 7 and 9
+
+
+def history(*bought: tuple[int, int]) -> Histories:
+    """One person's purchases: item, and how many half-lives ago."""
+    item, ages = (np.array([pair[place] for pair in bought], np.int32) for place in (0, 1))
+    once = np.ones(len(bought))
+    days = (TODAY - 84 * ages).astype(np.int32)
+    return Histories(
+        ("somebody",), np.array([0, len(bought)]), item, days, once.astype(np.float32), once.astype(np.int32)
+    )
+
+
+def pooled(offers: list[list[int]], *bought: tuple[int, int]) -> tuple[NDArray[np.float32], CandidateMap, Coverage]:
+    candidates = CandidateMap.from_items(Ragged.of(offers), CODES)
+    found = coverage(history(*bought), candidates, TODAY)
+    return pool(SCORES, found, candidates)[0], candidates, found
+
+
+def test_offers_of_whole_model_items_rank_as_the_model_does() -> None:
+    found, *_ = pooled([[0, 1], [2, 4, 5, 6], [0, 1, 2, 4, 5, 6]], (0, 0), (0, 1), (2, 0))
+    assert found.tolist() == [0.25, 0.5, 0.75]
+
+
+def test_of_a_model_item_that_was_never_bought_an_offer_has_its_part() -> None:
+    found, *_ = pooled([[0], [2], [2, 5]], (3, 0))
+    assert found == pytest.approx([0.25 / 2, 0.5 / 4, 0.5 / 2])
+
+
+def test_what_they_buy_of_a_model_item_tells_which_part_they_would_buy() -> None:
+    found, *_ = pooled([[0], [1]], (0, 0), (0, 0), (0, 1), (1, 1))
+    assert found == pytest.approx([0.25 * (2.5 + 0.25) / 3.5, 0.25 * (0.5 + 0.25) / 3.5])
+
+
+def test_without_a_model_item_the_rate_is_what_counts_and_without_a_purchase_nothing_is_known() -> None:
+    found, *_ = pooled([[3], [1, 3]], (3, 0), (3, 0), (3, 0))
+    assert found == pytest.approx([0.5, 0.5 + 0.125])
+    found, *_ = pooled([[3], [1, 3]], (0, 0))
+    assert found[0] == -np.inf
+    assert found[1] == pytest.approx(0.25 * 0.25 / 1.5)
+
+
+def test_a_score_is_what_having_bought_it_adds_and_the_rest_of_its_model_items() -> None:
+    offers = [[0, 2], [1, 3], [0, 1], [3], [6]]
+    found, candidates, counted = pooled(offers, (0, 0), (2, 1), (3, 0), (3, 1))
+    rows, listed = np.zeros(5, np.int64), np.arange(5)
+    taken = apart(SCORES, counted, candidates, rows, listed)
+    assert taken.best == [9, 7, 7, -1, 9]
+    own, chance = 0.25 * 1 / 1.5, 1 - 2 ** (-1.5 / 3)
+    assert taken.bought == pytest.approx([own + 0.5 * 0.5 / 1, chance, own, chance, 0])
+    assert taken.rest == pytest.approx([0.125 / 1, 0.25 / 1.5, 0.5 / 1.5, 0, 0.125 / 1])
+    for place in (1, 2, 3, 4):  # one model item at most: nothing else adds to the score
+        score = {7: 0.25, 9: 0.5, -1: 0.0}[taken.best[place]]
+        assert taken.bought[place] + taken.rest[place] * score == pytest.approx(found[place])
+    first, second = taken.split(np.array([0, 2, 5]))
+    assert (first.best, second.best) == ([9, 7], [7, -1, 9])
+    assert (len(first.rest), len(second.bought)) == (2, 3)
+
+
+def test_a_person_is_scored_alone_as_in_company() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(-1, 40, 300).astype(np.int32)
+    offers = CandidateMap.from_items(Ragged.of(np.unique(rng.integers(0, 300, 30)) for _ in range(50)), codes)
+    people = [history(*((int(item), int(age)) for item, age in rng.integers(0, (300, 4), (25, 2)))) for _ in range(9)]
+    together = Histories(
+        tuple(map(str, range(9))),
+        np.arange(10) * 25,
+        *(np.concatenate([getattr(one, name) for one in people]) for name in ("item", "day", "quantity", "baskets")),
+    )
+    scores = rng.random((9, len(offers.candidates)), np.float32)
+    found = pool(scores, coverage(together, offers, TODAY), offers)
+    for row, one in enumerate(people):
+        alone = pool(scores[row : row + 1], coverage(one, offers, TODAY), offers)
+        assert (alone[0] == found[row]).all()
