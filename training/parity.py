@@ -15,7 +15,6 @@ from recsys.scorer import Scorer
 from training.features.assemble import Lens, Seen
 from training.ranker import Ranker
 
-HISTORIES: Final = 256
 CANDIDATES: Final = 2_000
 EXPLAINED: Final = 10
 TOP: Final = 20
@@ -55,7 +54,7 @@ class Native:
 
 
 def parity(bundle: Bundle, native: Native, histories: ModelHistories) -> dict[str, float]:
-    """Compare on real histories.
+    """Compare on histories that the model was not learned from (`training.unseen`).
 
     Args:
         bundle: Whose graph is on trial.
