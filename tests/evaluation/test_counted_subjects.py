@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 import pytest
+from support.commands import in_process
 from support.market import AS_OF, SUBJECTS, Market
 from support.releases import people, released
 from support.tokens import token
@@ -35,11 +36,6 @@ LATER = AS_OF.replace(year=AS_OF.year + 1)
 AGREED = [number for number in range(SUBJECTS) if number % 3]
 
 
-def command(*arguments: object) -> None:
-    """In this process: its errors are raised as they are, and an interrupt is none of them."""
-    assert not app([*map(str, arguments)], standalone_mode=False)
-
-
 @pytest.fixture
 def agreed(tmp_path: Path) -> Path:
     """Who agreed to training: two of three."""
@@ -57,8 +53,8 @@ def counted(market: Market, scorer: Scorer, numbers: list[int]) -> Scorer:
 
 
 def test_topk_lists_everyone_by_the_statistics_of_some(market: Market, tmp_path: Path, agreed: Path) -> None:
-    command("topk", *market.judged(out=tmp_path / "some.parquet", subjects=agreed))
-    command("topk", *market.judged(out=tmp_path / "all.parquet"))
+    in_process(app, "topk", *market.judged(out=tmp_path / "some.parquet", subjects=agreed))
+    in_process(app, "topk", *market.judged(out=tmp_path / "all.parquet"))
     some, everyone = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("some", "all"))
     assert some["subject"].unique().sort().equals(everyone["subject"].unique().sort())
     scorer = Scorer(load_bundle(market.bundle, trust=market.trust))
@@ -74,14 +70,16 @@ def figures(result: RankingResult, *, model: str) -> list[float]:
 
 
 def test_ranking_judges_the_bundle_by_the_statistics_of_some(market: Market, tmp_path: Path, agreed: Path) -> None:
-    command("ranking", *market.judged(out=tmp_path / "some", subjects=agreed))
+    in_process(app, "ranking", *market.judged(out=tmp_path / "some", subjects=agreed))
     some = msgspec.json.decode((tmp_path / "some" / "ranking.json").read_bytes(), type=RankingResult)
     bundle, source = load_bundle(market.bundle, trust=market.trust), read_source(market.purchases, today=LATER)
     everyone = judge_runs(bundle_runs(bundle, source, Asked(AS_OF, 28), source.purchases, seed=0), source, seed=0)
     assert figures(some, model="bundle") != figures(everyone, model="bundle")
     assert figures(some, model="popularity") == figures(everyone, model="popularity")
     with pytest.raises(UsageError, match="--subjects: stands in the runs already"):
-        command("ranking", "--runs", tmp_path, "--purchases", market.purchases, "--subjects", agreed, "--out", tmp_path)
+        in_process(
+            app, "ranking", "--runs", tmp_path, "--purchases", market.purchases, "--subjects", agreed, "--out", tmp_path
+        )
 
 
 def test_offers_are_judged_by_the_statistics_of_some(market: Market, tmp_path: Path, agreed: Path) -> None:
@@ -94,8 +92,8 @@ def test_offers_are_judged_by_the_statistics_of_some(market: Market, tmp_path: P
     REDEMPTIONS.write(redeemed, tmp_path / "redemptions.parquet")
     given = ["--bundle", market.bundle, "--trust", market.trust, "--purchases", market.purchases]
     given += ["--offers", tmp_path / "offers.parquet", "--redemptions", tmp_path / "redemptions.parquet"]
-    command("offers", *given, "--out", tmp_path / "some", "--subjects", agreed)
-    command("offers", *given, "--out", tmp_path / "all")
+    in_process(app, "offers", *given, "--out", tmp_path / "some", "--subjects", agreed)
+    in_process(app, "offers", *given, "--out", tmp_path / "all")
     some, everyone = (
         {
             one["rule"]: one["ndcg"]["mean"]
