@@ -20,7 +20,7 @@ from recsys.evaluation import options
 from recsys.evaluation.bundle_runs import check_domain
 from recsys.evaluation.decide_cli import decide
 from recsys.evaluation.drift_cli import drift
-from recsys.evaluation.fresh import warn_of_everyone
+from recsys.evaluation.fresh import counted_purchases
 from recsys.evaluation.offers_cli import offers
 from recsys.evaluation.policy_cli import app as policy_app
 from recsys.evaluation.ranking_cli import ranking
@@ -51,12 +51,14 @@ def topk(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     candidates: Annotated[
         Path | None, typer.Option("--candidates", help="A file with the column item: the model items to rank.")
     ] = None,
+    subjects: options.CountedSubjects = None,
 ) -> None:
     """List the model items that a bundle ranks highest for each subject, without guards.
 
     Writes `subject, rank, item, score`. What was bought before may be listed again. Item statistics are computed from
-    the purchases strictly before each day. Without --candidates all model items are ranked where there are up to 2,500;
-    of more, what the subject bought before, the 200 that the factorization likes best, and what is popular.
+    the purchases strictly before each day: of the --subjects who agreed to training. Without --candidates all model
+    items are ranked where there are up to 2,500; of more, what the subject bought before, the 200 that the
+    factorization likes best, and what is popular.
 
     Example: `recsys-evaluate topk --bundle models/grocery --trust S.pub --purchases release --as-of 2017-11-27 --k 10
     --out top.parquet`
@@ -65,15 +67,15 @@ def topk(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     ends = _ends(as_of)
     loaded = load_bundle(bundle, trust=trust)
     _warn_of_seen_days(loaded, ends)
-    warn_of_everyone(loaded)
     with step("Reading purchases"):
         source = read_source(purchases, today=today())
     check_domain(loaded, source.lineage, where=str(purchases))
     if isinstance(ends, pl.DataFrame):
         check_lineage(ends["subject"], source.lineage, where=as_of)
+    counted = counted_purchases(source, loaded, path=purchases, subjects=subjects)
     chosen = _candidates(candidates, loaded) if candidates else None
     with step("Ranking"):
-        lists = list_top(Scorer(loaded), source.purchases, ends, k=k, candidates=chosen)
+        lists = list_top(Scorer(loaded), source.purchases, ends, k=k, candidates=chosen, counted=counted)
     write_rows(lists.rows, out)
     if lists.left_out:
         warn(f"{lists.left_out:,} subjects have no history that the bundle can use before their day: no list for them.")

@@ -46,34 +46,11 @@ def run(load: Callable[[], typer.Typer], name: str) -> NoReturn:
         load: Imports the command; that takes a second or two, and an interrupt then is one message too.
         name: What it is called.
     """
-    signal.signal(signal.SIGTERM, _interrupt)  # so that what is half-written goes then, too
-    gc.disable()  # what is imported stays: looking through it for what does not takes a seventh of the time
+    before = signal.signal(signal.SIGTERM, _interrupt)  # so that what is half-written goes then, too
     try:
-        app = load()
-    except ModuleNotFoundError as error:
-        fail(f"{error.name} is not installed here. Install the requirements of this stage, as README says.", 1)
-    except KeyboardInterrupt:
-        fail(_NOTHING_LEFT, _INTERRUPTED)
-    gc.freeze()
-    gc.enable()
-    try:
-        status = app(prog_name=name, standalone_mode=False)
-    except RecsysError as error:
-        fail(str(error), error.exit_status)
-    except typer.TyperException as error:
-        _called_wrongly(error, name)
-    except (KeyboardInterrupt, typer.Abort):
-        status = _INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away, as `head` does
-        sys.exit(1)
-    except OSError as error:
-        place = f"{error.filename}: " if isinstance(error.filename, str) else ""
-        mend = _MENDS.get(error.errno or 0, "Check that this user may read and write there")
-        fail(f"{place}{error.strerror or type(error).__name__}. {mend}.", 1)
-    if status == _INTERRUPTED:  # typer, too, answers an interrupt with this
-        fail(_NOTHING_LEFT, _INTERRUPTED)
-    sys.exit(status if isinstance(status, int) else 0)
+        _run(load, name)
+    finally:
+        signal.signal(signal.SIGTERM, before)  # whoever runs it inside another program keeps that program's answer
 
 
 def fail(message: str, status: int) -> NoReturn:
@@ -128,6 +105,36 @@ def today() -> dt.date:
 def now() -> dt.datetime:
     """This instant in UTC, to the second. As `today`, for commands only."""
     return dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
+def _run(load: Callable[[], typer.Typer], name: str) -> NoReturn:
+    gc.disable()  # what is imported stays: looking through it for what does not takes a seventh of the time
+    try:
+        app = load()
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed here. Install the requirements of this stage, as README says.", 1)
+    except KeyboardInterrupt:
+        fail(_NOTHING_LEFT, _INTERRUPTED)
+    gc.freeze()
+    gc.enable()
+    try:
+        status = app(prog_name=name, standalone_mode=False)
+    except RecsysError as error:
+        fail(str(error), error.exit_status)
+    except typer.TyperException as error:
+        _called_wrongly(error, name)
+    except (KeyboardInterrupt, typer.Abort):
+        status = _INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away, as `head` does
+        sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        mend = _MENDS.get(error.errno or 0, "Check that this user may read and write there")
+        fail(f"{place}{error.strerror or type(error).__name__}. {mend}.", 1)
+    if status == _INTERRUPTED:  # typer, too, answers an interrupt with this
+        fail(_NOTHING_LEFT, _INTERRUPTED)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 def _interrupt(_: int, __: FrameType | None) -> NoReturn:

@@ -13,9 +13,9 @@ from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.dataset import Dataset as PurchasesDataset
 from recsys.contracts.dataset import dataset_in, named_files
 from recsys.contracts.manifest import TrainingData
-from recsys.contracts.purchases import purchase_files, read_purchases
+from recsys.contracts.purchases import PURCHASES, purchase_files, read_purchases
 from recsys.contracts.release import RELEASE_FILE, release_beside
-from recsys.contracts.subjects import SUBJECTS, Purpose, consenting
+from recsys.contracts.subjects import SUBJECTS, Purpose, consenting, subjects_file
 from recsys.contracts.token import Lineage, column_lineage, lineages_of
 from recsys.errors import ContractError, TokenError, UsageError
 from recsys.files import sha256_of
@@ -141,6 +141,30 @@ def read_dataset(sources: Sources, *, until: dt.date | Ends | None, today: dt.da
     return read_learnable(sources, today=today).before(until)
 
 
+def dataset_of(purchases: pl.DataFrame, catalogue: pl.DataFrame | None = None) -> Dataset:
+    """Purchases that are at hand already, on the caller's word that everyone in them agreed to be learned from.
+
+    Args:
+        purchases: In the purchases contract.
+        catalogue: In the catalogue contract; None: no category is known.
+
+    Raises:
+        ContractError: A frame breaks its contract, or too little is left to learn from.
+    """
+    where = "purchases"
+    lines = PURCHASES.checked(purchases, where=where)
+    return Learnable(
+        sources=Sources(Path(where)),
+        purchases=lines,
+        catalogue=None if catalogue is None else CATALOGUE.checked(catalogue, where="catalogue"),
+        tokens_of=column_lineage(lines["subject"], where=where),
+        unlearned=Unlearned([], None, ()),
+        fingerprint=hashlib.sha256(lines.write_csv().encode()).hexdigest(),
+        release=None,
+        doubts=(),
+    ).before(None)
+
+
 def read_learnable(sources: Sources, *, today: dt.date) -> Learnable:
     """Read and check, for what cuts it at several days.
 
@@ -193,10 +217,7 @@ def _agreed(purchases: pl.DataFrame, sources: Sources, tokens_of: Lineage) -> pl
 
 def _with_its_subjects(sources: Sources, held: PurchasesDataset) -> Sources:
     """A dataset brings its own subjects file, unless the caller names another."""
-    name = held.merged.get(SUBJECTS.name)
-    if sources.subjects is not None or name is None:
-        return sources
-    return replace(sources, subjects=named_files(sources.purchases, (name,))[0])
+    return replace(sources, subjects=sources.subjects or subjects_file(sources.purchases, held))
 
 
 def _check_one_epoch(purchases: pl.DataFrame, where: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -18,21 +19,22 @@ from recsys.console import step
 from recsys.contracts.manifest import Manifest
 from recsys.errors import BundleError
 from recsys.history import ItemIndex, day_number
+from training.agreeing import Draft, agreeing, kind
 from training.categories import categories_of
 from training.dataset import Dataset
-from training.graph.assemble import assemble
 from training.levels import LevelChoice, ModelItemDays, to_level
-from training.parity import HISTORIES, Native, agrees, parity
+from training.parity import Native
 from training.plan import Chosen, Search, Work, choose, judged, learn
 from training.privacy import kept_private
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
 from training.record import Record
 from training.settings import Settings
 from training.snapshot import World
+from training.unseen import unseen
 from training.vocabulary import items_with_buyers
 from training.windows import BLOCK, examples_of, idle_days, time_scale
 
-SOLVER_STEPS: Final = (8, 12, 16, 24)  # of conjugate gradient: more, where fewer do not reach the exact solution
+_NEXT: Final = 2  # trials that are learned, too, where no graph answers as the best one does
 _LIBRARIES: Final = ("implicit", "numpy", "onnx", "onnxruntime", "polars", "scikit-learn", "scipy")
 
 
@@ -81,34 +83,16 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
 
     Raises:
         ContractError: Too little is left to learn from.
-        BundleError: The graph does not answer what the model answers.
+        BundleError: No graph answers what the model answers.
     """
     with step("Counting purchase days"):
         material = prepared(dataset, options)
-        work = material.work
-        world, record = work.world, work.world.record
+    work = material.work
     with step("Choosing settings") as tell:
         chosen = choose(work, options.search, tell)
-    with step("Trying to tell who was learned from") as tell:
-        private = kept_private(work, chosen.settings, tell)
-        settings, metrics = private.settings, _metrics(work, chosen, private.settings)
-    with step("Learning factors and ranker") as tell:
-        native = learn(work, settings, tell)
-    if not np.isfinite(native.lens.fold.item_factors).all():
-        raise BundleError("the factorization did not converge", where=options.name, mend="Try another --seed")
-    manifest = _manifest(dataset, options, material, replace(chosen, settings=settings), native)
-    draft = Bundle(
-        path=Path(options.name),
-        manifest=msgspec.structs.replace(manifest, metrics=metrics, privacy=manifest.privacy | private.figures),
-        model=b"",
-        vocabulary=record.vocabulary,
-        item_map=_known(material.days.item_map, record.vocabulary),
-        statistics=world.log.as_of(work.until, min_buyers=MIN_BUYERS),
-        categories=record.categories,
-    )
-    with step("Building the graph and holding it against the model"):
-        bundle = with_graph(draft, native, world, work.until)
-    return Fitted(bundle, dataset.warnings + chosen.warnings + private.warnings + _warnings(material, native, bundle))
+    drafts = (_draft(dataset, options, material, each) for each in in_turn(chosen))
+    taken = agreeing(drafts, unseen(work.world.record, work.until))
+    return Fitted(taken.bundle, dataset.warnings + taken.warnings)
 
 
 def prepared(dataset: Dataset, options: Options) -> Material:
@@ -121,30 +105,37 @@ def prepared(dataset: Dataset, options: Options) -> Material:
     return Material(days, Work(world, examples_of(record, until), until, EFFORTS[options.profile], options.seed))
 
 
-def with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundle:
-    """Build the graph that answers as the model does; without its ranker where none does.
+def in_turn(chosen: Chosen) -> Iterator[Chosen]:
+    """What was chosen; then, for where no graph answers as the model does, the next best trials."""
+    yield chosen
+    others = [trial for trial in chosen.trials if trial.settings != chosen.settings.factorization]
+    for place, trial in enumerate(heapq.nlargest(_NEXT, others, key=lambda trial: trial.merit), start=2):
+        warning = f"No graph answered as the model with better settings does: those of trial {place} by merit are taken"
+        settings = msgspec.structs.replace(chosen.settings, factorization=trial.settings)
+        yield replace(chosen, settings=settings, warnings=(*chosen.warnings, warning))
 
-    Raises:
-        BundleError: Not even folded-in scores agree.
-    """
-    figures: dict[str, float] = {}
-    by_length = np.argsort(np.diff(world.record.offsets), kind="stable")
-    some = by_length[np.unique(np.linspace(0, len(by_length) - 1, min(HISTORIES, len(by_length))).astype(np.int64))]
-    histories = world.histories(some, np.full(len(some), until))
-    plain = replace(native, ranker=None)  # what is left, where no graph answers as the ranker does
-    for tried, steps in product([native, plain] if native.ranker else [native], SOLVER_STEPS):
-        bundle = replace(draft, model=assemble(tried.lens, tried.ranker, steps=steps))
-        figures = parity(bundle, tried, histories)
-        if agrees(figures):
-            configuration = draft.manifest.configuration | {"solver_steps": steps, "ranker": _kind(tried)}
-            manifest = msgspec.structs.replace(draft.manifest, configuration=configuration, parity=figures)
-            return replace(bundle, manifest=manifest)
-    found = ", ".join(f"{name} {figure:.1e}" for name, figure in figures.items() if "difference" in name)
-    raise BundleError(
-        f"the graph differs from the model ({found}); nothing was written",
-        where=str(draft.path),
-        mend="Report this, with the figures",
+
+def _draft(dataset: Dataset, options: Options, material: Material, chosen: Chosen) -> Draft:
+    """Learn a model with the settings that were chosen, regularised until it hides whom it was learned from."""
+    work, record = material.work, material.work.world.record
+    with step("Trying to tell who was learned from") as tell:
+        private = kept_private(work, chosen.settings, tell)
+        settings, metrics = private.settings, _metrics(work, chosen, private.settings)
+    with step("Learning factors and ranker") as tell:
+        native = learn(work, settings, tell)
+    if not np.isfinite(native.lens.fold.item_factors).all():
+        raise BundleError("the factorization did not converge", where=options.name, mend="Try another --seed")
+    manifest = _manifest(dataset, options, material, replace(chosen, settings=settings), native)
+    bundle = Bundle(
+        path=Path(options.name),
+        manifest=msgspec.structs.replace(manifest, metrics=metrics, privacy=manifest.privacy | private.figures),
+        model=b"",
+        vocabulary=record.vocabulary,
+        item_map=_known(material.days.item_map, record.vocabulary),
+        statistics=work.world.log.as_of(work.until, min_buyers=MIN_BUYERS),
+        categories=record.categories,
     )
+    return Draft(bundle, native, chosen.warnings + private.warnings + _warnings(material, native))
 
 
 def _metrics(work: Work, chosen: Chosen, settings: Settings) -> dict[str, float]:
@@ -185,17 +176,13 @@ def _configuration(
         "regularization_effective": native.lens.fold.regularization,
         "time_scale_days": material.work.world.tau,
         "categories": native.lens.size,
-        "ranker": _kind(native),
+        "ranker": kind(native),
         "hidden": " x ".join(map(str, ranker.hidden)),
         "seeds": ranker.seeds,
         "epochs": ranker.epochs,
         "resample": ranker.resample,
         "distilled": ranker.distilled,
     }
-
-
-def _kind(native: Native) -> str:
-    return "none" if native.ranker is None else "mlp"
 
 
 def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame | None:
@@ -205,7 +192,7 @@ def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame
     return item_map.filter(pl.col("model_item").is_in(vocabulary.names))
 
 
-def _warnings(material: Material, native: Native, bundle: Bundle) -> tuple[str, ...]:
+def _warnings(material: Material, native: Native) -> tuple[str, ...]:
     warnings, days, work = [], material.days, material.work
     if days.left_out:
         warnings.append(
@@ -221,9 +208,5 @@ def _warnings(material: Material, native: Native, bundle: Bundle) -> tuple[str, 
         warnings.append(
             "People who came back bought too little to learn a ranking from: scores are the factorization's alone. "
             "Give purchases of a longer time or of more people"
-        )
-    elif bundle.manifest.configuration["ranker"] != _kind(native):
-        warnings.append(
-            "No graph answered as the ranker does: scores are the factorization's alone. Try another --seed"
         )
     return tuple(warnings)

@@ -15,7 +15,6 @@ from recsys.scorer import Scorer
 from training.features.assemble import Lens, Seen
 from training.ranker import Ranker
 
-HISTORIES: Final = 256
 CANDIDATES: Final = 2_000
 EXPLAINED: Final = 10
 TOP: Final = 20
@@ -55,12 +54,13 @@ class Native:
 
 
 def parity(bundle: Bundle, native: Native, histories: ModelHistories) -> dict[str, float]:
-    """Compare on real histories.
+    """Compare on histories that nobody learned from.
 
     Args:
         bundle: Whose graph is on trial.
         native: What it should answer.
-        histories: Of a few hundred people.
+        histories: A few hundred, as `training.unseen` makes them: woven of the pasts of two people, cut at another day,
+            short ones of 0, 1, 2 and 5 purchases, and one as long as a scorer lets one be.
 
     Returns:
         Largest absolute differences: `fold_difference` of a folded-in score from the exact one, `score_difference` of a

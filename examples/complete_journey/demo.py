@@ -92,7 +92,8 @@ def _judge(shop: Workshop) -> None:
     shop.title("4. Judged on the four weeks that it has not seen")
     shop.command(
         *("recsys-evaluate", "ranking", "--bundle", shop.bundle, "--trust", shop.trust),
-        *("--purchases", shop.purchases, "--as-of", AS_OF, "--horizon", "28", "--out", shop.report),
+        *("--purchases", shop.purchases, "--subjects", shop.subjects),
+        *("--as-of", AS_OF, "--horizon", "28", "--out", shop.report),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from recsys.contracts.dataset import Dataset, named_files
 from recsys.contracts.names import CHANNEL_PATTERN
 from recsys.contracts.table import Column, TableContract, token_column
 
@@ -55,6 +57,16 @@ SUBJECTS: Final = TableContract(
     ),
     unique=("subject",),
 )
+
+
+def subjects_file(folder: Path, held: Dataset) -> Path | None:
+    """Where a dataset says who agreed to what; None where it says so nowhere.
+
+    Raises:
+        ContractError: The file that it names is gone.
+    """
+    name = held.merged.get(SUBJECTS.name)
+    return None if name is None else named_files(folder, (name,))[0]
 
 
 def consenting(subjects: pl.DataFrame, purpose: str) -> pl.Series:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from recsys.bundle import Bundle
@@ -54,10 +55,16 @@ class Asked:
         return Window(self.as_of - dt.timedelta(days=self.horizon), self.horizon)
 
 
-def bundle_runs(bundle: Bundle, source: Source, asked: Asked, *, seed: int) -> RunSet:
+def bundle_runs(bundle: Bundle, source: Source, asked: Asked, counted: pl.DataFrame, *, seed: int) -> RunSet:
     """List what the bundle and the baselines rank highest for everyone who bought something in the window.
 
-    The bundle's item statistics are those of the window's first day, as when it serves.
+    Args:
+        bundle: What is judged.
+        source: The purchases.
+        asked: The window, and how it is split.
+        counted: Those of the purchases that the bundle's item statistics are computed from, as of the window's first
+            day, as when it serves.
+        seed: Of the intervals' resamples.
 
     Raises:
         BundleError: The bundle was trained on days of the window.
@@ -75,7 +82,7 @@ def bundle_runs(bundle: Bundle, source: Source, asked: Asked, *, seed: int) -> R
     )
     _check_judged(split)
     window = RunWindow(name=asked.as_of.isoformat(), as_of=asked.as_of, horizon=asked.horizon)
-    FreshStatistics(scorer, source.purchases, index, codes).refresh(asked.as_of)
+    FreshStatistics(scorer, counted, index, codes).refresh(asked.as_of)
     runs = Assembly(K, UNLEARNED)
     runs.add_window(window, bundle.vocabulary)
     for contender in UNLEARNED:

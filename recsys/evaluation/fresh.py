@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 
 from recsys.bundle import Bundle
 from recsys.console import warn
-from recsys.contracts.subjects import Purpose
+from recsys.contracts.dataset import dataset_in
+from recsys.contracts.subjects import SUBJECTS, Purpose, consenting, subjects_file
+from recsys.errors import ContractError
+from recsys.evaluation.source import Source, check_lineage
 from recsys.history import ItemIndex, day_number, purchase_days
 from recsys.scorer import Scorer
 from recsys.statistics import PurchaseLog
@@ -51,10 +55,37 @@ class FreshStatistics:
         return PurchaseLog.of(daily.select("subject", pl.col("model_item").alias("item"), "day").unique())
 
 
-def warn_of_everyone(bundle: Bundle) -> None:
-    """Warn where a bundle was learned from those who agreed: what is judged here counts all purchases at hand."""
-    if bundle.manifest.data.consent == Purpose.TRAINING:
-        warn(
-            "Item statistics count everyone in --purchases, and the bundle was learned only from those who agreed to "
-            "training: take purchases of those, if others should not count."
+def counted_purchases(source: Source, bundle: Bundle, *, path: Path, subjects: Path | None) -> pl.DataFrame:
+    """The purchases that item statistics are counted from: of those who agreed to training, where a file says who did.
+
+    Warns where none does and the bundle was learned only from those who agreed.
+
+    Args:
+        source: The purchases.
+        bundle: What is judged.
+        path: Where the purchases lie: a dataset has its own subjects.
+        subjects: In the subjects contract; None: those of a dataset; else everyone counts.
+
+    Raises:
+        ContractError: The subjects file breaks its contract, or nobody in it agreed.
+        TokenError: It is of another domain or epoch than the purchases.
+    """
+    held = dataset_in(path)
+    named = subjects or (subjects_file(path, held) if held else None)
+    if named is None:
+        if bundle.manifest.data.consent == Purpose.TRAINING:
+            warn(
+                "Item statistics count everyone in --purchases, and the bundle was learned only from those who agreed "
+                "to training: name the --subjects."
+            )
+        return source.purchases
+    listed = SUBJECTS.read(named)
+    check_lineage(listed["subject"], source.lineage, where=str(named))
+    agreed = source.purchases.filter(pl.col("subject").is_in(consenting(listed, Purpose.TRAINING).to_list()))
+    if agreed.is_empty():
+        raise ContractError(
+            "nobody who bought anything agreed to training: no item can be counted",
+            where=str(named),
+            mend="Give the subjects of these purchases",
         )
+    return agreed

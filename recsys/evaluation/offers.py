@@ -92,19 +92,22 @@ def campaigns_of(offers: pl.DataFrame, redemptions: pl.DataFrame) -> list[Campai
     return found
 
 
-def judge_offers(scorer: Scorer, purchases: pl.DataFrame, campaigns: list[Campaign], *, seed: int) -> OffersResult:
+def judge_offers(
+    scorer: Scorer, purchases: pl.DataFrame, campaigns: list[Campaign], counted: pl.DataFrame, *, seed: int
+) -> OffersResult:
     """Rank each campaign's offers for those who redeemed one of them, by the rule that ships and by its parts.
 
     Args:
         scorer: Of the bundle.
         purchases: In the purchases contract.
         campaigns: See `campaigns_of`.
+        counted: Those of the purchases that item statistics are computed from, as of each campaign's start.
         seed: Of the bootstrap's resamples.
     """
     names = {item for campaign in campaigns for items in campaign.offers["items"] for item in items}
     index = ItemIndex.of(sorted({*purchases["item"].unique(), *names}))
     codes = scorer.codes(index)
-    fresh = FreshStatistics(scorer, purchases, index, codes)
+    fresh = FreshStatistics(scorer, counted, index, codes)
     values, owners, strangers = [np.empty((0, len(RULES)))], list[str](), 0
     lots = np.random.default_rng([seed, 1])
     for campaign in campaigns:

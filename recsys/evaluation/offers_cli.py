@@ -14,7 +14,7 @@ from recsys.contracts.document import encode_document
 from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.contracts.offers import OFFERS
 from recsys.evaluation import options
-from recsys.evaluation.fresh import warn_of_everyone
+from recsys.evaluation.fresh import counted_purchases
 from recsys.evaluation.offers import POOLED, OffersResult, campaigns_of, judge_offers
 from recsys.evaluation.report.words import change_and_interval, mean_and_interval
 from recsys.evaluation.source import check_lineage, read_source
@@ -31,12 +31,14 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         Path, typer.Option("--redemptions", help="Who redeemed which offer: subject, offer_id, day.")
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for offers.json.")],
+    subjects: options.CountedSubjects = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the intervals' resamples.")] = 0,
     json: options.Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Rank each campaign's offers for those who redeemed one, and see how high it stood.
 
-    A unit is a subject and a campaign of which it redeemed something; history ends where the campaign starts.
+    A unit is a subject and a campaign of which it redeemed something; history ends where the campaign starts,
+    and item statistics count the --subjects who agreed to training up to there.
 
     Example: `recsys-evaluate offers --bundle models/grocery --trust S.pub --purchases release --offers coupons.parquet
     --redemptions release/redemptions.parquet --out report`
@@ -47,7 +49,7 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         redeemed = REDEMPTIONS.read(redemptions)
         check_lineage(redeemed["subject"], source.lineage, where=str(redemptions))
         campaigns = campaigns_of(OFFERS.read(offers), redeemed)
-    warn_of_everyone(loaded)
+    counted = counted_purchases(source, loaded, path=purchases, subjects=subjects)
     early = [campaign.start for campaign in campaigns if campaign.start < loaded.manifest.data.until]
     if early:
         warn(
@@ -55,7 +57,7 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
             "for them it knows what was bought later."
         )
     with step("Judging"):
-        result = judge_offers(Scorer(loaded), source.purchases, campaigns, seed=seed)
+        result = judge_offers(Scorer(loaded), source.purchases, campaigns, counted, seed=seed)
     with replacing(out / "offers.json") as file:
         file.write_bytes(encode_document(result))
     _show(result)

@@ -14,6 +14,13 @@ Challenger = Annotated[
 Trust = Annotated[Path, typer.Option("--trust", help="The public key that must have signed the bundle.")]
 Purchases = Annotated[Path, typer.Option("--purchases", help="Purchases: a file, or the folder of a release.")]
 Subjects = Annotated[Path, typer.Option("--subjects", help="Who agreed to what.")]
+CountedSubjects = Annotated[
+    Path | None,
+    typer.Option(
+        "--subjects",
+        help="Who agreed to training: item statistics count nobody else; without it, as a dataset says, or everyone.",
+    ),
+]
 Guards = Annotated[Path, typer.Option("--guards", help="The policy.")]
 Catalogue = Annotated[Path, typer.Option("--catalogue", help="What is sold.")]
 Offers = Annotated[Path, typer.Option("--offers", help="What may be sent.")]

@@ -12,8 +12,9 @@ from recsys.console import parse_day, print_json, say, screen, step, today, warn
 from recsys.contracts.document import encode_document
 from recsys.contracts.runs import SplitKind
 from recsys.errors import UsageError
+from recsys.evaluation import options
 from recsys.evaluation.bundle_runs import Asked, bundle_runs, check_domain, check_unseen
-from recsys.evaluation.fresh import warn_of_everyone
+from recsys.evaluation.fresh import counted_purchases
 from recsys.evaluation.ranking import judge_runs
 from recsys.evaluation.report.page import ranking_page
 from recsys.evaluation.report.remarks import remarks
@@ -39,13 +40,15 @@ def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     ] = None,
     horizon: Annotated[int | None, typer.Option("--horizon", min=1, max=3650, help="How many days; 28.")] = None,
     split: Annotated[SplitKind | None, typer.Option("--split", help="All bought in the days, or last baskets.")] = None,
+    subjects: options.CountedSubjects = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the intervals' resamples.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as one line of JSON.")] = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Judge lists on what people bought next: those of --runs, or those of a --bundle beside the baselines.
 
     A bundle must not have been trained on anything dated on or after --as-of; it is held against baselines that need no
-    learning. Runs hold the lists of several models in several windows; nothing is learned here.
+    learning. Its item statistics are computed from what lies before: of the --subjects who agreed to training. Runs
+    hold the lists of several models in several windows; nothing is learned here.
 
     Example: `recsys-evaluate ranking --runs runs --purchases release --out report`, or
 
@@ -54,7 +57,7 @@ def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     """
     loaded = None
     if runs is not None:
-        _refuse_with_runs(bundle=bundle, trust=trust, as_of=as_of, horizon=horizon, split=split)
+        _refuse_with_runs(bundle=bundle, trust=trust, as_of=as_of, horizon=horizon, split=split, subjects=subjects)
         with step("Reading lists and purchases"):
             given, source = read_runs(runs), read_source(purchases, today=today())
     else:
@@ -64,18 +67,19 @@ def ranking(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
             )
         asked = Asked(parse_day(as_of, option="--as-of", latest=today()), horizon or 28, split or SplitKind.TIME)
         loaded = load_bundle(bundle, trust=trust)
-        given, source = _of_bundle(loaded, purchases, asked, seed=seed)
+        given, source = _of_bundle(loaded, (purchases, subjects), asked, seed=seed)
     _judge(given, source, out, bundle=loaded, seed=seed, json=json)
 
 
-def _of_bundle(bundle: Bundle, purchases: Path, asked: Asked, *, seed: int) -> tuple[RunSet, Source]:
+def _of_bundle(bundle: Bundle, files: tuple[Path, Path | None], asked: Asked, *, seed: int) -> tuple[RunSet, Source]:
+    purchases, subjects = files
     check_unseen(bundle, asked.as_of)
     with step("Reading purchases"):
         source = read_source(purchases, today=today())
     check_domain(bundle, source.lineage, where=str(purchases))
-    warn_of_everyone(bundle)
+    counted = counted_purchases(source, bundle, path=purchases, subjects=subjects)
     with step("Listing"):
-        return bundle_runs(bundle, source, asked, seed=seed), source
+        return bundle_runs(bundle, source, asked, counted, seed=seed), source
 
 
 def _judge(runs: RunSet, source: Source, out: Path, *, bundle: Bundle | None, seed: int, json: bool) -> None:

@@ -40,10 +40,9 @@ def list_top(
     *,
     k: int,
     candidates: NDArray[np.int64] | None = None,
+    counted: pl.DataFrame | None = None,
 ) -> TopLists:
     """Rank model items for each subject; what was bought before may be listed again.
-
-    Item statistics are computed from `purchases` strictly before each as-of day.
 
     Args:
         scorer: Of the bundle.
@@ -52,16 +51,19 @@ def list_top(
         k: The length of a list; shorter where there are fewer items.
         candidates: int64, ascending: the model items to rank; None: all up to 2,500, else what a subject bought before,
             the factorization's 200 best for them, and what is popular.
+        counted: Those of the purchases that item statistics are computed from, strictly before each as-of day; None:
+            they stay as the scorer has them.
 
     Raises:
         ContractError: Nobody has a history that the bundle can use.
     """
     index = ItemIndex.of(purchases["item"].unique().sort())
     codes = scorer.codes(index)
-    fresh = FreshStatistics(scorer, purchases, index, codes)
+    fresh = None if counted is None else FreshStatistics(scorer, counted, index, codes)
     parts, subjects = [], 0
     for day, until in _by_day(as_of):
-        fresh.refresh(day)
+        if fresh is not None:
+            fresh.refresh(day)
         known = histories(purchases, index, until=until)
         subjects += len(known)
         for batch in known.batches(BATCH):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from support.commands import in_process
 from support.lab import LabFiles
 from support.shop import AS_OF
 from support.tokens import token
@@ -170,7 +171,7 @@ def made_by(command: str, lab_files: LabFiles, release: Path, out: Path) -> byte
     }[command]
     app = training_app if command == "fit" else evaluate_app
     shutil.rmtree(out, ignore_errors=True)
-    app([str(word) for word in words], standalone_mode=False)
+    in_process(app, *words)
     made = sorted(
         path for path in out.rglob("*") if path.is_file() and path.name not in {"manifest.json", "manifest.sig"}
     )

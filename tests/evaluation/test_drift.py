@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
-from support.commands import run
+from support.commands import in_process, run
 from support.market import AS_OF, Market
 from support.tokens import token
 
@@ -127,7 +127,7 @@ def test_a_new_assortment_is_a_reason_to_learn_again(market: Market, tmp_path: P
     later = pl.col("day") >= AS_OF - dt.timedelta(days=DAYS)
     changed = market.lines.with_columns(item=pl.when(later).then(pl.lit("new ") + pl.col("item")).otherwise("item"))
     PURCHASES.write(changed, tmp_path / "changed.parquet")
-    app(options(market, tmp_path, purchases=tmp_path / "changed.parquet"), standalone_mode=False)
+    in_process(app, *options(market, tmp_path, purchases=tmp_path / "changed.parquet"))
     document = json.loads((tmp_path / "drift.json").read_text())
     assert document["verdict"] == "changed"
     assert document["advice"].startswith("Learn again: items")
@@ -142,5 +142,5 @@ def test_what_cannot_be_compared_is_refused(market: Market, tmp_path: Path) -> N
         ({"bundle": market.bundle}, UsageError, "come together"),
     ):
         with pytest.raises(error, match=message):
-            app(options(market, tmp_path / "out", **changed), standalone_mode=False)
+            in_process(app, *options(market, tmp_path / "out", **changed))
     assert not (tmp_path / "out").exists()

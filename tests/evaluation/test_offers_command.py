@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from support.commands import in_process
 from support.market import AS_OF, Market
 from support.tokens import token
 
@@ -26,7 +27,7 @@ COVERED = [["0-a", "1-a"], ["2-a"], ["3-a", "3-b", "4-a"], ["5-b"], ["6-a", "7-a
 
 def command(*arguments: object) -> None:
     """In this process: its errors are raised as they are."""
-    app(["offers", *map(str, arguments)], standalone_mode=False)
+    in_process(app, "offers", *arguments)
 
 
 def files(market: Market, folder: Path, **changed: object) -> list[object]:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from support import judging
-from support.commands import assert_clear_failure, no_leftovers, run
+from support.commands import assert_clear_failure, in_process, no_leftovers, run
 from support.market import AS_OF, Market
 from support.tokens import token
 
@@ -32,7 +32,7 @@ Document = dict[str, object]
 
 def ranking(*arguments: str) -> None:
     """The command in this process: its errors are raised as they are."""
-    app(["ranking", *arguments], standalone_mode=False)
+    in_process(app, "ranking", *arguments)
 
 
 @pytest.fixture(scope="module")

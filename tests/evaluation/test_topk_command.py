@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from support.commands import assert_clear_failure, no_leftovers, run
+from support.commands import assert_clear_failure, in_process, no_leftovers, run
 from support.market import AS_OF, Market
 from support.tokens import token
 
@@ -22,7 +22,7 @@ from recsys.statistics import item_statistics
 
 def topk(*arguments: str) -> None:
     """The command in this process: its errors are raised as they are."""
-    app(["topk", *arguments], standalone_mode=False)
+    in_process(app, "topk", *arguments)
 
 
 def one_by_one(market: Market, days: dict[str, dt.date], k: int) -> list[tuple[str, int, str, float]]:

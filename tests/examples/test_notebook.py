@@ -17,13 +17,12 @@ import pytest
 
 from recsys.bundle import load_bundle
 from recsys.contracts.subjects import SUBJECTS
-from training.profiles import Profile
 from training.signing import create_signing_key
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-LINES = 20  # at most, imports apart
+LINES = 15  # at most, imports apart
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +54,12 @@ def test_it_runs(cells: list[str], folder: Path) -> None:
     bundle = load_bundle(Path("models/corner-shop"), trust=folder / "signing.key.pub")  # as the last cell says
     assert bundle.path.resolve() == names["folder"].resolve()
     assert bundle.model_version.startswith("corner-shop/")
-    assert names["scores"].shape == (len(names["given"]), len(bundle.vocabulary))
-    affinity = names["scorer"].affinities(names["given"], names["best"][:1])[0, 0]
-    assert names["added"].sum() == pytest.approx(affinity, abs=1e-4)
-    assert np.all(np.diff(names["scores"][0][names["best"]]) <= 0)
+    model, best = names["model"], names["best"]
+    scores = model.predict(names["dataset"])[0, bundle.vocabulary.encode(best["item"][:3])]
+    assert best["score"][:3].to_list() == pytest.approx(scores.tolist())
+    assert best["score"][:3].is_sorted(descending=True)
+    affinity = model.scorer_.affinities(names["given"], bundle.vocabulary.encode(best["item"][:1]).astype(np.int64))
+    assert names["added"].sum() == pytest.approx(affinity[0, 0], abs=1e-4)
 
 
 def test_the_lines_in_the_documentation_run_and_learn_only_from_those_who_agreed(folder: Path) -> None:
@@ -69,10 +70,11 @@ def test_the_lines_in_the_documentation_run_and_learn_only_from_those_who_agreed
         consents=pl.when(pl.int_range(pl.len()) < 20).then(pl.lit(["profiling"])).otherwise("consents")
     )
     SUBJECTS.write(refused, path)
-    quick = block.replace('Options("mine")', 'Options("mine", profile=Profile.TEST)')
+    quick = block.replace('BundleEstimator("mine", ', 'BundleEstimator("mine", profile="test", ')
     assert quick != block
-    names: dict[str, Any] = {"Profile": Profile}
+    names: dict[str, Any] = {}
     exec(compile(quick, "model.md", "exec"), names)  # noqa: S102 - our own documentation
-    assert names["fitted"].bundle.manifest.data.subjects == len(subjects) - 20
-    assert names["scores"].shape == (len(subjects), len(names["scorer"].vocabulary))
+    model = names["model"]
+    assert model.bundle_.manifest.data.subjects == len(subjects) - 20
+    assert names["scores"].shape == (len(subjects) - 20, len(model.bundle_.vocabulary))
     assert np.isfinite(names["reasons"]).all()

@@ -5,8 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
+import typer
+from support.commands import in_process
+
+from recsys.console import new_app, run
 
 COMMAND = """
 import datetime as dt
@@ -82,6 +87,30 @@ def test_a_signal_is_an_interrupt_even_while_the_command_loads(number: signal.Si
         started.send_signal(number)
         _, said = started.communicate(timeout=30)
     assert (process.returncode, said) == (130, "Error: Interrupted; nothing half-written was left behind.\n")
+
+
+def of_one(command: Callable[[], None]) -> typer.Typer:
+    app = new_app("Tries.")
+    app.command()(command)
+    return app
+
+
+def test_inside_another_program_a_command_leaves_its_answer_to_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else pytest, told to end once a test had run a command, would interrupt whatever runs by then, and go on."""
+    monkeypatch.setattr(sys, "argv", ["tries"])
+    before, meanwhile = signal.getsignal(signal.SIGTERM), []
+    with pytest.raises(SystemExit):
+        run(lambda: of_one(lambda: meanwhile.append(signal.getsignal(signal.SIGTERM))), "tries")
+    assert meanwhile != [before]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_interrupted_command_is_not_taken_for_done() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_process(of_one(interrupted))
 
 
 def test_without_arguments_the_help_is_all_that_is_said() -> None:

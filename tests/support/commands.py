@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import typer
+
 
 def run(module: str, *arguments: object, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m module arguments…` to its end."""
@@ -27,6 +29,15 @@ def succeeded(module: str, *arguments: object, **environment: str) -> subprocess
     if done.returncode:
         raise RuntimeError(f"{module} {arguments[0]}: {done.stderr}")
     return done
+
+
+def in_process(app: typer.Typer, *arguments: object) -> None:
+    """Run a command in this process: its errors are raised as they are, and so is an interrupt.
+
+    Typer answers one with a status, as if the command were done: a test that is told to end would find nothing written.
+    """
+    if app([*map(str, arguments)], standalone_mode=False):
+        raise KeyboardInterrupt
 
 
 def assert_clear_failure(done: subprocess.CompletedProcess[str], *parts: str, status: int = 1) -> None:

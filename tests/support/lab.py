@@ -16,6 +16,7 @@ from recsys.evaluation.batch import Question
 from recsys.evaluation.inputs import People, Shop
 from recsys.evaluation.policy_lab.lab import Lab
 from support import shop as made_up
+from support.commands import in_process
 from support.tokens import token
 
 QUESTION = Question("email", 5, None, made_up.AS_OF)
@@ -62,8 +63,7 @@ class LabFiles:
 
     def run(self, command: str, *arguments: object, **changed: object) -> None:
         """A command of the lab, in this process: its errors are raised as they are."""
-        words = ["policy", command, *map(str, arguments), *self.options(**changed)]
-        app(words, standalone_mode=False)
+        in_process(app, "policy", command, *arguments, *self.options(**changed))
 
     def lab(self) -> Lab:
         """Everyone, as the commands see them."""

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from support import judging
-from support.commands import no_leftovers, run
+from support.commands import in_process, no_leftovers, run
 from support.market import purchases_of
 from support.oracle import net_days
 from support.tastes import Train
@@ -137,7 +137,7 @@ def test_last_baskets_are_listed_for_with_what_came_before_them(
     assert runs.manifest.split is SplitKind.LAST_BASKET
     assert {model.name: model.trials for model in runs.manifest.models}["gp-pop"] == 1
     asked = ["ranking", "--runs", tmp_path / "last" / "runs", "--purchases", tmp_path / "last" / "purchases.parquet"]
-    evaluate([*map(str, asked), "--out", str(tmp_path)], standalone_mode=False)
+    in_process(evaluate, *asked, "--out", tmp_path)
     document = json.loads((tmp_path / "ranking.json").read_text())
     assert document["run"]["split"] == "last-basket"
     assert "last basket in the window" in (tmp_path / "ranking.html").read_text()

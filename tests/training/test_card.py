@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from support.commands import in_process
 from support.market import Market, build
 from support.tastes import Train
 
@@ -28,7 +29,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """A bundle and its result."""
     market = build(tmp_path_factory.mktemp("card"))
     out: Path = tmp_path_factory.mktemp("result")
-    app(["ranking", *market.judged(out=out)], standalone_mode=False)
+    in_process(app, "ranking", *market.judged(out=out))
     return market, out / "ranking.json"
 
 

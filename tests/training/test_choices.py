@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from support.commands import assert_clear_failure
+from support.commands import assert_clear_failure, in_process
 from support.tastes import DAYS, FIRST_DAY, ITEMS, SUBJECTS, Shop, Train
 from support.tokens import token
 
@@ -145,7 +145,7 @@ def test_candidates_of_ones_own(shop: Shop, tmp_path: Path, train: Train, items:
     call = ["topk", *arguments, "--k", "5", "--candidates", str(tmp_path / "candidates.csv")]
     if items == ["elsewhere"]:
         with pytest.raises(Exception, match="names no model item"):
-            app(call, standalone_mode=False)
+            in_process(app, *call)
     else:
-        app(call, standalone_mode=False)
+        in_process(app, *call)
         assert set(pl.read_parquet(out)["item"]) == {"item-00", "item-05"}

@@ -16,7 +16,7 @@ from recsys.errors import BundleError
 from recsys.history import ItemIndex
 from recsys.model_histories import ModelHistories
 from recsys.scorer import Scorer
-from training import fit
+from training import agreeing
 from training.factorize import Factorization
 from training.features.assemble import FEATURES, Lens
 from training.features.fold_in import FoldIn
@@ -147,7 +147,7 @@ def test_an_impatient_solver_is_noticed(draft: Bundle) -> None:
 def test_more_steps_are_taken_where_few_do_not_do(
     shop: Shop, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "SOLVER_STEPS", (1, 9))
+    monkeypatch.setattr(agreeing, "SOLVER_STEPS", (1, 9))
     done = train("fit", *shop.options(tmp_path), "--json")
     assert load_bundle(done.bundle, trust=shop.trust).manifest.configuration["solver_steps"] == 9
 
@@ -155,7 +155,7 @@ def test_more_steps_are_taken_where_few_do_not_do(
 def test_a_graph_that_never_agrees_is_not_written(
     shop: Shop, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "SOLVER_STEPS", (1,))
+    monkeypatch.setattr(agreeing, "SOLVER_STEPS", (1,))
     done = train("fit", *shop.options(tmp_path / "models"))
     assert_clear_failure(done, "differs from the model", "score_difference")
     assert not (tmp_path / "models").exists()
