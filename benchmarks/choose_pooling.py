@@ -1,9 +1,12 @@
-"""Which pooling rule finds the coupons that people redeem? `python -m benchmarks.choose_pooling` after `make results`.
+"""Which pooling rule finds the offers that people want? `python -m benchmarks.choose_pooling` after `make results`.
 
-A unit is a household and a campaign of which it redeemed something; the candidates are the campaign's coupons; the
-history ends, and item statistics are counted, where the campaign starts. The bundle is fitted until July, the campaigns
-start after it. A rule is to be chosen on those that start before the test window of the results. What was redeemed in
-that window is told beside them, with what was known on its first day.
+Redeemed coupons: a unit is a household and a campaign of which it redeemed something; the candidates are the campaign's
+coupons; the history ends, and item statistics are counted, where the campaign starts. The bundle is fitted until July,
+the campaigns start after it. A rule is to be chosen on those that start before the test window of the results. What was
+redeemed in that window is told beside them, with what was known on its first day.
+
+Offers of one thing each, in the four weeks after the bundle's last day: whole model items, and the products that sold
+best. A unit is a household that bought any of them.
 """
 
 from __future__ import annotations
@@ -31,9 +34,9 @@ from recsys.evaluation.metrics import Judged
 from recsys.evaluation.metrics.ndcg import ndcg
 from recsys.evaluation.offers import Campaign, campaigns_of
 from recsys.history import ItemIndex, day_number, histories
-from recsys.pooling import CandidateMap, covered_by
+from recsys.pooling import CandidateMap, counted, coverage, pool
 from recsys.ragged import Ragged
-from recsys.scorer import Scorer
+from recsys.scorer import BATCH, Scorer
 
 TEST: Final = dt.date(2017, 11, 27)
 K: Final = 10
@@ -48,12 +51,14 @@ class Offered:
         score: float64 [P], what the model says of its item.
         days: float64 [P], on how many days the household bought it.
         covered: float64 [O].
+        pooled: float64 [O], by the rule that ships.
     """
 
     owner: NDArray[np.int64]
     score: NDArray[np.float64]
     days: NDArray[np.float64]
     covered: NDArray[np.float64]
+    pooled: NDArray[np.float64]
 
     def sum_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64 [O]."""
@@ -80,6 +85,8 @@ RULES: Final[dict[str, Callable[[Offered], NDArray[np.float64]]]] = {
     "count-weighted": lambda given: given.weighted,
 }
 COVERAGE: Final = "coverage alone"
+SHIPS: Final = "score · share"
+AHEAD, PRODUCTS = 28, 2_000
 
 
 def main() -> None:
@@ -98,6 +105,13 @@ def main() -> None:
         f"redeemed from {TEST} on, known up to it": [replace(one, start=max(one.start, TEST)) for one in late],
     }.items():
         _tell(title, list(_units(scorer, purchases, some)))
+    index = ItemIndex.of(purchases["item"].unique().sort())
+    codes = scorer.codes(index)
+    whole = [np.flatnonzero(codes == code) for code in range(len(scorer.vocabulary))]
+    _tell("whole model items", _of_one(scorer, purchases, (index, codes), Ragged.of(whole)))
+    sold = purchases.filter(pl.col("day") < scorer.bundle.manifest.data.until)["item"].value_counts(sort=True)
+    best = index.encode_known(sold["item"][:PRODUCTS])
+    _tell("products", _of_one(scorer, purchases, (index, codes), Ragged.of(best[:, None])))
 
 
 def _tell(title: str, units: list[tuple[str, dict[str, float]]]) -> None:
@@ -132,9 +146,40 @@ def _units(
                 yield subject, {rule: _ndcg(scores, relevant) for rule, scores in _ranked(given)}
 
 
+def _of_one(
+    scorer: Scorer, purchases: pl.DataFrame, items: tuple[ItemIndex, NDArray[np.int32]], offered: Ragged
+) -> list[tuple[str, dict[str, float]]]:
+    """Households with the NDCG of some rules, each of the offers of one model item or of a part of it."""
+    (index, codes), until = items, scorer.bundle.manifest.data.until
+    known = histories(purchases, index, until=until)
+    offers, covering = CandidateMap.from_items(offered, codes), offered.transposed(len(index))
+    folded = scorer.fold(known, codes, as_of=day_number(until))
+    later = purchases.filter(pl.col("day").is_between(until, until + dt.timedelta(days=AHEAD), closed="left"))
+    bought = histories(later, index, subjects=known.subjects)
+    units = []
+    for start in range(0, len(known.subjects), BATCH):
+        rows = slice(start, min(start + BATCH, len(known.subjects)))
+        own = known.slice(rows.start, rows.stop)
+        relevant = counted(bought.slice(rows.start, rows.stop), covering, day_number(until), len(offered)) > 0
+        scores = scorer.score(folded.rows(rows), offers.candidates)
+        largest = offers.of_offer.max_of(scores)
+        covered = np.log1p(counted(own, covering, day_number(until), len(offered)))
+        pooled = pool(scores, coverage(own, offers, day_number(until)), offers)
+        for row in np.flatnonzero(folded.known[rows] & relevant.any(axis=1)).tolist():
+            rules = {
+                COVERAGE: covered[row],
+                "largest": largest[row],
+                "largest + log(1 + coverage)": largest[row] + covered[row],
+                SHIPS: pooled[row],
+            }
+            units.append((own.subjects[row], {name: _ndcg(rule, relevant[row]) for name, rule in rules.items()}))
+    return units
+
+
 def _ranked(given: Offered) -> Iterator[tuple[str, NDArray[np.float64]]]:
     covered = np.log1p(given.covered)
     yield COVERAGE, covered
+    yield SHIPS, given.pooled
     for name, rule in RULES.items():
         yield name, rule(given)
         yield f"{name} + log(1 + coverage)", rule(given) + covered
@@ -151,12 +196,12 @@ def _offered(
     index, codes = items
     day = day_number(campaign.start)
     known = histories(purchases, index, until=campaign.start, subjects=subjects)
-    listed = [index.encode_known(row).astype(np.int64) for row in campaign.offers["items"]]
-    covering = Ragged.of(listed).transposed(len(index))
-    offers = CandidateMap.from_items(listed, codes, covering)
+    listed = Ragged.of(np.unique(index.encode_known(row)) for row in campaign.offers["items"])
+    offers = CandidateMap.from_items(listed, codes)
     folded = scorer.fold(known, codes, as_of=day)
-    covered = covered_by(known, covering, day, offers=len(listed)).astype(np.float64)
-    scores = scorer.score(folded, offers.candidates).astype(np.float64)
+    covered = counted(known, listed.transposed(len(index)), day, len(listed)).astype(np.float64)
+    scores = scorer.score(folded, offers.candidates)
+    pooled = pool(scores, coverage(known, offers, day), offers).astype(np.float64)
     position, owner = offers.of_offer.values, offers.of_offer.owners
     bought = np.zeros((len(subjects), len(scorer.vocabulary) + 1))
     row, slot = np.nonzero(folded.quantities > 0)
@@ -164,7 +209,7 @@ def _offered(
     days = bought[:, offers.candidates]
     for unit in range(len(subjects)):
         if folded.known[unit]:
-            yield Offered(owner, scores[unit, position], days[unit, position], covered[unit])
+            yield Offered(owner, scores[unit, position], days[unit, position], covered[unit], pooled[unit])
         else:
             yield None
 

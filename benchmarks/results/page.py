@@ -130,9 +130,9 @@ def _coupons(result: OffersResult) -> Iterator[str]:
         f"A unit is a household and a campaign of which it redeemed something: {result.units:,} units of "
         f"{result.subjects:,} households and {result.campaigns:,} campaigns that started on {FIRST} or later. The "
         "bundle was fitted on what lies before that day, a history ends where its campaign starts; the candidates are "
-        "the campaign's coupons. *pooled* is the rule that ships: the best item's score plus log(1 + coverage). "
-        "Intervals and differences draw households, each with all of its campaigns. The weight of the rule was chosen "
-        "on nearly all of these campaigns (docs/adr/0003-pooling.md): nothing is claimed from it.\n"
+        "the campaign's coupons. *pooled* is the rule that ships: what of the coupon a person may be expected to buy. "
+        "Intervals and differences draw households, each with all of its campaigns. The rule was chosen on nearly all "
+        "of these campaigns (docs/adr/0003-pooling.md): nothing is claimed from it.\n"
     )
     yield f"| rule | NDCG@{result.k} | {POOLED} minus it |\n|---|---|---|"
     for figure in result.figures:

@@ -64,15 +64,17 @@ def expected(market: Market) -> list[float]:
         if not folded.known[0]:
             continue
         chances = scorer.score(folded, np.arange(len(scorer.vocabulary)))[0]
+        counts = np.zeros(len(index))
+        np.add.at(counts, own.item, 2.0 ** ((own.day - day_number(AS_OF)) / 84))
         scores = []
         for items in COVERED:
-            covered = sum(
-                2 ** ((int(day) - day_number(AS_OF)) / 84)
-                for item, day in zip(own.item, own.day, strict=True)
-                if index.names[item] in items
-            )
-            known = [int(codes[index.codes[item]]) for item in items]
-            scores.append(max(chances[code] for code in known if code >= 0) + np.log1p(covered))
+            known, score = [index.codes[item] for item in items], 0.0
+            for code in {int(codes[item]) for item in known} - {-1}:
+                listed = [item for item in known if codes[item] == code]
+                part = len(listed) / (codes == code).sum()
+                score += chances[code] * (counts[listed].sum() + part / 2) / (counts[codes == code].sum() + 0.5)
+            assert all(codes[item] >= 0 for item in known)
+            scores.append(score)
         place = sorted(scores, reverse=True).index(scores[number % len(COVERED)])
         values.append(1 / np.log2(place + 2))
     return values
