@@ -18,6 +18,7 @@ from recsys.console import step
 from recsys.contracts.manifest import Manifest
 from recsys.errors import BundleError
 from recsys.history import ItemIndex, day_number
+from recsys.model_histories import ModelHistories
 from training.categories import categories_of
 from training.dataset import Dataset
 from training.graph.assemble import assemble
@@ -27,7 +28,8 @@ from training.plan import Chosen, Search, Work, choose, judged, learn
 from training.privacy import kept_private
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
 from training.record import Record
-from training.settings import Settings
+from training.rounding import rounded, smaller
+from training.settings import ItemTable, Settings
 from training.snapshot import World
 from training.vocabulary import items_with_buyers
 from training.windows import BLOCK, examples_of, idle_days, time_scale
@@ -46,6 +48,7 @@ class Options:
         profile: How much work to do.
         seed: The same data, seed and trials give the same bundle.
         search: How the settings are chosen.
+        item_table: What factors are in the graph; None: what the settings say.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Options:
     profile: Profile = Profile.DEFAULT
     seed: int = 0
     search: Search = field(default_factory=Search)
+    item_table: ItemTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,9 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
         categories=record.categories,
     )
     with step("Building the graph and holding it against the model"):
-        bundle = with_graph(draft, native, world, work.until)
-    return Fitted(bundle, dataset.warnings + chosen.warnings + private.warnings + _warnings(material, native, bundle))
+        bundle, of_table = with_table(draft, native, work, options.item_table or settings.graph.item_table)
+    warnings = dataset.warnings + chosen.warnings + private.warnings + _warnings(material, native, bundle)
+    return Fitted(bundle, warnings + of_table)
 
 
 def prepared(dataset: Dataset, options: Options) -> Material:
@@ -121,6 +126,15 @@ def prepared(dataset: Dataset, options: Options) -> Material:
     return Material(days, Work(world, examples_of(record, until), until, EFFORTS[options.profile], options.seed))
 
 
+def with_table(draft: Bundle, native: Native, work: Work, table: ItemTable) -> tuple[Bundle, tuple[str, ...]]:
+    """Build the graph; where it is asked for and lists stay what they are, of rounded factors. With any warning."""
+    exact = with_graph(draft, native, work.world, work.until)
+    if table is ItemTable.FLOAT32:
+        return exact, ()
+    small = with_graph(draft, rounded(native), work.world, work.until)
+    return smaller(exact, small, tried_on(work.world, work.until))
+
+
 def with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundle:
     """Build the graph that answers as the model does; without its ranker where none does.
 
@@ -128,9 +142,7 @@ def with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundl
         BundleError: Not even folded-in scores agree.
     """
     figures: dict[str, float] = {}
-    by_length = np.argsort(np.diff(world.record.offsets), kind="stable")
-    some = by_length[np.unique(np.linspace(0, len(by_length) - 1, min(HISTORIES, len(by_length))).astype(np.int64))]
-    histories = world.histories(some, np.full(len(some), until))
+    histories = tried_on(world, until)
     plain = replace(native, ranker=None)  # what is left, where no graph answers as the ranker does
     for tried, steps in product([native, plain] if native.ranker else [native], SOLVER_STEPS):
         bundle = replace(draft, model=assemble(tried.lens, tried.ranker, steps=steps))
@@ -145,6 +157,13 @@ def with_graph(draft: Bundle, native: Native, world: World, until: int) -> Bundl
         where=str(draft.path),
         mend="Report this, with the figures",
     )
+
+
+def tried_on(world: World, until: int) -> ModelHistories:
+    """Histories of all lengths, for a graph to be tried on."""
+    by_length = np.argsort(np.diff(world.record.offsets), kind="stable")
+    some = by_length[np.unique(np.linspace(0, len(by_length) - 1, min(HISTORIES, len(by_length))).astype(np.int64))]
+    return world.histories(some, np.full(len(some), until))
 
 
 def _metrics(work: Work, chosen: Chosen, settings: Settings) -> dict[str, float]:
