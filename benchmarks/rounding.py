@@ -41,8 +41,8 @@ def main() -> None:
 def speed() -> None:
     """Bytes, and processor time a subject."""
     rng = np.random.default_rng(0)
-    native = Native(lens_of(rng), ranker_of(rng, 1))
-    bundles = _both(bundle_of(native.lens, native.ranker), native)
+    lens, ranker = lens_of(rng), ranker_of(rng, 1)
+    bundles = _both(bundle_of(lens, ranker), Native(lens, ranker))
     scorers = [Scorer(bundle) for bundle in bundles]
     sys.stdout.write(f"bytes: {' and '.join(f'{len(bundle.model):,}' for bundle in bundles)}\n")
     candidates, emptied = np.sort(rng.choice(ITEMS, CANDIDATES, replace=False)), np.zeros(8_000_000)

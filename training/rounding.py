@@ -32,12 +32,16 @@ def rounded(native: Native) -> Native:
 
 
 def rounded_fold(fold: FoldIn) -> FoldIn:
-    """Fold-in with factors that are whole numbers in the graph's coordinates: each row has a scale of its own.
+    """Fold-in with factors that are whole numbers in coordinates of the graph: each row has a scale of its own.
+
+    Of all T that make the same preconditioner T·Tᵀ the symmetric one: it stays nearest to the coordinates in which
+    factors were learned, which rounding harms least (docs/adr/0035).
 
     Raises:
         BundleError: Factors are not numbers.
     """
-    turn = Coordinates.of(fold).turn
+    axes, lengths, _ = np.linalg.svd(Coordinates.of(fold).turn)
+    turn = (axes * lengths) @ axes.T
     factors = fold.item_factors @ turn
     scales = (np.abs(factors).max(axis=1) / _LARGEST).astype(np.float32)
     worth = scales.astype(np.float64)[:, None]

@@ -66,8 +66,7 @@ def _sum(addends: Sequence[tuple[Value, Value]], shape: Value) -> Value:
 class Coordinates:
     """T and D, float64 [F, F]: Tᵀ(VᵀV + λI)T = D and T·Tᵀ = the preconditioner.
 
-    Rounded factors were rounded in the coordinates of those that they come from. They keep that T, which is as good a
-    preconditioner as before, and their D is a diagonal but for what rounding changed.
+    Rounded factors keep the T in whose coordinates they were rounded, which is about as good; their D is no diagonal.
     """
 
     turn: NDArray[np.float64]
