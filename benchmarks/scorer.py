@@ -37,14 +37,14 @@ def main() -> None:
         candidates = np.sort(rng.choice(ITEMS, CANDIDATES, replace=False))
         for batch in (1, 64):
             sys.stdout.write(f"{label}, {batch} x {LENGTH} items, alone: {_alone(scorer, rng, batch, candidates)}\n")
-            given = _histories(rng, batch)
+            given = histories(rng, batch)
             native = partial(_native, Native(lens, ranker), scorer, given, candidates)
             result = compare(f"{label}, {batch} x {LENGTH} items", partial(scorer.score, given, candidates), native)
             sys.stdout.write(f"{result}   {result.ours / batch * 1e3:.2f} ms a subject\n")
 
 
 def _alone(scorer: Scorer, rng: np.random.Generator, batch: int, candidates: np.ndarray) -> str:
-    requests = [_histories(rng, batch) for _ in range(10)]
+    requests = [histories(rng, batch) for _ in range(10)]
     scorer.score(requests[0], candidates)
     times = [
         seconds(partial(scorer.score, given, candidates)) / batch * 1e3
@@ -59,7 +59,8 @@ def _native(native: Native, scorer: Scorer, given: ModelHistories, candidates: n
         native.scores(seen, candidates)
 
 
-def _histories(rng: np.random.Generator, batch: int) -> ModelHistories:
+def histories(rng: np.random.Generator, batch: int) -> ModelHistories:
+    """So many made-up histories."""
     slots = np.sort(np.concatenate([np.arange(LENGTH), rng.integers(0, LENGTH, DAYS - LENGTH)]))
     trips = rng.integers(0, 100, (batch, DAYS)).astype(np.float32)
     return ModelHistories(

@@ -28,7 +28,7 @@ from training.purchases.relink_cli import relink_command
 from training.refreshing_cli import statistics_command
 from training.registry import check_name, serve_if_first, write_bundle
 from training.registry import cli as registry
-from training.settings import read_settings
+from training.settings import ItemTable, read_settings
 from training.signing import create_signing_key, public_half, read_signing_key
 from training.tuning_cli import tune_command
 
@@ -87,6 +87,9 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
         str | None, typer.Option(help="Of the search for settings: trials (12) or time (90s, 5m, 2h)")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings that `tune` wrote; nothing is searched then")] = None,
+    item_table: Annotated[
+        ItemTable | None, typer.Option(help="int8: a smaller bundle, where its lists stay the same; else float32")
+    ] = None,
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:
@@ -113,7 +116,7 @@ def fit_command(  # noqa: PLR0913 - a command's options are its arguments
     journal = journal_of(models / name, dataset.lineage, (level, profile, seed))
     search = Search(settings, allowed.trials, allowed.seconds, journal)
     with kept_until_done(journal):
-        fitted = fit(dataset, Options(name, level, profile, seed, search))
+        fitted = fit(dataset, Options(name, level, profile, seed, search, item_table))
         sealed = seal(fitted.bundle, key)
         folder, new = write_bundle(models, name, sealed.manifest.version, sealed.files)
         current = serve_if_first(models, name, sealed.manifest.version)

@@ -22,6 +22,7 @@ from training.factorize import Factorization, Transform
 from training.features.assemble import Lens
 from training.features.fold_in import FoldIn
 from training.graph.assemble import assemble
+from training.rounding import rounded_fold
 
 ITEMS = 40
 EVERYTHING = np.arange(ITEMS)
@@ -40,12 +41,18 @@ class Pair:
     scorer: Scorer
 
 
-@pytest.fixture(scope="module", params=Transform)
+ROUNDED = "rounded"  # counts are transformed by log1p
+
+
+@pytest.fixture(scope="module", params=[*Transform, ROUNDED])
 def pair(request: pytest.FixtureRequest, bundle: Bundle) -> Pair:
     counts = np.random.default_rng(1).poisson(0.4, (80, ITEMS)).astype(np.float32)
     matrix = sparse.csr_matrix(counts)
-    model = Factorization(12, transform=request.param, alpha=2.0, regularization=0.3, random_state=0)
+    transform = Transform.LOG1P if request.param == ROUNDED else request.param
+    model = Factorization(12, transform=transform, alpha=2.0, regularization=0.3, random_state=0)
     fold = FoldIn.of(model.fit(matrix), matrix)
+    if request.param == ROUNDED:
+        fold = rounded_fold(fold)
     return Pair(fold, scorer_of(bundle, fold, steps=16))
 
 

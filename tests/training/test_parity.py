@@ -23,6 +23,7 @@ from training.features.fold_in import FoldIn
 from training.graph.assemble import assemble
 from training.parity import TOLERANCES, Native, agrees, parity
 from training.ranker import Ranker
+from training.rounding import rounded
 
 ITEMS = 30
 COUNTS = sparse.csr_matrix(np.random.default_rng(2).poisson(0.5, (300, ITEMS)).astype(np.float32))
@@ -66,14 +67,22 @@ def draft(bundle: Bundle) -> Bundle:
     return replace(bundle, vocabulary=names, categories=LENS.categories, statistics=statistics)
 
 
-def test_a_faithful_graph_agrees(draft: Bundle) -> None:
-    figures = parity(replace(draft, model=assemble(LENS, RANKER, steps=8)), NATIVE, histories())
+@pytest.mark.parametrize("native", [NATIVE, rounded(NATIVE)], ids=["float32", "int8"])
+def test_a_faithful_graph_agrees(draft: Bundle, native: Native) -> None:
+    figures = parity(replace(draft, model=assemble(native.lens, RANKER, steps=8)), native, histories())
     assert agrees(figures)
     assert (figures["histories"], figures["same_top"]) == (100, 1)
 
 
-def test_so_does_one_without_a_ranker(draft: Bundle) -> None:
-    assert agrees(parity(replace(draft, model=assemble(LENS, None, steps=8)), Native(LENS, None), histories()))
+@pytest.mark.parametrize("lens", [LENS, rounded(NATIVE).lens], ids=["float32", "int8"])
+def test_so_does_one_without_a_ranker(draft: Bundle, lens: Lens) -> None:
+    assert agrees(parity(replace(draft, model=assemble(lens, None, steps=8)), Native(lens, None), histories()))
+
+
+def test_rounding_is_noticed_by_whoever_expects_exact_factors(draft: Bundle) -> None:
+    small = rounded(NATIVE)
+    assert not agrees(parity(replace(draft, model=assemble(small.lens, RANKER, steps=8)), NATIVE, histories()))
+    assert not agrees(parity(replace(draft, model=assemble(LENS, RANKER, steps=8)), small, histories()))
 
 
 @pytest.mark.parametrize("asked", [np.arange(ITEMS), np.arange(3, ITEMS, 4), np.array([7])])

@@ -13,6 +13,21 @@ from training.factorize import Factorization, Transform
 from training.features.aggregate import SCALES, Aggregates, Doubles
 
 
+@dataclass(frozen=True, slots=True)
+class WholeNumbers:
+    """Item factors as whole numbers, v' = scale · number in other coordinates, v' = Tᵀv.
+
+    Args:
+        numbers: int8 [M, F].
+        scales: float32 [M].
+        turn: T, float64 [F, F].
+    """
+
+    numbers: NDArray[np.int8]
+    scales: NDArray[np.float32]
+    turn: Doubles
+
+
 @dataclass(frozen=True)
 class FoldIn:
     """What it takes to fold a history in. Shapes: M items, F factors; a history of L items, C candidates.
@@ -24,6 +39,7 @@ class FoldIn:
         transform: What becomes of a count before it weighs.
         mean_beyond_one: float64 [M]: the mean of c - 1 over the subjects of the training set.
         decay: Which of `SCALES` the counts are halved by; None: they are not.
+        whole: What the graph holds instead of V, where that is rounded: V is what they stand for.
     """
 
     item_factors: NDArray[np.float32]
@@ -32,6 +48,7 @@ class FoldIn:
     transform: Transform
     mean_beyond_one: Doubles
     decay: float | None = None
+    whole: WholeNumbers | None = None
 
     @classmethod
     def of(cls, model: Factorization, counts: sparse.csr_matrix, decay: float | None = None) -> FoldIn:

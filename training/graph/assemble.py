@@ -37,6 +37,7 @@ from training.graph.own import gp_pop, own_features
 from training.graph.person import person_features, trips_of
 from training.graph.planes import Cells, Planes, named, numbered
 from training.graph.ranker import Families, log_odds
+from training.graph.table import Table
 from training.ranker import Ranker
 
 _NAMED: Final[dict[str, tuple[type[np.float32 | np.int64], list[str]]]] = {
@@ -60,20 +61,19 @@ def assemble(lens: Lens, ranker: Ranker | None, *, steps: int) -> bytes:
     graph = Graph()
     fold = lens.fold
     coordinates = Coordinates.of(fold)
-    factors = coordinates.items(fold.item_factors)
-    table = graph.constant(np.vstack([factors, np.zeros_like(factors[:1])]))  # padding comes last
+    table = Table.of(graph, fold, coordinates)
     purchases = _purchases(graph)
     given = aggregate(graph, purchases, lens.tau)
     rows = table.rows(purchases.items)
-    system = history_system(graph, fold, coordinates.diagonal, rows, given.counts(fold.decay))
+    system = history_system(graph, fold, coordinates.gram, rows, given.counts(fold.decay))
     lately = system.confidence * given.trip.below(RECENT)
     candidates, recalled, explained = (graph.input(name) for name in (CANDIDATES, RECALLED, EXPLAINED))
 
     def told() -> list[Value]:
         people = system.solve(graph.joined([system.confidence, lately], axis=1) @ system.rows, steps=steps)
-        affinities = _affinities(people, table.rows(recalled))
+        affinities = _affinities(people, table, recalled)
         if ranker is None:
-            return [_affinities(people, table.rows(candidates)), affinities]
+            return [_affinities(people, table, candidates), affinities]
         ranking = _Ranking(graph, lens, purchases, given, lens.spread.turned(coordinates.turn))
         return [ranking.scores(people, table, rows, ranker), affinities]
 
@@ -107,7 +107,7 @@ class _Ranking:
     given: Aggregates
     spread: Spread
 
-    def scores(self, people: Value, table: Value, rows: Value, ranker: Ranker) -> Value:
+    def scores(self, people: Value, table: Table, rows: Value, ranker: Ranker) -> Value:
         """[B, C]: the chance that each candidate is bought next; `rows` are the factors of the history's items."""
         graph, lens, given, bought = self.graph, self.lens, self.given, self.purchases.items
         statistics, candidates = graph.input(ITEM_STATISTICS), graph.input(CANDIDATES)
@@ -125,7 +125,7 @@ class _Ranking:
             logs, both, mean, deviation = of_one
             return Planes.joined([category_features(logs, of_candidates), Tastes(mean, deviation).features(both)])
 
-        both = people @ table.rows(candidates).transposed(1, 0)
+        both = table.products(people, candidates)
         families = Families(
             bought=Planes.joined([own, items, tastes.features(people @ rows.transposed(0, 2, 1))]),
             person=person_features(graph, self.purchases, given, trips),
@@ -171,10 +171,9 @@ def _nothing(purchases: Purchases, axes: int) -> Value:
     return graph.filled(graph.joined([purchases.numbers.size(0), graph.constant(empty)], axis=0), 0.0)
 
 
-def _affinities(people: Value, factors: Value) -> Value:
+def _affinities(people: Value, table: Table, items: Value) -> Value:
     """Folded-in scores [B, C]. Two rows a subject at least are multiplied: one alone would take another kernel."""
-    both = people @ factors.transposed(1, 0)
-    return both.rows(people.graph.constant(np.array(0, np.int64)), axis=1)
+    return table.products(people, items).rows(people.graph.constant(np.array(0, np.int64)), axis=1)
 
 
 def _contributions(graph: Graph, system: System, explained: Value, steps: int) -> Value:

@@ -64,10 +64,13 @@ def _sum(addends: Sequence[tuple[Value, Value]], shape: Value) -> Value:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """T, float64 [F, F], and D, float64 [F]: Tᵀ(VᵀV + λI)T = D and T·Tᵀ = the preconditioner."""
+    """T and D, float64 [F, F]: Tᵀ(VᵀV + λI)T = D and T·Tᵀ = the preconditioner.
+
+    Rounded factors keep the T in whose coordinates they were rounded, which is about as good; their D is no diagonal.
+    """
 
     turn: NDArray[np.float64]
-    diagonal: NDArray[np.float64]
+    gram: NDArray[np.float64]
 
     @classmethod
     def of(cls, fold: FoldIn) -> Coordinates:
@@ -76,26 +79,29 @@ class Coordinates:
         Raises:
             BundleError: Factors are not numbers.
         """
+        if fold.whole is not None:
+            turn = fold.whole.turn
+            return cls(turn, turn.T @ fold.gram @ turn)
         factors = fold.item_factors.astype(np.float64)
         average = fold.gram + (factors.T * fold.mean_beyond_one) @ factors
         if not np.isfinite(average).all():
             raise BundleError("holds what is not a number", where="the factorization", mend="Try another --seed")
         half = np.linalg.inv(np.linalg.cholesky(average)).T
         diagonal, turned = np.linalg.eigh(half.T @ fold.gram @ half)
-        return cls(half @ turned, diagonal)
+        return cls(half @ turned, np.diag(diagonal))
 
     def items(self, item_factors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Items in these coordinates, float32 [M, F]."""
         return (item_factors @ self.turn).astype(np.float32)
 
 
-def history_system(graph: Graph, fold: FoldIn, diagonal: NDArray[np.float64], rows: Value, counts: Value) -> System:
+def history_system(graph: Graph, fold: FoldIn, gram: NDArray[np.float64], rows: Value, counts: Value) -> System:
     """The system of each history of a batch.
 
     Args:
         graph: To build in.
         fold: How counts weigh.
-        diagonal: D of the coordinates.
+        gram: D of the coordinates.
         rows: [B, L, F], the history's items in those coordinates.
         counts: [B, 1, L].
     """
@@ -104,7 +110,7 @@ def history_system(graph: Graph, fold: FoldIn, diagonal: NDArray[np.float64], ro
     return System(
         rows=rows,
         confidence=beyond_one.plus(1.0),
-        matrix=own + graph.constant(np.diag(diagonal).astype(np.float32)),
+        matrix=own + graph.constant(gram.astype(np.float32)),
     )
 
 
