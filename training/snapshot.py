@@ -36,10 +36,10 @@ class World:
     min_buyers: int
 
     @classmethod
-    def of(cls, daily: pl.DataFrame, record: Record, tau: float, min_buyers: int) -> World:
-        """Take `subject, item, day, quantity` of the record's items."""
-        known = daily.filter(pl.col("item").is_in(record.vocabulary.names))
-        return cls(record, PurchaseLog.of(known), tau, min_buyers)
+    def of(cls, record: Record, tau: float, min_buyers: int) -> World:
+        """With the statistics of the record's items."""
+        names = pl.Series("item", record.vocabulary.names)
+        return cls(record, PurchaseLog.of_codes(names, record.owner, record.item, record.day), tau, min_buyers)
 
     def items(self, day: int) -> NDArray[np.float32]:
         """float32 [M, S]: the item table as of a day."""
