@@ -61,17 +61,21 @@ class World:
             histories = histories.where(before_end <= np.repeat(known, sizes))
         return fold_histories(histories, self._identity, items=len(self._identity), as_of=ends)
 
-    def lens(self, factorization: Factorization, day: int, decay: float | None) -> Lens:
+    def lens(self, factorization: Factorization, day: int, decay: float | None, people: int | None = None) -> Lens:
         """Learn from what lies before a day.
 
         Args:
             factorization: Its settings; it is not changed.
             day: Since 1970.
             decay: The half-life of counts, in time scales.
+            people: From so many subjects at most, drawn by the factorization's `random_state`; None: from all.
         """
         there = self.there(day)
         counts = self.record.counts(day, half_life=None if decay is None else decay * self.tau)
         some = np.flatnonzero(np.diff(counts.indptr))
+        if people is not None and len(some) > people:
+            rng = np.random.default_rng(factorization.random_state)
+            some = np.sort(rng.choice(some, people, replace=False))
         learned = counts[some][:, there]
         fold = FoldIn.of(clone(factorization).fit(learned), learned, decay)
         factors = np.zeros((len(there), fold.item_factors.shape[1]), np.float32)

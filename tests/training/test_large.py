@@ -72,6 +72,19 @@ def test_the_effort_holds_where_half_of_the_people_buy_nearly_everything() -> No
     assert not found.bought.all()
 
 
+def test_factors_of_a_trial_are_learned_from_no_more_people_than_it_says(world: World) -> None:
+    estimator = QUICK.factorization.estimator(3)
+    learned = {
+        people: np.flatnonzero(world.lens(estimator, UNTIL, None, people).fold.mean_beyond_one)
+        for people in (None, 1_000, 1)
+    }
+    assert np.array_equal(learned[None], learned[1_000])
+    baskets = [np.unique(world.record.item[world.record.owner == person]) for person in range(world.record.subjects)]
+    assert any(np.array_equal(learned[1], basket) for basket in baskets)
+    assert len(learned[1]) < len(learned[None])
+    assert LARGE.people is not None
+
+
 def test_histories_are_those_before_each_day(world: World) -> None:
     record = world.record
     subjects = np.array([7, 3, 3, 0, record.subjects - 1])
