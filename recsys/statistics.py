@@ -86,7 +86,7 @@ class PurchaseLog:
         days = self._counted(item)
         gaps, between = days - buyers, self._counted(item, self.gap[seen])
         mean_gap = between.sum() / max(gaps.sum(), 1)
-        first = np.full(len(self.names), day)
+        first = np.full(len(self.names), day, np.int32)
         np.minimum.at(first, item, self.day[seen])
         popularity = {None: days} | {
             half_life: self._counted(item, np.exp2(-age / half_life)) for half_life in HALF_LIVES_DAYS
