@@ -144,7 +144,7 @@ class Bought:
         """What all households bought, or some; the vocabulary is the same."""
         daily = self.daily if subjects is None else self.daily.filter(pl.col("subject").is_in(subjects.to_list()))
         record = Record.of(daily, self.vocabulary, self.categories)
-        return World.of(daily, record, time_scale(record, day_number(END)), MIN_BUYERS)
+        return World.of(record, time_scale(record, day_number(END)), MIN_BUYERS)
 
 
 def scored(world: World, examples: Examples, scores: NDArray[np.floating], there: NDArray[np.bool_]) -> Scored:

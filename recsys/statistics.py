@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.contracts.statistics import HALF_LIVES_DAYS, ITEM_STATISTICS, popularity_column
 from recsys.history import day_number
+from recsys.ragged import changes, in_order
 
 _TREND: Final = (8, 30)  # half-lives, in days, whose shares are compared
 _SMALL: Final = 1e-9  # keeps the logarithm of a share of zero finite
@@ -40,48 +41,52 @@ class PurchaseLog:
 
     Args:
         names: The M model items, in ascending order.
-        item: int64 [N].
-        day: int64 [N], ascending.
-        which: int64 [N]: that person's first purchase day of the item (1), the second (2), …
-        gap: float64 [N]: days since the one before; 0 for the first.
+        item: int32 [N].
+        day: int32 [N], ascending.
+        which: int32 [N]: that person's first purchase day of the item (1), the second (2), …
+        gap: int32 [N]: days since the one before; 0 for the first.
     """
 
     names: pl.Series
-    item: NDArray[np.int64]
-    day: NDArray[np.int64]
-    which: NDArray[np.int64]
-    gap: NDArray[np.float64]
+    item: NDArray[np.int32]
+    day: NDArray[np.int32]
+    which: NDArray[np.int32]
+    gap: NDArray[np.int32]
 
     @classmethod
     def of(cls, daily: pl.DataFrame) -> PurchaseLog:
         """Order `subject, item, day`; the same row twice counts once."""
         names = daily["item"].unique().sort()
-        codes = pl.DataFrame({"item": names, "code": np.arange(len(names))})
-        pair, gap = ("subject", "item"), (pl.col("day") - pl.col("day").shift()).dt.total_days()
-        rows = (
-            daily.select("subject", "item", "day")
-            .unique()
-            .join(codes, on="item")
-            .sort("subject", "item", "day")
-            .with_columns(
-                pl.int_range(1, pl.len() + 1).over(pair).alias("which"),
-                gap.over(pair).fill_null(0).cast(pl.Float64).alias("gap"),
-            )
-            .sort("day", "code", "which", "gap")
-        )
-        day = rows["day"].to_physical().cast(pl.Int64).to_numpy()
-        columns = (rows["code"].to_numpy(), day, rows["which"].to_numpy(), rows["gap"].to_numpy())
-        return cls(names, *columns)
+        people = daily["subject"].unique()
+        codes = pl.DataFrame({"item": names, "code": np.arange(len(names), dtype=np.int32)})
+        numbers = pl.DataFrame({"subject": people, "number": np.arange(len(people))})
+        rows = daily.select("subject", "item", "day").unique().join(codes, on="item").join(numbers, on="subject")
+        day = rows["day"].to_physical().to_numpy()
+        return cls.of_codes(names, rows["number"].to_numpy(), rows["code"].to_numpy(), day)
+
+    @classmethod
+    def of_codes(
+        cls, names: pl.Series, subject: NDArray[np.int64], item: NDArray[np.int32], day: NDArray[np.integer]
+    ) -> PurchaseLog:
+        """Order purchase days in numbers: the subject of each, its item among the names, days since 1970. Each once."""
+        ordered = in_order(subject, item, day)
+        item, dated = item[ordered], day[ordered].astype(np.int32)
+        first = changes(subject[ordered].astype(np.int64) * len(names) + item)
+        starts = np.flatnonzero(first)
+        which = (np.arange(1, len(item) + 1) - np.repeat(starts, np.diff(starts, append=len(item)))).astype(np.int32)
+        gap = np.where(first, 0, np.diff(dated, prepend=dated[:1]))
+        ordered = in_order(dated, item, which, gap)  # what is alike in all is summed up alike in any order
+        return cls(names, item[ordered], dated[ordered], which[ordered], gap[ordered])
 
     def as_of(self, day: int, *, min_buyers: int) -> pl.DataFrame:
         """The item-statistics contract as of a day (since 1970): what is dated strictly before it counts."""
         seen = slice(0, int(np.searchsorted(self.day, day)))
-        item, age = self.item[seen], (day - self.day[seen]).astype(np.float64)
+        item, age = self.item[seen].astype(np.int64), (day - self.day[seen]).astype(np.float64)
         buyers, repeaters = self._counted(item[self.which[seen] == 1]), self._counted(item[self.which[seen] == _SECOND])
         days = self._counted(item)
         gaps, between = days - buyers, self._counted(item, self.gap[seen])
         mean_gap = between.sum() / max(gaps.sum(), 1)
-        first = np.full(len(self.names), day)
+        first = np.full(len(self.names), day, np.int32)
         np.minimum.at(first, item, self.day[seen])
         popularity = {None: days} | {
             half_life: self._counted(item, np.exp2(-age / half_life)) for half_life in HALF_LIVES_DAYS
@@ -100,7 +105,7 @@ class PurchaseLog:
         trend = ((recent + _SMALL) / (usual + _SMALL)).log().alias("trend")
         return frame.with_columns(trend).select(column.name for column in ITEM_STATISTICS.columns)
 
-    def _counted(self, item: NDArray[np.int64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    def _counted(self, item: NDArray[np.int64], weight: NDArray[np.number] | None = None) -> NDArray[np.float64]:
         return np.bincount(item, weight, minlength=len(self.names)).astype(np.float64)
 
 

@@ -101,7 +101,7 @@ def prepared(dataset: Dataset, options: Options) -> Material:
     days = to_level(dataset.daily, dataset.catalogue, options.level, min_buyers=MIN_BUYERS)
     vocabulary = items_with_buyers(days.daily, min_buyers=MIN_BUYERS)
     record = Record.of(days.daily, vocabulary, categories_of(vocabulary, dataset.catalogue, days.level))
-    world = World.of(days.daily, record, time_scale(record, until), MIN_BUYERS)
+    world = World.of(record, time_scale(record, until), MIN_BUYERS)
     return Material(days, Work(world, examples_of(record, until), until, EFFORTS[options.profile], options.seed))
 
 

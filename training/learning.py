@@ -20,6 +20,8 @@ from training.windows import Examples
 
 LEAST: Final = 200  # rows that were bought, for a ranker to be worth learning
 _KNOWN: Final = 32  # purchase days, fewer than
+_LOOKS: Final = 2  # at each example: as it is, and as if it were a newcomer's
+_BOUGHT: Final = 0.75  # of the rows that are kept, at most: what was not bought has to be seen, too
 
 
 def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort: Effort, *, seed: int) -> Rows | None:
@@ -34,10 +36,11 @@ def ranker_rows(world: World, blocks: list[Examples], settings: Settings, effort
     """
     rng = np.random.default_rng(seed)
     parts = []
+    most = effort.rows // max(len(blocks), 1)
     for block in blocks:
-        some = fewer(block, effort.learned, rng)
+        some = fewer(block, min(effort.learned, _enough(block, most)), rng)
         lens = world.lens(settings.factorization.estimator(seed), block.start, settings.factorization.half_life)
-        parts += _rows_of(world, some, lens, effort.rows // len(blocks), rng)
+        parts += _rows_of(world, some, lens, most, rng)
     if sum(int(part.bought.sum()) for part in parts) < LEAST:
         return None
     return Rows.joined(parts)
@@ -56,6 +59,11 @@ def fewer(examples: Examples, most: int, rng: np.random.Generator) -> Examples:
     return examples.take(np.sort(rng.choice(len(examples), most, replace=False)))
 
 
+def _enough(block: Examples, most: int) -> int:
+    """How many examples do: what was bought next fills the rows that may be kept, to the share it may have of them."""
+    return max(int(_BOUGHT * most * len(block) / (_LOOKS * max(len(block.targets.values), 1))), 1)
+
+
 def _rows_of(world: World, some: Examples, lens: Lens, most: int, rng: np.random.Generator) -> list[Rows]:
     """Of a block, none or one. A function, so that no rows of one block are held while the next is looked at."""
     both = (some, newcomers(some, rng))
@@ -64,14 +72,20 @@ def _rows_of(world: World, some: Examples, lens: Lens, most: int, rng: np.random
 
 
 def _thinned(parts: list[Rows], most: int, rng: np.random.Generator) -> Rows:
-    """At most so many rows. All of what was bought stays; the weights of the others make up for those left out."""
+    """At most so many rows. All of what was bought stays; the weights of the others make up for those left out.
+
+    Where that alone would be too many, what stays is drawn from all rows alike.
+    """
     bought = np.concatenate([part.bought for part in parts])
     surplus = len(bought) - most
-    rest = np.flatnonzero(~bought)
-    if surplus <= 0 or surplus >= len(rest):
+    if surplus <= 0:
         return Rows.joined(parts)
-    kept = bought.copy()
-    kept[rng.choice(rest, len(rest) - surplus, replace=False)] = True
+    rest = np.flatnonzero(~bought)
+    kept, heavier = np.zeros_like(bought), 1.0
+    if surplus < len(rest):
+        kept[bought], heavier = True, len(rest) / (len(rest) - surplus)
+        kept[rng.choice(rest, len(rest) - surplus, replace=False)] = True
+    else:
+        kept[rng.choice(len(bought), most, replace=False)] = True
     ends = np.cumsum([len(part.bought) for part in parts])[:-1]
-    heavier = len(rest) / (len(rest) - surplus)
     return Rows.joined([part.some(rows, heavier) for part, rows in zip(parts, np.split(kept, ends), strict=True)])

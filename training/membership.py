@@ -78,8 +78,9 @@ def _on_half(
     buyers = learned.getnnz(axis=0)
     attacked = [half[:_ATTACKED] for half in halves]
     rows = [counts[row] for row in np.concatenate(attacked)]
+    among = fold.item_factors[some].astype(np.float64).T  # once for all: it is most of the work
     member = np.arange(len(rows)) < len(attacked[0])
-    factors = np.array([_suspicion(fold, row, some) for row in rows])
+    factors = np.array([_suspicion(fold, row, some, among) for row in rows])
     known = np.isfinite(factors)
     factors, member = factors[known], member[known]
     popularity = np.array([_of_popularity(buyers, row, some) for row, kept in zip(rows, known, strict=True) if kept])
@@ -106,14 +107,27 @@ def _left_out(items: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.linspace(0, len(items) - 1, min(_LEFT_OUT, len(items))).astype(np.int64)
 
 
+def _places(some: NDArray[np.int64], items: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Where in `some`, ascending, those of the items stand that are in it."""
+    places = np.minimum(np.searchsorted(some, items), len(some) - 1)
+    return np.asarray(places[some[places] == items], np.int64)
+
+
 def _of_popularity(buyers: NDArray[np.integer], row: sparse.csr_matrix, some: NDArray[np.int64]) -> float:
     """Minus the mean log rank of the same purchases by the number of buyers alone."""
-    left, others = buyers[row.indices[_left_out(row.indices)]], buyers[some[~np.isin(some, row.indices)]]
+    left, others = buyers[row.indices[_left_out(row.indices)]], np.delete(buyers[some], _places(some, row.indices))
     return -float(np.log1p((others > left[:, None]).sum(axis=1)).mean())
 
 
-def _suspicion(fold: FoldIn, row: sparse.csr_matrix, some: NDArray[np.int64]) -> float:
-    """Minus the mean log rank of what is left out, one purchase after the other; not a number with fewer than two."""
+def _suspicion(fold: FoldIn, row: sparse.csr_matrix, some: NDArray[np.int64], among: NDArray[np.float64]) -> float:
+    """Minus the mean log rank of what is left out, one purchase after the other; not a number with fewer than two.
+
+    Args:
+        fold: The factors.
+        row: The purchases of one subject, CSR [1, M].
+        some: Model items that ranks are taken among, ascending.
+        among: float64 [F, some], their factors.
+    """
     items, counts = row.indices, row.data
     if len(items) < 2:  # noqa: PLR2004 - one to leave out, one to fold in
         return float("nan")
@@ -128,7 +142,7 @@ def _suspicion(fold: FoldIn, row: sparse.csr_matrix, some: NDArray[np.int64]) ->
     # Sherman and Morrison: without item i the system loses (c - 1)·vvᵀ, the right-hand side c·v.
     moved = (beyond_one[picked] * (left @ person) - (1 + beyond_one[picked])) / (1 - beyond_one[picked] * own)
     people = person + moved[:, None] * turned
-    scores = people @ fold.item_factors[some].T
-    scores[:, np.isin(some, items)] = -np.inf
+    scores = people @ among
+    scores[:, _places(some, items)] = -np.inf
     mine = (people * left).sum(axis=1)
     return -float(np.log1p((scores > mine[:, None]).sum(axis=1)).mean())

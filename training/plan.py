@@ -103,14 +103,14 @@ def choose(work: Work, asked: Search, tell: Tell = lambda _: None) -> Chosen:
         tell(f"trial {made + 1}{end}")
         return True
 
-    judge = judge_on(work.world, examples, work.seed)
+    judge = judge_on(work.world, examples, work.seed, work.effort.people)
     best, trials = search(judge, start.factorization, go_on=go_on, journal=journal, seed=work.seed)
     return Chosen(msgspec.structs.replace(start, factorization=best), tuple(trials))
 
 
 def judged(work: Work, settings: Settings) -> Quality:
     """What settings reach on the examples that trials are judged on."""
-    return judge_on(work.world, _judges(work), work.seed)(settings.factorization)
+    return judge_on(work.world, _judges(work), work.seed, work.effort.people)(settings.factorization)
 
 
 def learn(work: Work, settings: Settings, tell: Tell = lambda _: None) -> Native:

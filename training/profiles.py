@@ -29,6 +29,8 @@ class Effort:
         judged: Examples of the newest block that trials are judged on, at most.
         learned: Examples of a block that the ranker learns from, at most.
         rows: Rows that the ranker learns from, at most.
+        people: Whom the factors of a trial are learned from, at most; None: everyone. The regularisation is a share of
+            what is noise in data of that size: what serves many serves all.
     """
 
     settings: Settings
@@ -36,6 +38,7 @@ class Effort:
     judged: int
     learned: int
     rows: int
+    people: int | None = None
 
 
 EFFORTS: Final = {
@@ -54,7 +57,8 @@ EFFORTS: Final = {
         Settings(factorization=FactorizationSettings(factors=64)),
         trials=8,
         judged=3_000,
-        learned=10_000,
-        rows=10_000_000,
+        learned=5_000,  # of 7 blocks, each looked at twice: more rows than are kept
+        rows=4_000_000,  # a network sees 3.6 million, the same one twice now and then
+        people=50_000,  # half of what ten million lines hold: the trials take half of the time
     ),
 }

@@ -82,9 +82,12 @@ class Record:
             subjects: int64 [E].
             ends: int64 [E].
         """
-        keys = self.owner * DAYS + self.day
-        stop = np.searchsorted(keys, subjects * DAYS + ends)
-        start = np.maximum(self.offsets[subjects], stop - MAX_ROWS)
+        first, end = self.offsets[subjects], self.offsets[subjects + 1]
+        earlier = self.day[_ranges(first, end)] < np.repeat(ends, end - first)  # of these subjects' rows only
+        ends_of = np.cumsum(end - first)
+        passed = np.concatenate([[0], np.cumsum(earlier)])
+        stop = first + passed[ends_of] - passed[ends_of - (end - first)]
+        start = np.maximum(first, stop - MAX_ROWS)
         rows = _ranges(start, stop)
         offsets = np.concatenate([[0], np.cumsum(stop - start)]).astype(np.int64)
         day = self.day[rows].astype(np.int32)

@@ -93,17 +93,33 @@ def drawn(batch: Batch, rng: np.random.Generator) -> Rows:
     positives = batch.relevant
     habit = batch.bought & ~positives & batch.candidates
     rest = batch.candidates & ~batch.bought & ~positives
-    wanted = np.minimum(NEGATIVES * positives.sum(axis=1), rest.sum(axis=1))
-    keys = np.where(rest, rng.random(rest.shape, np.float32), np.float32(2))
-    ordered = np.sort(keys, axis=1)
-    last = np.take_along_axis(ordered, np.maximum(wanted - 1, 0)[:, None], axis=1)
-    sampled = (keys <= last) & rest & (wanted > 0)[:, None]
+    bought, there = (np.count_nonzero(flags, axis=1) for flags in (positives, rest))
+    sampled = _sampled(rest, np.minimum(NEGATIVES * bought, there), rng)
     beyond, each = _beyond(batch, rng)
     row, item = np.nonzero(positives | habit | sampled | beyond)
-    weight = np.where(sampled, (rest.sum(axis=1) / np.maximum(sampled.sum(axis=1), 1))[:, None], 1.0)
-    weight = np.where(beyond, each[:, None], weight)
-    weight /= np.sqrt(np.maximum(positives.sum(axis=1), 1))[:, None]
-    return Rows(batch.seen.features(row, item), positives[row, item], weight[row, item])
+    stands_for = there / np.maximum(np.count_nonzero(sampled, axis=1), 1)
+    weight = np.where(sampled[row, item], stands_for[row], 1.0)
+    weight = np.where(beyond[row, item], each[row], weight) / np.sqrt(np.maximum(bought, 1))[row]
+    return Rows(batch.seen.features(row, item), positives[row, item], weight)
+
+
+def _sampled(rest: NDArray[np.bool_], wanted: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """So many of each row of `rest`, bool [B, M], at random: int64 [B], no more than there are.
+
+    Only what is there is sorted: of a large catalogue, few items are anyone's candidates.
+    """
+    row, item = np.nonzero(rest)
+    keys = rng.random(rest.shape, np.float32)[row, item]
+    sizes = np.bincount(row, minlength=len(rest))
+    place = np.arange(len(row)) - (np.cumsum(sizes) - sizes)[row]
+    laid = np.full((len(rest), int(sizes.max(initial=0)) or 1), np.float32(2))
+    laid[row, place] = keys
+    laid.sort(axis=1)
+    last = np.where(wanted > 0, laid[np.arange(len(rest)), np.maximum(wanted - 1, 0)], np.float32(-1))
+    chosen = keys <= last[row]
+    sampled = np.zeros_like(rest)
+    sampled[row[chosen], item[chosen]] = True
+    return sampled
 
 
 def _beyond(batch: Batch, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -113,8 +129,8 @@ def _beyond(batch: Batch, rng: np.random.Generator) -> tuple[NDArray[np.bool_], 
     unlike a candidate is bought.
     """
     rest = batch.beyond & ~batch.relevant
-    there = rest.sum(axis=1)
-    share = np.minimum(NEGATIVES * batch.relevant.sum(axis=1) / np.maximum(there, 1), 1.0)
+    there, bought = (np.count_nonzero(flags, axis=1) for flags in (rest, batch.relevant))
+    share = np.minimum(NEGATIVES * bought / np.maximum(there, 1), 1.0)
     if not there.any():
         return rest, np.ones(len(rest))
     return rest & (rng.random(rest.shape, np.float32) < share[:, None]), 1 / np.maximum(share, 1 / rest.shape[1])
@@ -126,8 +142,8 @@ def candidates_of(seen: Seen, bought: NDArray[np.bool_], there: NDArray[np.bool_
     if there.sum() <= EVERYTHING:
         return everything
     chosen = bought.copy()
-    scores = np.where(there, seen.people @ seen.lens.fold.item_factors.T, -np.inf)
-    best = np.argpartition(-scores, FROM_FACTORS, axis=1)[:, :FROM_FACTORS]
+    distance = np.where(there, -seen.affinities, np.inf)
+    best = np.argpartition(distance, FROM_FACTORS, axis=1)[:, :FROM_FACTORS]
     np.put_along_axis(chosen, best, values=True, axis=1)
     for column in _POPULAR:
         chosen[:, np.argpartition(-seen.items[:, column], FROM_POPULARITY)[:FROM_POPULARITY]] = True

@@ -36,10 +36,10 @@ class World:
     min_buyers: int
 
     @classmethod
-    def of(cls, daily: pl.DataFrame, record: Record, tau: float, min_buyers: int) -> World:
-        """Take `subject, item, day, quantity` of the record's items."""
-        known = daily.filter(pl.col("item").is_in(record.vocabulary.names))
-        return cls(record, PurchaseLog.of(known), tau, min_buyers)
+    def of(cls, record: Record, tau: float, min_buyers: int) -> World:
+        """With the statistics of the record's items."""
+        names = pl.Series("item", record.vocabulary.names)
+        return cls(record, PurchaseLog.of_codes(names, record.owner, record.item, record.day), tau, min_buyers)
 
     def items(self, day: int) -> NDArray[np.float32]:
         """float32 [M, S]: the item table as of a day."""
@@ -61,17 +61,21 @@ class World:
             histories = histories.where(before_end <= np.repeat(known, sizes))
         return fold_histories(histories, self._identity, items=len(self._identity), as_of=ends)
 
-    def lens(self, factorization: Factorization, day: int, decay: float | None) -> Lens:
+    def lens(self, factorization: Factorization, day: int, decay: float | None, people: int | None = None) -> Lens:
         """Learn from what lies before a day.
 
         Args:
             factorization: Its settings; it is not changed.
             day: Since 1970.
             decay: The half-life of counts, in time scales.
+            people: From so many subjects at most, drawn by the factorization's `random_state`; None: from all.
         """
         there = self.there(day)
         counts = self.record.counts(day, half_life=None if decay is None else decay * self.tau)
         some = np.flatnonzero(np.diff(counts.indptr))
+        if people is not None and len(some) > people:
+            rng = np.random.default_rng(factorization.random_state)
+            some = np.sort(rng.choice(some, people, replace=False))
         learned = counts[some][:, there]
         fold = FoldIn.of(clone(factorization).fit(learned), learned, decay)
         factors = np.zeros((len(there), fold.item_factors.shape[1]), np.float32)

@@ -159,12 +159,21 @@ def _best(made: Mapping[FactorizationSettings, Trial]) -> FactorizationSettings:
     return max(made.values(), key=lambda trial: trial.merit).settings
 
 
-def judge_on(world: World, examples: Examples, seed: int) -> Callable[[FactorizationSettings], Quality]:
-    """Judges settings by the folded-in scores on examples; factors are learned from before all of them."""
+def judge_on(
+    world: World, examples: Examples, seed: int, learners: int | None = None
+) -> Callable[[FactorizationSettings], Quality]:
+    """Judges settings by the folded-in scores on examples; factors are learned from before all of them.
+
+    Args:
+        world: What was bought.
+        examples: Who is judged on.
+        seed: Of the factors.
+        learners: How many factors are learned from at most; None: everyone.
+    """
     there = world.there(examples.start)
 
     def batches(settings: FactorizationSettings) -> Iterator[Scored]:
-        lens = world.lens(settings.estimator(seed), examples.start, settings.half_life)
+        lens = world.lens(settings.estimator(seed), examples.start, settings.half_life, learners)
         for start in range(0, len(examples), _BATCH):
             some = examples.take(np.arange(start, min(start + _BATCH, len(examples))))
             histories = world.histories(some.subject, some.day)

@@ -39,7 +39,7 @@ def daily(seed: int = 0, people: int = 40, days: int = 120) -> pl.DataFrame:
 
 def world_of(frame: pl.DataFrame) -> World:
     record = Record.of(frame, ItemIndex.of(ITEMS), np.arange(len(ITEMS)) % 3)
-    return World.of(frame, record, 17.0, min_buyers=2)
+    return World.of(record, 17.0, min_buyers=2)
 
 
 @pytest.fixture(scope="module")

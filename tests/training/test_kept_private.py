@@ -41,7 +41,7 @@ def kept(by_whom: NDArray[np.bool_], regularization: float) -> Private:
         }
     )
     record = Record.of(daily, ItemIndex.of(names), np.zeros(len(names), np.int64))
-    world = World.of(daily, record, 28.0, min_buyers=5)
+    world = World.of(record, 28.0, min_buyers=5)
     factorization = FactorizationSettings(factors=FACTORS, iterations=6, regularization=regularization)
     work = Work(world, [], day_number(FIRST) + 50, EFFORTS[Profile.TEST], 0)
     return kept_private(work, Settings(factorization=factorization))

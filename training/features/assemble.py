@@ -56,6 +56,11 @@ class Lens:
         return int(self.categories.max(initial=0)) + 1
 
     @cached_property
+    def factors(self) -> Doubles:
+        """float64 [M, F]: of all items."""
+        return self.fold.item_factors.astype(np.float64)
+
+    @cached_property
     def spread(self) -> Spread:
         """Of the factors of all items."""
         return Spread.of(self.fold.item_factors)
@@ -68,7 +73,7 @@ class Seen:
     Args:
         own: float64 [B, L, own features].
         absent: float64 [own features].
-        slots: int64 [B, M + 1], the history's position of each model item; -1 for what was never bought.
+        slots: int32 [B, M + 1], the history's position of each model item; -1 for what was never bought.
         items: float32 [M, S], the item table.
         person: float64 [B, person features].
         category: float64 [B, K, category features].
@@ -79,7 +84,7 @@ class Seen:
 
     own: Doubles
     absent: Doubles
-    slots: NDArray[np.int64]
+    slots: NDArray[np.int32]
     items: NDArray[np.float32]
     person: Doubles
     category: Doubles
@@ -94,8 +99,9 @@ class Seen:
         rows = np.where(given.bought, histories.items, 0)
         categories = lens.categories[rows]
         of_category = np.take_along_axis(category_days(given, categories, lens.size), categories, axis=1)
-        slots = np.full((len(histories), len(items) + 1), -1, np.int64)
-        np.put_along_axis(slots, histories.items, np.arange(histories.items.shape[1])[None, :], axis=1)
+        slots = np.full((len(histories), len(items) + 1), -1, np.int32)
+        places = np.arange(histories.items.shape[1], dtype=np.int32)
+        np.put_along_axis(slots, histories.items, places[None, :], axis=1)
         people, recent = folded(lens.fold, histories, given)
         return cls(
             own=own_features(given, items[rows].astype(np.float64), trips_of(histories), of_category),
@@ -115,14 +121,19 @@ class Seen:
         own = np.where((slot >= 0)[:, None], self.own[rows, slot], self.absent)
         own[slot < 0, _GP_POP] = gp_pop(0.0, self.items[items[slot < 0], PRIOR])
         category = self.category[rows, self.lens.categories[items]]
-        together = self._collaborative[rows, items]
+        said = (self.affinities[rows, items], self._lately[rows, items])
+        together = collaborative_features(self.people, rows, said, self.lens.spread)
         return np.concatenate([own, self.items[items], self.person[rows], category, together], axis=1, dtype=np.float32)
 
     @cached_property
-    def _collaborative(self) -> Doubles:
-        """float64 [B, M, collaborative features]."""
-        factors = self.lens.fold.item_factors
-        return collaborative_features(self.people, self.recent, factors.astype(np.float64), self.lens.spread)
+    def affinities(self) -> Doubles:
+        """float64 [B, M]: the folded-in scores of all items."""
+        return np.asarray(self.people @ self.lens.factors.T)
+
+    @cached_property
+    def _lately(self) -> Doubles:
+        """float64 [B, M]: what the last baskets add to them."""
+        return np.asarray(self.recent @ self.lens.factors.T)
 
 
 def folded(fold: FoldIn, histories: ModelHistories, given: Aggregates) -> tuple[Doubles, Doubles]:

@@ -58,18 +58,19 @@ class Spread:
         return (self.covariance + self.covariance.T) / 2
 
 
-def collaborative_features(people: Doubles, recent: Doubles, factors: Doubles, spread: Spread) -> Doubles:
-    """float64 [B, C, features].
+def collaborative_features(
+    people: Doubles, rows: NDArray[np.int64], said: tuple[Doubles, Doubles], spread: Spread
+) -> Doubles:
+    """float64 [P, features] of pairs of a history and a model item.
 
     Args:
         people: float64 [B, F], folded in.
-        recent: float64 [B, F], the part of `people` that the last baskets make.
-        factors: float64 [C, F], of the candidates.
+        rows: int64 [P], the history of each pair.
+        said: float64 [P] twice: the folded-in score, and what the last baskets add to it.
         spread: Of all items.
     """
-    score, added = people @ factors.T, recent @ factors.T
-    mean = (people @ spread.mean)[:, None]
-    deviation = np.sqrt(np.maximum(((people @ spread.symmetric) * people).sum(axis=1), 0))[:, None]
-    return np.stack(
-        [score, added, np.log(np.maximum(score, LEAST)), (score - mean) / np.maximum(deviation, TINY)], axis=2
-    )
+    score, added = said
+    mean = people @ spread.mean
+    deviation = np.sqrt(np.maximum(((people @ spread.symmetric) * people).sum(axis=1), 0))
+    apart = (score - mean[rows]) / np.maximum(deviation, TINY)[rows]
+    return np.stack([score, added, np.log(np.maximum(score, LEAST)), apart], axis=1)
