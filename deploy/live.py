@@ -1,7 +1,7 @@
 """Whether the service of a container lives, asked where its settings put it: `python live.py SETTINGS`; 0 or 1.
 
-Not whether it is ready: some orchestrators replace what is unhealthy, which mends no store that is away, and ends what a
-clock that jumped is kept from doing (docs/serving.md, "Health and figures"). It is started every 15 seconds, and so looks
+Not whether it is ready: some orchestrators replace what is unhealthy, which mends no store that is away, and has the
+service follow a clock that jumped (docs/serving.md, "Health and figures"). It is started every 15 seconds, and so looks
 up what it needs by itself: starting all of the program takes much longer.
 """
 

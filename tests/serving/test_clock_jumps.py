@@ -7,12 +7,13 @@ import contextlib
 import datetime as dt
 import itertools
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,12 @@ def clock(tmp_path: Path) -> PutClock:
     return made
 
 
-@contextlib.contextmanager
-def serving(shop: Shop, state: str, clock: PutClock, workers: int, **more: object) -> Iterator[Server]:
+def serving(shop: Shop, state: str, clock: PutClock, workers: int, **more: object) -> Server:
     given = shop.serve_options(state)
     options = dict(zip(given[::2], given[1::2], strict=True)) | {f"--{name}": value for name, value in more.items()}
     del options["--now"]
     real = [*itertools.chain(*options.items()), "--workers", workers, "--put-by", clock.by]
-    with Server(*real, command=COMMAND, environment=ENVIRONMENT) as server:
-        yield server
+    return Server(*real, command=COMMAND, environment=ENVIRONMENT)
 
 
 def decided(server: Server) -> int:
@@ -190,6 +189,26 @@ def test_what_was_said_by_a_clock_that_jumped_holds_from_then_on(
         assert server.ask(DRINKER, count=1)["fill"] == "personal"
         assert RESTS not in offers(server)
     readable(state, tmp_path)
+
+
+def test_whoever_is_told_while_it_starts_starts(shop: Shop, state: str, clock: PutClock, tmp_path: Path) -> None:
+    """It takes the clock as it finds it anyway."""
+    trust = tmp_path / "signing.key.pub"
+    os.mkfifo(trust)
+
+    def tell() -> None:
+        with trust.open("wb") as waited_for:  # opened once it is read
+            server.send(signal.SIGUSR1)
+            trust.unlink()
+            shutil.copy(shop.trust, trust)
+            waited_for.write(shop.trust.read_bytes())
+
+    server = serving(shop, state, clock, 1, trust=trust)
+    told = threading.Thread(target=tell, daemon=True)
+    told.start()
+    with server:
+        told.join()
+        assert decided(server) == 200
 
 
 def replace_all(server: Server) -> None:
