@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import signal
 import socket
 import sys
 
@@ -14,6 +15,7 @@ from serving.active import Active
 from serving.clockwork import Clockwork
 from serving.crew import supervise
 from serving.settings import Settings
+from serving.timekeeping import CLOCK_IS_RIGHT
 from serving.workers import application, opened
 from web.listening import bind, listen, url_of
 
@@ -24,6 +26,7 @@ def serve_alone(settings: Settings, clockwork: Clockwork, *, as_json: bool) -> N
     Raises:
         RecsysError: Something cannot be used.
     """
+    signal.signal(CLOCK_IS_RIGHT, signal.SIG_IGN)  # until it serves: it takes the clock as it finds it anyway
     with contextlib.ExitStack() as stack:
         with step("Verifying the bundle; reading policy, catalogue and offers"):
             service = stack.enter_context(opened(settings, clockwork))

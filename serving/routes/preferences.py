@@ -48,7 +48,7 @@ class PreferencesAsk(PreferencesChange, frozen=True, forbid_unknown_fields=True,
 
     def change(self, now: dt.datetime) -> PreferencesChange:
         """What the store is told."""
-        consents = dict(self.consents)
+        consents = {purpose: _by(now, consent) for purpose, consent in self.consents.items()}
         if self.gpc:
             said = Consent(granted=False, at=now, source=PRIVACY_CONTROL_SOURCE)
             consents |= dict.fromkeys(OPTED_OUT, said)
@@ -56,6 +56,12 @@ class PreferencesAsk(PreferencesChange, frozen=True, forbid_unknown_fields=True,
 
 
 _IDENTIFIER: Final = re.compile(rf"@[^\s@]*\.|{TOKEN_PATTERN.strip('^$')}")
+
+
+def _by(now: dt.datetime, consent: Consent) -> Consent:
+    """What only a clock that jumped can have dated was said now: a no would hold against every yes until that day."""
+    return msgspec.structs.replace(consent, at=now) if consent.at > now + TOLERANCE else consent
+
 
 _READ: Final = msgspec.json.Decoder(Whose)
 _CHANGE: Final = msgspec.json.Decoder(PreferencesAsk)
@@ -156,7 +162,7 @@ def _check_words(asked: PreferencesAsk) -> None:
 def _check_instants(asked: PreferencesAsk, now: dt.datetime, service: Service) -> None:
     """A consent from the future would hold against every later no.
 
-    Where our own clock is in doubt, a no is taken as it is dated, and nobody is told that the sender's is wrong.
+    Where our own clock is in doubt, a no by either clock is taken, and nobody is told that the sender's is wrong.
     """
     for consent in asked.consents.values():
         newest = now if consent.granted else service.timekeeper.latest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -76,7 +76,7 @@ def record(
     gone = erased_among(connection, [one.event.subject for one in events])
     erased = tuple(position for position, one in enumerate(events) if one.event.subject in gone)
     alive = [one for one in events if one.event.subject not in gone]
-    fresh = _not_recorded(connection, alive)
+    fresh = [_by(now, one) for one in _not_recorded(connection, alive)]
     if not fresh:
         return Recorded(0, len(alive), erased)
     told = [one for one in fresh if one.event.type not in BOUGHT]
@@ -134,10 +134,15 @@ def _not_recorded(connection: Connection, events: Sequence[Reported]) -> list[Re
     return list(first.values())
 
 
+def _by(now: dt.datetime, one: Reported) -> Reported:
+    """Of whose clock is ahead, as of now: by its own date it would withhold nothing until ours has come so far."""
+    return one if one.event.at <= now else replace(one, event=msgspec.structs.replace(one.event, at=utc(now)))
+
+
 def _tell(batch: _Batch, one: Reported) -> None:
     """Put down in the person's activity what happened."""
     event, person = one.event, batch.people[one.event.subject]
-    offer_id, at = event.offer_id or "", _when(event, batch)
+    offer_id, at = event.offer_id or "", utc(event.at)
     if event.type is EventType.EXPOSURE:
         _show(batch, person, one)
     elif event.type is EventType.DISMISSAL:
@@ -169,7 +174,7 @@ def dismiss(person: Activity, said: StandingDismissal) -> bool:
 
 
 def _show(batch: _Batch, person: Activity, one: Reported) -> None:
-    event, at, offer_id = one.event, _when(one.event, batch), one.event.offer_id or ""
+    event, at, offer_id = one.event, utc(one.event.at), one.event.offer_id or ""
     shown = ShownOffer(at, offer_id, event.channel or "", one.categories, event.decision_id)
     reserved = person.take_reservation(event.decision_id, offer_id)
     remarks = []
@@ -180,11 +185,6 @@ def _show(batch: _Batch, person: Activity, one: Reported) -> None:
     if remarks:
         batch.remarks[event.event_id] = tuple(remarks)
     person.show(shown)
-
-
-def _when(event: Event, batch: _Batch) -> dt.datetime:
-    """From when on it counts: whose clock is ahead says no now, and not only when ours has come so far."""
-    return utc(min(event.at, batch.now))
 
 
 def _row(one: Reported, batch: _Batch) -> tuple[Any, ...]:

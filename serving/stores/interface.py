@@ -111,11 +111,9 @@ class Store(Protocol):
 
         An event whose `event_id` was recorded before changes nothing. Purchases and returns go into the history. An
         exposure counts for caps and fatigue, in place of the reservation of the same decision and offer. Clicks,
-        redemptions and `ignored` are responses. A dismissal stands at once. What is dated after `now` is kept as it
-        came, and counts from `now` on. A subject who was not there comes into being without any consent. Of somebody
-        who was erased nothing is kept.
-
-        The write survives the end of the process; batches with a dismissal survive a power failure as well.
+        redemptions and `ignored` are responses. A dismissal stands at once. What is dated after `now` is kept as of
+        `now`: nothing lies ahead, here or in what other stages are given. A subject who was not there comes into being
+        without any consent. Of somebody who was erased nothing is kept.
 
         Args:
             events: At most one batch of the door.

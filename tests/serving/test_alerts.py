@@ -1,8 +1,8 @@
 """What the alert rules make of what may happen: who is woken, who is told, and that the first time is enough.
 
-The service's own figures are scraped every 15 seconds of a story; `test_alerts_real.py` holds them against a server.
-The rules are evaluated by a small model (`support.promql`), and where Prometheus' own promtool is installed by it too;
-a test's name says by which.
+The service's own figures are scraped every 15 seconds of a story, or every minute of a long one; `test_alerts_real.py`
+holds them against a server. The rules are evaluated by a small model (`support.promql`), and where Prometheus' own
+promtool is installed by it too; a test's name says by which.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ Story = Callable[[Machines, int], None]  # what happens before the scrape of a s
 
 @dataclass(frozen=True)
 class Case:
-    """A story, how long it is, and which alerts stand at its end."""
+    """A story, how long it is, which alerts stand at its end, and seconds between scrapes: of a long one, more."""
 
     name: str
     story: Story
     minutes: int
     alerts: frozenset[str] = frozenset()
+    step: int = STEP
 
 
 def busy(machines: Machines, _: int) -> None:
@@ -114,6 +115,12 @@ def restless(machines: Machines, second: int) -> None:
     machines[0].metrics.worker_started.set(second // 60 * 60)
 
 
+def leaking(machines: Machines, second: int) -> None:
+    """Each takes a little longer to fill the memory than `restless` ones take to end."""
+    busy(machines, second)
+    machines[0].metrics.worker_started.set(second // 2100 * 2100)
+
+
 def jumped(machines: Machines, _: int) -> None:
     machines[1].asked(503)
     machines[1].metrics.clock_ahead.set(3600)
@@ -161,7 +168,9 @@ CASES = [
     Case("both machines are away", from_minute(5, all_silent), 8, frozenset({"RecsysDown"})),
     Case("no list was ever personal", popular, 62, frozenset({"RecsysNotPersonal"})),
     Case("workers end every minute", from_minute(5, restless), 25, frozenset({"RecsysWorkersEnd"})),
+    Case("a worker ends every 35 minutes", leaking, 236, frozenset({"RecsysWorkersEndNowAndThen"}), 60),
     Case("sixteen workers are started", many_start, 18),
+    Case("sixteen workers were started two hours ago", many_start, 128, step=60),
     Case("decisions take long", from_minute(5, slow), 20, frozenset({"RecsysSlow"})),
     Case("nobody brought anything new", aged, 62, frozenset({"RecsysBundleOld", "RecsysStatisticsOld"})),
 ]
@@ -170,7 +179,7 @@ CASES = [
 def scrapes(case: Case) -> Iterator[tuple[int, Scrape]]:
     """What Prometheus has, every 15 seconds."""
     machines = (Machine(), Machine())
-    for second in range(0, 60 * case.minutes + 1, STEP):
+    for second in range(0, 60 * case.minutes + 1, case.step):
         case.story(machines, second)
         yield second, {**machines[0].scraped("a"), **machines[1].scraped("b")}
 
@@ -220,9 +229,9 @@ def by_promtool(case: Case, folder: Path) -> None:
         }
         for (name, labels), values in series.items()
     ]
-    test = {"interval": f"{STEP}s", "input_series": inputs, "alert_rule_test": expected}
+    test = {"interval": f"{case.step}s", "input_series": inputs, "alert_rule_test": expected}
     file = folder / "test.yml"
-    file.write_text(json.dumps({"rule_files": [str(FILE)], "evaluation_interval": f"{STEP}s", "tests": [test]}))
+    file.write_text(json.dumps({"rule_files": [str(FILE)], "evaluation_interval": f"{case.step}s", "tests": [test]}))
     done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)  # noqa: S603, S607 - promtool, from the path
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import itertools
 import os
+import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +25,18 @@ from support.shop import DRINKER, MILK, Shop
 from support.tokens import token
 from support.waiting import until
 
+from recsys.contracts.purchases import read_purchases
 from serving.audit.records import decode_payload
 from serving.clock import utc_clock
+from serving.commands.export import Exported, export
+from serving.commands.release import release
 
 pytestmark = pytest.mark.slow
 
 ASKED = {"subject": DRINKER, "channel": "email", "count": 20}
 LEAVER, LATER = token(31), token(32)
 RESTS = "offer-milk-1"
+LIVE = Path(__file__).parents[2] / "deploy" / "live.py"
 HOUR = 3600.0
 MINUTES = dt.timedelta(minutes=1)
 
@@ -41,13 +49,12 @@ def clock(tmp_path: Path) -> PutClock:
     return made
 
 
-@contextlib.contextmanager
-def serving(shop: Shop, state: str, clock: PutClock, workers: int) -> Iterator[Server]:
-    options = shop.serve_options(state)
-    at = options.index("--now")
-    real = [*options[:at], *options[at + 2 :], "--workers", workers, "--put-by", clock.by]
-    with Server(*real, command=COMMAND, environment=ENVIRONMENT) as server:
-        yield server
+def serving(shop: Shop, state: str, clock: PutClock, workers: int, **more: object) -> Server:
+    given = shop.serve_options(state)
+    options = dict(zip(given[::2], given[1::2], strict=True)) | {f"--{name}": value for name, value in more.items()}
+    del options["--now"]
+    real = [*itertools.chain(*options.items()), "--workers", workers, "--put-by", clock.by]
+    return Server(*real, command=COMMAND, environment=ENVIRONMENT)
 
 
 def decided(server: Server) -> int:
@@ -84,8 +91,16 @@ def is_in_doubt(server: Server) -> None:
         assert document["type"] == "urn:recsys:problem:clock-jumped"
         assert "clock was put forward by 3,600 seconds" in str(document["detail"])
         assert response.headers["retry-after"] == "60"
-    assert server.http.get("/health/live").json() == {"status": "live"}
+    image_is_healthy(server)
     until(lambda: ahead(server) == pytest.approx(HOUR, abs=60))
+
+
+def image_is_healthy(server: Server) -> None:
+    """Whoever starts unhealthy containers anew would have the service take the clock as it finds it."""
+    words = [sys.executable, LIVE, os.devnull]
+    environment = {**os.environ, "RECSYS_SERVE_PORT": str(server.http.base_url.port)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - the image's own question
+    assert (done.returncode, done.stdout) == (0, '{"status":"live"}')
 
 
 def takes_what_is_said(server: Server, clock: PutClock) -> None:
@@ -136,6 +151,64 @@ def test_a_clock_that_jumps_both_ways(shop: Shop, state: str, clock: PutClock) -
     assert server.output.count("clock_put_forward") == server.output.count("clock_trusted_again") == 2
     (written,) = accepted(state)
     assert b"put_forward_seconds" in written
+
+
+def readable(state: str, folder: Path) -> None:
+    """The other stages take what was bought: one line of a day to come, and they would refuse the whole file."""
+    export(Exported.PURCHASES, state=state, out=folder / "bought.parquet")
+    week = (utc_clock() + days * MINUTES * 60 * 24 for days in (-3, 4))
+    since, until = (str(instant.date()) for instant in week)
+    release(state=state, since=since, until=until, out=folder / "release")
+    read_purchases(folder / "bought.parquet", today=utc_clock().date())
+    assert len(read_purchases(folder / "release", today=utc_clock().date())) == 1
+
+
+def test_what_was_said_by_a_clock_that_jumped_holds_from_then_on(
+    shop: Shop, state: str, clock: PutClock, tmp_path: Path
+) -> None:
+    """A purchase withholds at once, and not once that day has come; a no holds until the next yes."""
+    guards = tmp_path / "guards.toml"
+    guards.write_text(f'{shop.guards.read_text()}\n[[cool_down]]\nitems = ["{MILK}"]\nlevel = "item"\ndays = 7\n')
+
+    def says(granted: bool, at: dt.datetime) -> dict[str, Any]:  # noqa: FBT001 - a yes or a no
+        said = {"granted": granted, "at": at.isoformat(), "source": "till"}
+        reply = server.http.put("/v1/preferences", json={"subject": DRINKER, "consents": {"profiling": said}})
+        assert reply.status_code == 200, reply.text
+        held: dict[str, Any] = reply.json()["consents"]["profiling"]
+        return held
+
+    with serving(shop, state, clock, 1, guards=guards) as server:
+        assert RESTS in offers(server)
+        clock.put(4000 * 24 * HOUR)
+        bought = {"event_id": "b", "type": "purchase", "subject": DRINKER, "item": MILK, "quantity": 1}
+        assert server.tell({**bought, "at": clock().isoformat()})["accepted"] == 1
+        assert dt.datetime.fromisoformat(says(granted=False, at=clock())["at"]) <= utc_clock()
+        clock.put(0)
+        assert server.ask(DRINKER, count=1)["fill"] != "personal"
+        assert says(granted=True, at=utc_clock())["granted"]
+        assert server.ask(DRINKER, count=1)["fill"] == "personal"
+        assert RESTS not in offers(server)
+    readable(state, tmp_path)
+
+
+def test_whoever_is_told_while_it_starts_starts(shop: Shop, state: str, clock: PutClock, tmp_path: Path) -> None:
+    """It takes the clock as it finds it anyway."""
+    trust = tmp_path / "signing.key.pub"
+    os.mkfifo(trust)
+
+    def tell() -> None:
+        with trust.open("wb") as waited_for:  # opened once it is read
+            server.send(signal.SIGUSR1)
+            trust.unlink()
+            shutil.copy(shop.trust, trust)
+            waited_for.write(shop.trust.read_bytes())
+
+    server = serving(shop, state, clock, 1, trust=trust)
+    told = threading.Thread(target=tell, daemon=True)
+    told.start()
+    with server:
+        told.join()
+        assert decided(server) == 200
 
 
 def replace_all(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""The image, and deploy/README.md, "In a container": what is built, how it is run, and when it says it is ready."""
+"""The image, and deploy/README.md, "In a container": what is built, how it is run, and when it is healthy."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ def typed(folder: Path) -> list[list[str]]:
     )
     lines = page.replace("\\\n", " ").replace("/var/lib/recsys-operator", str(folder)).splitlines()
     assert all(line.startswith("$ ") for line in lines)
-    for name in ("podman", "curl"):
+    programs = ("podman", "curl", "touch")
+    for name in programs:
         (folder / name).write_text(
             f"#!/bin/bash\nprintf '%s\\0' {name} \"$@\" >> {folder}/asked; echo >> {folder}/asked\n"
         )
     (folder / "id").write_text('#!/bin/bash\n[ "$2" = recsys ] && echo "7$1"\n')
-    for name in ("podman", "curl", "id"):
+    for name in (*programs, "id"):
         (folder / name).chmod(0o755)
     script = "".join(line[2:] + "\n" for line in lines)
     environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
@@ -63,15 +64,17 @@ def parsed(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def test_every_run_sees_the_files_that_it_is_told_of_and_the_port_is_for_the_machine_alone(tmp_path: Path) -> None:
-    build, *runs, asked = typed(tmp_path)
+    build, *runs, touched, serve, asked = typed(tmp_path)
     assert build[1:] == [
         *("build", "--format", "docker", "--file", "deploy/Containerfile", "--tag", "recsys-serve", ".")
     ]
     settings = read_settings({}, DEPLOY / "serve.toml")
     assert asked[-1] == f"http://127.0.0.1:{settings.port}/health/ready"
     state = settings.state.get_secret_value().removeprefix("sqlite:///")
-    words = [parsed(one) for one in runs]
-    assert [arguments[:1] for _, arguments in words] == [["load"], ["keys"], ["audit"], []]
+    words = [parsed(one) for one in (*runs, serve)]
+    assert [arguments[:1] for _, arguments in words] == [["load"], ["keys"], ["keys"], ["audit"], []]
+    assert [arguments[3] for _, arguments in words[1:3]] == ["decide,events", "admin"]
+    assert (tmp_path / "operator.header").exists()  # which the runbook's lines name
     for options, arguments in words:
         places = {volume.split(":")[0] for volume in options["--volume"]}
         assert all(re.fullmatch(r"(/\S+?):\1(:ro)?", volume) for volume in options["--volume"])  # named as outside
@@ -81,12 +84,14 @@ def test_every_run_sees_the_files_that_it_is_told_of_and_the_port_is_for_the_mac
     served, _ = words[-1]
     assert served["--publish"] == [f"127.0.0.1:{settings.port}:{settings.port}"]
     assert int(served["--stop-timeout"][0]) > settings.grace_seconds
+    (kept,) = re.findall(r"^EnvironmentFile=-(.*)$", (DEPLOY / "recsys-serve.service").read_text(), re.MULTILINE)
+    assert (touched[1:], served["--env-file"]) == ([kept], [kept])  # what the unit reads; podman wants it to be there
 
 
 @pytest.mark.parametrize("podman", PODMANS)
 def test_there_are_such_options(podman: str, tmp_path: Path) -> None:
     runs = [words for words in typed(tmp_path) if words[:2] == ["podman", "run"]]
-    assert len(runs) == 4
+    assert len(runs) == 5
     named = {name for words in runs for name in parsed(words)[0]}
     if podman != "words":
         said = subprocess.run([podman, "run", "--help"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - from the path
@@ -95,7 +100,7 @@ def test_there_are_such_options(podman: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_image_has_the_service_and_nothing_that_sees_identifiers_or_trains() -> None:
-    assert COPIED == ["requirements/serving.txt", "recsys", "web", "serving", "deploy/ready.py"]
+    assert COPIED == ["requirements/serving.txt", "recsys", "web", "serving", "deploy/live.py"]
     assert all((ROOT / name).exists() for name in COPIED)
     words = json.loads(re.search(r"ENTRYPOINT (\[.*\])", IMAGE)[1]) + json.loads(re.search(r"CMD (\[.*\])$", IMAGE)[1])
     help_text = run(words[2], "--help").stdout
@@ -108,22 +113,22 @@ def test_nothing_gets_into_an_image_but_what_is_copied() -> None:
     assert rules == ["*", *(f"!{name}" for name in COPIED), "**/__pycache__"]
 
 
-def test_the_image_asks_by_its_own_settings_whether_it_is_ready() -> None:
+def test_the_image_asks_by_its_own_settings_whether_it_lives() -> None:
     (check,) = re.findall(r"^HEALTHCHECK .*?CMD (\[.*?\])$", IMAGE, re.MULTILINE | re.DOTALL)
     _, program, settings = json.loads(check)
-    assert f"COPY deploy/ready.py {program}" in IMAGE
+    assert f"COPY deploy/live.py {program}" in IMAGE
     (command,) = re.findall(r"^CMD (\[.*\])$", IMAGE, re.MULTILINE)
     assert json.loads(command)[:2] == ["--config", settings]
 
 
 @pytest.mark.slow
-def test_it_is_ready_while_the_service_says_so(server: Server, tmp_path: Path) -> None:
+def test_it_is_healthy_while_the_service_answers(server: Server, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         away = nobody.getsockname()[1]
     for port, status in ((server.http.base_url.port, 0), (away, 1)):
         settings = tmp_path / "serve.toml"
         settings.write_text(f"port = {port}\n")
-        words = [sys.executable, DEPLOY / "ready.py", settings]
+        words = [sys.executable, DEPLOY / "live.py", settings]
         done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - the image's own question
         assert done.returncode == status, done
         done = subprocess.run([*words], env={**os.environ, "RECSYS_SERVE_PORT": str(away)}, check=False)  # noqa: S603 - as above

@@ -7,6 +7,7 @@ import datetime as dt
 import re
 import shutil
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
 LEAVER, MEANWHILE, LATER = token(3), token(5), token(4)
 WEB, CARD = token(8), token(9)  # turn out to be one shopper
+OF_OLDER_SYSTEMDS = {"--no-pager", "--kill-who", "--signal"}  # 249 has them, and those of today
+# A test's name says whether systemd's own program looked at the lines: it is not everywhere.
+SYSTEMCTLS = ["words", *(["systemctl"] if shutil.which("systemctl") else [])]
 STATE = "/var/lib/recsys/state.db"
 BACKUPS = "/var/backups/recsys"
 AS_RECSYS = "runuser -u recsys -- recsys-serve"
@@ -142,6 +146,15 @@ def test_no_command_stands_between_the_lines() -> None:
     for code in re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)):
         program, *arguments = code.split()
         assert not arguments or not (program in typed or program.startswith("recsys-")), code
+
+
+@pytest.mark.parametrize("reader", SYSTEMCTLS)
+def test_systemd_has_the_options_that_it_is_asked_with(reader: str) -> None:
+    lines = re.findall(r"^systemctl .*$", "".join(COMMANDS.values()), re.MULTILINE)
+    assert {name for line in lines for name in re.findall(r"--[a-z-]+", line)} == OF_OLDER_SYSTEMDS
+    for line in set(lines) if reader == "systemctl" else ():
+        done = subprocess.run([*line.split(), "--help"], capture_output=True, text=True, check=False)  # noqa: S603 - it says what it can do
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_erased_are_asked_for_when_nobody_can_be_erased_any_more() -> None:

@@ -87,16 +87,26 @@ def test_the_benchmark_is_held_to_half_the_rate_and_twice_the_p99(rate: int, sec
     assert [bar.held for bar in bars_of(theirs, ours)] == held
 
 
+def test_an_overload_of_a_busy_machine_is_not_graded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would have an unloaded p99 that bears anything."""
+    assert overload.main(["--work", str(tmp_path / "work"), "--most-load", "-1"]) == 2
+    said = capsys.readouterr().out
+    assert re.fullmatch(
+        r"NOT GRADED   load \d+\.\d\d before it began, \d+ processors: more than -1; .*--most-load\n", said
+    )
+    assert not (tmp_path / "work").exists()
+
+
 @pytest.mark.slow
 def test_the_overload_in_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A busy machine may miss a bar in so short a time; whatever it is, the status says it, and no answer is wrong."""
-    status = overload.main(["--work", str(tmp_path / "work"), "--seconds", "3"])
+    status = overload.main(["--work", str(tmp_path / "work"), "--seconds", "3", "--most-load", "inf"])
     said = capsys.readouterr().out
     assert status == ("MISSED" in said)
     assert "held    answers that are neither" in said
     assert said.count("  at most ") == 7
-    assert f"{overload.SHIPPED}, as shipped" in said
-    assert f"{overload.DEFAULT}, the default: no bar" in said
+    for named in (f"{overload.SHIPPED}, as shipped", f"{overload.DEFAULT}, the default: no bar"):
+        assert re.search(rf"^places       {named}; load \d+\.\d\d before it began", said, re.MULTILINE)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import polars as pl
 import pytest
 from support.lines import ANNA, BELA, NOW, event, load, people
 from support.told import BEER, HOUR, filled, per_offer, settle, settling, told
@@ -64,16 +65,37 @@ def test_a_dismissal_stands_at_once_and_for_everyone(store: Store, url: str) -> 
     other.close()
 
 
-def test_what_is_dated_ahead_counts_from_now_on_and_is_kept_as_it_came(store: Store) -> None:
-    """A sender's clock may be ahead; the door lets five minutes pass."""
-    ahead = NOW + dt.timedelta(minutes=5)
+@pytest.mark.parametrize("ahead", [dt.timedelta(minutes=5), dt.timedelta(days=4000)])
+def test_what_is_dated_ahead_is_kept_as_of_when_it_came(store: Store, ahead: dt.timedelta) -> None:
+    """A sender's clock may be ahead: the door lets five minutes pass, and while ours jumped, as much as that is."""
     kinds = ("exposure", "ignored", "dismissal")
-    store.record([told(kind, kind, at=ahead) for kind in kinds], now=NOW)
+    store.record([told(kind, kind, at=NOW + ahead) for kind in kinds], now=NOW)
     held = state(store)
     assert [one.at for one in (*held.exposures, *held.responses, *held.dismissals)] == [NOW] * 3
-    assert {one.event.at for one in store.access(ANNA).events} == {ahead}
+    assert {one.event.at for one in store.access(ANNA).events} == {NOW}
     (settled,) = settle(store, settling(1, "o1", caps=(per_offer(1),)))
     assert settled.refused == ("o1",)
+
+
+@pytest.mark.parametrize("ahead", [dt.timedelta(minutes=5), dt.timedelta(days=4000)])
+def test_a_purchase_dated_ahead_is_of_today_wherever_it_is_told(store: Store, ahead: dt.timedelta) -> None:
+    """Guards count nothing of a day to come, and the other stages refuse a file that has one."""
+    evening = NOW.replace(hour=23, minute=58)
+    kinds = (("purchase", 2), ("return", 1))
+    store.record(
+        [told(kind, kind, at=evening + ahead, item="milk", quantity=quantity) for kind, quantity in kinds], now=evening
+    )
+
+    def days() -> set[dt.date]:
+        assert store.read([ANNA], INDEX).histories.quantity.tolist() == [2, 1, 1]
+        return set(pl.concat(list(store.exports.purchases()))["day"])
+
+    assert max(days()) == NOW.date()
+    load(store, people([(ANNA, "beer", 0, 2), (ANNA, "beer", 1, 1)]))  # which tells what came as events again
+    assert max(days()) == NOW.date()
+    events = pl.concat(list(store.exports.events()))
+    assert events["at"].to_list() == events["received"].to_list() == [evening] * 2
+    assert {one.event.at for one in store.access(ANNA).events} == {evening}
 
 
 def test_an_older_dismissal_does_not_replace_a_newer_one(store: Store) -> None:

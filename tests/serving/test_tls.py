@@ -75,12 +75,12 @@ def test_it_serves_https_and_nothing_else(
             httpx.get(f"{server.url}/health/live")
         with pytest.raises(httpx.TransportError):
             httpx.get(server.url.replace("https", "http") + "/health/live")
-        _a_container_knows_that_it_is_ready(server, pair[0])
+        _a_container_knows_that_it_lives(server, pair[0])
         _refuses_old_versions(server)
 
 
-def _a_container_knows_that_it_is_ready(server: Server, certificate: Path) -> None:
-    settings, asks = certificate.with_name("serve.toml"), Path(__file__).parents[2] / "deploy" / "ready.py"
+def _a_container_knows_that_it_lives(server: Server, certificate: Path) -> None:
+    settings, asks = certificate.with_name("serve.toml"), Path(__file__).parents[2] / "deploy" / "live.py"
     for lines, status in ((f'tls_certificate = "{certificate}"\n', 0), ("", 1)):
         settings.write_text(f"port = {server.http.base_url.port}\n{lines}")
         assert subprocess.run([sys.executable, asks, settings], check=False).returncode == status  # noqa: S603 - ours

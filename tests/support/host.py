@@ -39,7 +39,7 @@ systemctl() {
         (exec >> "$HOST/journal" 2>&1; cd "$HOST/var/lib/recsys"; umask 077
          exec env -u RECSYS_SERVE_STATE runuser -u recsys -- $(sed -n 's/^ExecStart=//p' "$unit")) &
         server=$! ;;
-    "kill --kill-whom=main --signal=USR1 recsys-serve") kill -s USR1 $server ;;
+    "kill --kill-who=main --signal=USR1 recsys-serve") kill -s USR1 $server ;;
     "stop recsys-serve") kill $server; wait $server; server= ;;
     "restart recsys-serve") systemctl stop recsys-serve; systemctl start recsys-serve ;;
     "status --no-pager recsys-serve") kill -0 $server ;;

@@ -1,6 +1,8 @@
-"""Whether the service of a container is ready, asked where its settings put it: `python ready.py SETTINGS`; 0 or 1.
+"""Whether the service of a container lives, asked where its settings put it: `python live.py SETTINGS`; 0 or 1.
 
-It is started every 15 seconds, and so looks up what it needs by itself: starting all of the program takes much longer.
+Not whether it is ready: some orchestrators replace what is unhealthy, which mends no store that is away, and has the
+service follow a clock that jumped (docs/serving.md, "Health and figures"). It is started every 15 seconds, and so looks
+up what it needs by itself: starting all of the program takes much longer.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 _HOST: Final = "127.0.0.1"
-_PATIENCE: Final = 4.0  # seconds; readiness itself says no after two and a half
+_PATIENCE: Final = 4.0  # seconds; the image's own is five
 _DEFAULT_PORT: Final = 8000
 
 
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     given |= {name: value for name in ("port", "tls_certificate") if (value := os.environ.get(_variable(name)))}
     connection = _connected(int(given.get("port", _DEFAULT_PORT)), given.get("tls_certificate"))
     try:
-        connection.request("GET", "/health/ready")
+        connection.request("GET", "/health/live")
         answer = connection.getresponse()
         sys.stdout.write(answer.read().decode())
     except (OSError, http.client.HTTPException) as error:
