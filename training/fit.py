@@ -19,6 +19,7 @@ from recsys.console import step
 from recsys.contracts.manifest import Manifest
 from recsys.errors import BundleError
 from recsys.history import ItemIndex, day_number
+from recsys.model_histories import ModelHistories
 from training.agreeing import Draft, agreeing, kind
 from training.categories import categories_of
 from training.dataset import Dataset
@@ -28,7 +29,8 @@ from training.plan import Chosen, Search, Work, choose, judged, learn
 from training.privacy import kept_private
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
 from training.record import Record
-from training.settings import Settings
+from training.rounding import rounded, smaller
+from training.settings import ItemTable, Settings
 from training.snapshot import World
 from training.unseen import unseen
 from training.vocabulary import items_with_buyers
@@ -48,6 +50,7 @@ class Options:
         profile: How much work to do.
         seed: The same data, seed and trials give the same bundle.
         search: How the settings are chosen.
+        item_table: What factors are in the graph; None: what the settings say.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Options:
     profile: Profile = Profile.DEFAULT
     seed: int = 0
     search: Search = field(default_factory=Search)
+    item_table: ItemTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,10 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
     with step("Choosing settings") as tell:
         chosen = choose(work, options.search, tell)
     drafts = (_draft(dataset, options, material, each) for each in in_turn(chosen))
-    taken = agreeing(drafts, unseen(work.world.record, work.until))
+    histories = unseen(work.world.record, work.until)
+    taken = agreeing(drafts, histories)
+    if (options.item_table or chosen.settings.graph.item_table) is ItemTable.INT8:
+        taken = _rounded(taken, histories)
     return Fitted(taken.bundle, dataset.warnings + taken.warnings)
 
 
@@ -136,6 +143,13 @@ def _draft(dataset: Dataset, options: Options, material: Material, chosen: Chose
         categories=record.categories,
     )
     return Draft(bundle, native, chosen.warnings + private.warnings + _warnings(material, native))
+
+
+def _rounded(exact: Draft, histories: ModelHistories) -> Draft:
+    """The same with rounded factors, where lists stay what they are."""
+    small = agreeing([replace(exact, native=rounded(exact.native))], histories)
+    bundle, warnings = smaller(exact.bundle, small.bundle, histories)
+    return replace(exact, bundle=bundle, warnings=exact.warnings + warnings)
 
 
 def _metrics(work: Work, chosen: Chosen, settings: Settings) -> dict[str, float]:
