@@ -73,7 +73,7 @@ class CandidateMap:
         pairs, size = model_items.owners, int(codes.max(initial=-1)) + 1
         of_row = np.searchsorted(pairs * size + model_items.values, offer * size + codes[item])
         whole = np.bincount(codes[codes >= 0], minlength=size)[model_items.values]
-        part = np.bincount(of_row, minlength=len(pairs)) / np.maximum(whole, 1)
+        part = np.bincount(of_row, minlength=len(pairs)) / whole
         candidates = np.unique(model_items.values)
         some = part[of_row] < 1
         placed = np.flatnonzero(np.isin(codes, candidates))

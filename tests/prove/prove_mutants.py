@@ -44,11 +44,11 @@ from recsys.policy.document import Exploration, ExplorationKind
 app = new_app("Change the guards in one place at a time, and see whether the tests notice.")
 
 MODULES: Final = {
-    "decide": ("test_recommender",),
+    "decide": ("test_recommender", "test_reasons"),
     "rank": ("test_guard_edges", "test_guards_together", "test_exploration"),
     "top_k": ("test_top_k",),
     "explain": ("test_explain", "test_recommender"),
-    "pooling": ("test_recommender",),
+    "pooling": ("test_pooling", "test_recommender"),
     "purchase_keys": ("test_guard_edges", "test_awkward"),
     "explore": ("test_exploration",),
     "boosts": ("test_guard_edges",),

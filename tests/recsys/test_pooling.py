@@ -71,6 +71,12 @@ def test_a_score_is_what_having_bought_it_adds_and_the_rest_of_its_model_items()
     assert (len(first.rest), len(second.bought)) == (2, 3)
 
 
+def test_the_best_model_item_is_the_one_that_adds_most_bought_or_not() -> None:
+    _, candidates, counted = pooled([[0, 2, 4, 5, 6], [0, 1, 2]], (0, 0))
+    rows = np.zeros(2, np.int64)
+    assert apart(SCORES, counted, candidates, rows, np.array([0, 1])).best == [9, 7]
+
+
 def test_a_person_is_scored_alone_as_in_company() -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(-1, 40, 300).astype(np.int32)
