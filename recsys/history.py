@@ -159,7 +159,14 @@ def purchase_days(purchases: pl.DataFrame, *, until: dt.date | pl.DataFrame | No
     Returns:
         `subject, item, day, quantity, baskets`, sorted by subject, day and item; quantities above zero only.
     """
-    return _netted(_before(purchases, until)).sort("subject", "day", "item")
+    names = {column: purchases[column].unique().sort() for column in ("subject", "item")}
+    lines = _before(purchases, until).with_columns(
+        _coded(column, known.cast(pl.String)) for column, known in names.items()
+    )
+    daily = _netted(lines.collect().lazy())  # numbers: faster than names, and a quarter of their memory
+    keys = (daily[name].to_physical().to_numpy() for name in ("subject", "day", "item"))
+    daily = daily[in_order(*keys)]
+    return daily.with_columns(known.gather(daily[column]).alias(column) for column, known in names.items())
 
 
 def histories(
@@ -181,7 +188,7 @@ def histories(
         places = np.array([once[subject] for subject in subjects])
         return histories(purchases, index, until=until, subjects=tuple(once)).take(places)
     lines = _before(purchases, until).with_columns(_coded("subject", subjects), _coded("item", index.names))
-    daily = _netted(lines.drop_nulls(["subject", "item"]).collect().lazy())  # numbers: faster than names
+    daily = _netted(lines.drop_nulls(["subject", "item"]).collect().lazy())
     rows, item, day = (daily[name].to_physical().to_numpy() for name in ("subject", "item", "day"))
     kept = _newest(in_order(rows, day, item), np.bincount(rows, minlength=len(subjects)))
     return Histories(
@@ -194,7 +201,7 @@ def histories(
     )
 
 
-def _coded(column: str, names: Sequence[str]) -> pl.Expr:
+def _coded(column: str, names: Sequence[str] | pl.Series) -> pl.Expr:
     """The column's names as positions in `names`, each of which is there once; null for one that is not."""
     return pl.col(column).cast(pl.Enum(names), strict=False).to_physical().cast(pl.Int32)
 
