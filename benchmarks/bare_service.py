@@ -38,7 +38,7 @@ def application() -> FastAPI:
     recommender, people = read(Path(os.environ["BARE"]))
     scorer, book = recommender.scorer, recommender.book
     codes = scorer.codes(book.index, catalogue_map(book.catalogue, scorer.bundle.manifest.level))
-    candidates = CandidateMap.of(book, codes).candidates
+    candidates = CandidateMap.of(book, codes, scorer.sizes).candidates
     histories = people.histories(book.index, until=AS_OF, subjects=people.subjects)
     rows = {subject: row for row, subject in enumerate(people.subjects)}
     app = FastAPI()

@@ -152,7 +152,7 @@ def _of_one(
     """Households with the NDCG of some rules, each of the offers of one model item or of a part of it."""
     (index, codes), until = items, scorer.bundle.manifest.data.until
     known = histories(purchases, index, until=until)
-    offers, covering = CandidateMap.from_items(offered, codes), offered.transposed(len(index))
+    offers, covering = CandidateMap.from_items(offered, codes, scorer.sizes), offered.transposed(len(index))
     folded = scorer.fold(known, codes, as_of=day_number(until))
     later = purchases.filter(pl.col("day").is_between(until, until + dt.timedelta(days=AHEAD), closed="left"))
     bought = histories(later, index, subjects=known.subjects)
@@ -197,7 +197,7 @@ def _offered(
     day = day_number(campaign.start)
     known = histories(purchases, index, until=campaign.start, subjects=subjects)
     listed = Ragged.of(np.unique(index.encode_known(row)) for row in campaign.offers["items"])
-    offers = CandidateMap.from_items(listed, codes)
+    offers = CandidateMap.from_items(listed, codes, scorer.sizes)
     folded = scorer.fold(known, codes, as_of=day)
     covered = counted(known, listed.transposed(len(index)), day, len(listed)).astype(np.float64)
     scores = scorer.score(folded, offers.candidates)

@@ -165,7 +165,9 @@ def decided(example: Example) -> Decision:
     request = DecisionRequest(subject=SHOPPER, channel="email", count=2)
     situation = Situation([request], [example.state], known, book, NOW)
 
-    candidates = CandidateMap.of(book, np.arange(len(book.index), dtype=np.int32))  # every item is a model item
+    candidates = CandidateMap.of(
+        book, np.arange(len(book.index), dtype=np.int32), np.ones(len(book.index), np.int64)
+    )  # every item is a model item
     learned = without_trapped(situation)
     model = ModelScores(
         candidates=candidates,

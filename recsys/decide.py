@@ -17,7 +17,7 @@ from recsys.explain import Named, Names, most_telling, personal_reasons, popular
 from recsys.fallback import matches, segment_scores
 from recsys.guards import Situation
 from recsys.history import Histories
-from recsys.pooling import Apart, CandidateMap, Coverage, apart, coverage, pool
+from recsys.pooling import Apart, CandidateMap, Coverage, apart, coverage, pool, popular
 from recsys.ragged import Ragged
 from recsys.rank import Ranking, Scores, rank
 
@@ -84,7 +84,7 @@ def offer_scores(model: ModelScores, found: Coverage) -> Scores:
     """The scores of the offers, from those of the model items and what the histories cover."""
     return Scores(
         personal=pool(model.items, found, model.candidates),
-        popular=model.candidates.of_offer.max_of(model.popular),
+        popular=popular(model.popular, model.candidates),
         known=model.known,
     )
 

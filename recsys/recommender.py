@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,14 +39,17 @@ class Recommender:
         self.scorer = scorer
         self.book = book
         self._codes = scorer.codes(book.index, catalogue_map(book.catalogue, level))
-        self._map = CandidateMap.of(book, self._codes)
+        self._map = CandidateMap.of(book, self._codes, scorer.sizes)
         self._names = Names.of(book, self._codes, scorer.vocabulary, level)
-        self._popular = popularity(scorer)[self._map.candidates]
+        self.popular = popularity(scorer)[self._map.candidates]
         self._versions = Versions(scorer.bundle.model_version, book.policy.policy_version)
 
     def refreshed(self, statistics: pl.DataFrame) -> Recommender:
         """The same bundle and offers, with other item statistics; this one stays as it is."""
-        return Recommender(self.scorer.refreshed(statistics), self.book)
+        other = copy.copy(self)
+        other.scorer = self.scorer.refreshed(statistics)
+        other.popular = popularity(other.scorer)[self._map.candidates]
+        return other
 
     def decide(
         self,
@@ -112,7 +116,7 @@ class Recommender:
         return ModelScores(
             candidates=self._map,
             items=items,
-            popular=self._popular,
+            popular=self.popular,
             known=folded.known,
             learned=own,
             names=self._names,

@@ -90,6 +90,14 @@ class Scorer:
             item_map = pl.concat([item_map, catalogue_map], how="vertical").unique("item", keep="first")
         return model_codes(index, self.vocabulary, item_map)
 
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """int64 [model items]: how many items each has, as far as the bundle knows."""
+        item_map, size = self.bundle.item_map, len(self.vocabulary)
+        if item_map is None:
+            return np.ones(size, np.int64)
+        return np.bincount(self.vocabulary.encode(item_map["model_item"]), minlength=size)
+
     def fold(self, histories: Histories, codes: NDArray[np.int32], *, as_of: int | NDArray[np.int64]) -> ModelHistories:
         """Bring histories to model items.
 

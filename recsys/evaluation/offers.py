@@ -19,7 +19,7 @@ from recsys.evaluation.lists import top_lists
 from recsys.evaluation.metrics import Judged
 from recsys.evaluation.metrics.ndcg import ndcg
 from recsys.history import ItemIndex, day_number, histories
-from recsys.pooling import CandidateMap, counted, coverage, pool
+from recsys.pooling import CandidateMap, counted, coverage, pool, popular
 from recsys.ragged import Ragged
 from recsys.scorer import Scorer
 
@@ -159,18 +159,18 @@ def _judged(
     subjects = campaign.redeemed["subject"].unique().sort().to_list()
     known = histories(purchases, index, until=campaign.start, subjects=subjects)
     items_of = Ragged.of(np.unique(index.encode_known(row)) for row in campaign.offers["items"])
-    offers = CandidateMap.from_items(items_of, codes)
+    offers = CandidateMap.from_items(items_of, codes, scorer.sizes)
     today = day_number(campaign.start)
     folded = scorer.fold(known, codes, as_of=today)
     covered = counted(known, items_of.transposed(len(index)), today, len(items_of))
     model = scorer.score(folded, offers.candidates)
-    popular = offers.of_offer.max_of(_popularity(scorer)[offers.candidates])
+    bestsellers = popular(_popularity(scorer)[offers.candidates], offers)
     best = offers.of_offer.max_of(model)
     scores = (
         pool(model, coverage(known, offers, today), offers),
         covered,
         best,
-        np.broadcast_to(popular, covered.shape),
+        np.broadcast_to(bestsellers, covered.shape),
         lots.random(covered.shape),
     )
     position = {offer: place for place, offer in enumerate(campaign.offers["offer_id"])}

@@ -112,7 +112,9 @@ def test_the_same_values_give_the_same_bytes(world: World, kind: ExplorationKind
 def _decisions(world: World, seed: int) -> list[Decision]:
     """Decided with every item as a model item of its own."""
     now = situation(world)
-    candidates = CandidateMap.of(now.book, np.arange(len(now.book.index), dtype=np.int32))
+    candidates = CandidateMap.of(
+        now.book, np.arange(len(now.book.index), dtype=np.int32), np.ones(len(now.book.index), np.int64)
+    )
     draw, size = np.random.default_rng(seed), len(candidates.candidates)
     learned_rows = without_trapped(now)
     model = ModelScores(

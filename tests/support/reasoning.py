@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import partial
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def model_of(now: Situation, seed: int) -> ModelScores:
     """A model with an opinion on most items, each a model item of its own or with others; some it has never seen."""
     draw, size = np.random.default_rng(seed), len(now.book.index)
     codes = codes_of(now, seed)
-    candidates = CandidateMap.of(now.book, codes)
+    candidates = CandidateMap.of(now.book, codes, np.bincount(codes[codes >= 0], minlength=size))
     learned = without_trapped(now)
     addends = draw.normal(size=(len(now.requests), size, size)).astype(np.float32)
 
@@ -63,13 +63,12 @@ def unreasonable(world: World, seed: int) -> list[str]:
     """Every difference between the decisions and what plain loops say of them."""
     now = situation(world)
     model = model_of(now, seed)
-    codes = np.where(now.book.learned, codes_of(now, seed), -1)
-    plain = [_Plain(now, row, model, codes.tolist()) for row in range(len(now.requests))]
+    codes = codes_of(now, seed)
+    sizes = Counter(codes.tolist())
+    learned = np.where(now.book.learned, codes, -1).tolist()
+    plain = [_Plain(now, row, model, learned, sizes) for row in range(len(now.requests))]
     offers = range(len(now.book))
-    popular = [
-        max((_number(model.popular, model, item) for item in plain[0].parts[offer]), default=-math.inf)
-        for offer in offers
-    ]
+    popular = [plain[0].popular(offer) for offer in offers]
     personal = [[one.score(offer) for offer in offers] for one in plain]
     twin = np.random.default_rng(seed)
     names = [twin.bytes(16) for _ in now.requests]
@@ -86,8 +85,10 @@ def unreasonable(world: World, seed: int) -> list[str]:
 class _Plain:
     """One person's decision in loops."""
 
-    def __init__(self, now: Situation, row: int, model: ModelScores, codes: Sequence[int]) -> None:
-        self.now, self.row, self.model, self.codes = now, row, model, codes
+    def __init__(
+        self, now: Situation, row: int, model: ModelScores, codes: Sequence[int], sizes: Mapping[int, int]
+    ) -> None:
+        self.now, self.row, self.model, self.codes, self.sizes = now, row, model, codes, sizes
         self.items = [now.book.items.row(offer).tolist() for offer in range(len(now.book))]
         self.history = model.learned.slice(row, row + 1)
         self.parts = [sorted({codes[item] for item in items} - {-1}) for items in self.items]
@@ -101,13 +102,22 @@ class _Plain:
         all_items = [item for item, code in enumerate(self.codes) if code == part]
         covered = [item for item in self.items[offer] if self.codes[item] == part]
         whole = self.days(all_items) + 0.5
-        return self.days(covered) / whole, 0.5 * len(covered) / len(all_items) / whole
+        return self.days(covered) / whole, 0.5 * len(covered) / self.sizes[part] / whole
 
     def others(self, offer: int) -> float:
         return 1 - 2 ** (-28 * self.days([item for item in self.items[offer] if self.codes[item] < 0]) / 84)
 
+    def expected(self, part: int) -> float:
+        return max(_number(self.model.items[self.row], self.model, part), 0.0)
+
     def addend(self, offer: int, part: int) -> float:
-        return _number(self.model.items[self.row], self.model, part) * sum(self.shares(offer, part))
+        return self.expected(part) * sum(self.shares(offer, part))
+
+    def popular(self, offer: int) -> float:
+        known = {part: _number(self.model.popular, self.model, part) for part in self.parts[offer]}
+        listed = Counter(self.codes[item] for item in self.items[offer])
+        shares = [share * listed[part] / self.sizes[part] for part, share in known.items() if share > -math.inf]
+        return sum(shares) if shares else -math.inf
 
     def best(self, offer: int) -> int | None:
         return max(self.parts[offer], key=lambda part: self.addend(offer, part), default=None)
@@ -154,8 +164,10 @@ class _Plain:
         return [*reasons, ("boost", featured, boost)] if boost else reasons
 
     def _personal(self, offer: int) -> list[tuple[str, str, float]]:
-        reasons, best, number = [], self.best(offer), partial(_number, self.model.items[self.row], self.model)
-        bought = sum(number(part) * self.shares(offer, part)[0] for part in self.parts[offer]) + self.others(offer)
+        reasons, best = [], self.best(offer)
+        bought = sum(self.expected(part) * self.shares(offer, part)[0] for part in self.parts[offer]) + self.others(
+            offer
+        )
         if bought > 0 and all(self.now.book.nameable[item] for item in self.items[offer]):
             reasons.append(("bought", "because you buy what this offer covers", bought))
         if best is not None and self.model.addends is not None:
