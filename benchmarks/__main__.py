@@ -11,6 +11,7 @@ BENCHMARKS: Final = (
     "receipts",
     "gateway",
     "decisions",
+    "pooling",
     "population",
     "loading",
     "settling",

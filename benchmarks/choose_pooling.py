@@ -105,7 +105,9 @@ def main() -> None:
         f"redeemed from {TEST} on, known up to it": [replace(one, start=max(one.start, TEST)) for one in late],
     }.items():
         _tell(title, list(_units(scorer, purchases, some)))
-    index = ItemIndex.of(purchases["item"].unique().sort())
+    item_map = scorer.bundle.item_map
+    known = [] if item_map is None else item_map["item"]
+    index = ItemIndex.of(sorted({*purchases["item"].unique(), *known}))
     codes = scorer.codes(index)
     whole = [np.flatnonzero(codes == code) for code in range(len(scorer.vocabulary))]
     _tell("whole model items", _of_one(scorer, purchases, (index, codes), Ragged.of(whole)))

@@ -1,10 +1,10 @@
 """Pooling: from the scores of model items to the score of an offer, by one rule.
 
-    score(offer) = Σ over its model items of max(score, 0) · share + 1 - 2^(-28 · others / 84)
-    share        = (covered + ½ · part) / (bought + ½)
+    score(offer) = Σ over its model items of max(score, 0) · share + 1 - 2^(-28 · others / 168)
+    share        = (covered + part) / (bought + 1)
 
 A model item's score is the chance that it is bought next, its share how likely that is by this offer; what comes out is
-how many of them the person may be expected to buy by it. Counted are a person's purchase days, each halved every 84
+how many of them the person may be expected to buy by it. Counted are a person's purchase days, each halved every 168
 days: `bought`, those of the model item; `covered`, those of what the offer covers of it; `others`, those of what it
 covers that has no model item, bought on at the same rate for 28 days. `part` of the model item's items are in the
 offer: all there is to say of someone who never bought any. An offer of whole model items ranks as the model does
@@ -25,9 +25,9 @@ from recsys.history import Histories
 from recsys.offer_book import OfferBook
 from recsys.ragged import Ragged, changes
 
-HALF_LIFE_DAYS: Final = 84.0
+HALF_LIFE_DAYS: Final = 168.0
 _AHEAD_DAYS: Final = 28.0
-_PRIOR: Final = np.float32(0.5)  # purchase days that the items of a model item have in common
+_PRIOR: Final = np.float32(1.0)  # purchase days, of which each item of a model item has its part
 _CELLS: Final = 1 << 20  # of people and pairs at once: so that memory is bounded
 
 
@@ -113,7 +113,7 @@ class CandidateMap:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Purchase days of B subjects, each halved every 84 days.
+    """Purchase days of B subjects, each halved every 168 days.
 
     H hits are purchase days of an item and offers that cover it, the item having a model item.
 
@@ -174,7 +174,7 @@ def coverage(histories: Histories, offers: CandidateMap, today: int) -> Coverage
 
 
 def counted(histories: Histories, columns: Ragged, today: int, size: int) -> NDArray[np.float32]:
-    """float32 [B, size]: B subjects' purchase days, halved every 84 days, by column; an item may count for several."""
+    """float32 [B, size]: B subjects' purchase days, halved every 168 days, by column; an item may count for several."""
     column, row = columns.take(histories.item)
     cells = histories.rows_of[row] * size + column
     found = np.bincount(cells, _left(histories, today)[row], minlength=len(histories) * size)

@@ -65,14 +65,14 @@ def expected(market: Market) -> list[float]:
             continue
         chances = scorer.score(folded, np.arange(len(scorer.vocabulary)))[0]
         counts = np.zeros(len(index))
-        np.add.at(counts, own.item, 2.0 ** ((own.day - day_number(AS_OF)) / 84))
+        np.add.at(counts, own.item, 2.0 ** ((own.day - day_number(AS_OF)) / 168))
         scores = []
         for items in COVERED:
             known, score = [index.codes[item] for item in items], 0.0
             for code in {int(codes[item]) for item in known} - {-1}:
                 listed = [item for item in known if codes[item] == code]
                 part = len(listed) / (codes == code).sum()
-                score += chances[code] * (counts[listed].sum() + part / 2) / (counts[codes == code].sum() + 0.5)
+                score += chances[code] * (counts[listed].sum() + part) / (counts[codes == code].sum() + 1)
             assert all(codes[item] >= 0 for item in known)
             scores.append(score)
         place = sorted(scores, reverse=True).index(scores[number % len(COVERED)])

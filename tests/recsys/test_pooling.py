@@ -20,7 +20,7 @@ def history(*bought: tuple[int, int]) -> Histories:
     """One person's purchases: item, and how many half-lives ago."""
     item, ages = (np.array([pair[place] for pair in bought], np.int32) for place in (0, 1))
     once = np.ones(len(bought))
-    days = (TODAY - 84 * ages).astype(np.int32)
+    days = (TODAY - 168 * ages).astype(np.int32)
     return Histories(
         ("somebody",), np.array([0, len(bought)]), item, days, once.astype(np.float32), once.astype(np.int32)
     )
@@ -69,15 +69,15 @@ def test_of_a_model_item_that_was_never_bought_an_offer_has_its_part() -> None:
 
 def test_what_they_buy_of_a_model_item_tells_which_part_they_would_buy() -> None:
     found, *_ = pooled([[0], [1]], (0, 0), (0, 0), (0, 1), (1, 1))
-    assert found == pytest.approx([0.25 * (2.5 + 0.25) / 3.5, 0.25 * (0.5 + 0.25) / 3.5])
+    assert found == pytest.approx([0.25 * (2.5 + 0.5) / 4, 0.25 * (0.5 + 0.5) / 4])
 
 
 def test_without_a_model_item_the_rate_is_what_counts_and_without_a_purchase_nothing_is_known() -> None:
-    found, *_ = pooled([[3], [1, 3]], (3, 0), (3, 0), (3, 0))
+    found, *_ = pooled([[3], [1, 3]], *[(3, 0)] * 6)
     assert found == pytest.approx([0.5, 0.5 + 0.125])
     found, *_ = pooled([[3], [1, 3]], (0, 0))
     assert found[0] == -np.inf
-    assert found[1] == pytest.approx(0.25 * 0.25 / 1.5)
+    assert found[1] == pytest.approx(0.25 * 0.5 / 2)
 
 
 def test_a_score_is_what_having_bought_it_adds_and_the_rest_of_its_model_items() -> None:
@@ -86,9 +86,9 @@ def test_a_score_is_what_having_bought_it_adds_and_the_rest_of_its_model_items()
     rows, listed = np.zeros(5, np.int64), np.arange(5)
     taken = apart(SCORES, counted, candidates, rows, listed)
     assert taken.best == [9, 7, 7, -1, 9]
-    own, chance = 0.25 * 1 / 1.5, 1 - 2 ** (-1.5 / 3)
-    assert taken.bought == pytest.approx([own + 0.5 * 0.5 / 1, chance, own, chance, 0])
-    assert taken.rest == pytest.approx([0.125 / 1, 0.25 / 1.5, 0.5 / 1.5, 0, 0.125 / 1])
+    own, chance = 0.25 * 1 / 2, 1 - 2 ** (-1.5 / 6)
+    assert taken.bought == pytest.approx([own + 0.5 * 0.5 / 1.5, chance, own, chance, 0])
+    assert taken.rest == pytest.approx([0.25 / 1.5, 0.5 / 2, 1 / 2, 0, 0.25 / 1.5])
     for place in (1, 2, 3, 4):  # one model item at most: nothing else adds to the score
         score = {7: 0.25, 9: 0.5, -1: 0.0}[taken.best[place]]
         assert taken.bought[place] + taken.rest[place] * score == pytest.approx(found[place])

@@ -151,7 +151,7 @@ def test_what_only_the_history_knows_is_scored_by_it_and_names_nothing_else(book
     recommender = Recommender(Listening(), book)
     (decision,) = decided(recommender, bought(book, ("matches", "milk", "tea")), [PROFILED])
     (matches,) = (item for item in decision.items if item.offer_id == "matches")
-    coverage = sum(2 ** (-7 * week / 84) for week in range(1, 6))
-    assert matches.score == pytest.approx(1 - 2 ** (-coverage * 28 / 84), abs=1e-6)
+    coverage = sum(2 ** (-7 * week / 168) for week in range(1, 6))
+    assert matches.score == pytest.approx(1 - 2 ** (-coverage * 28 / 168), abs=1e-6)
     assert [reason.code for reason in matches.reasons] == ["bought", "other"]
     assert matches.reasons[1].contribution == pytest.approx(0, abs=1e-6)

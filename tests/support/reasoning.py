@@ -95,17 +95,17 @@ class _Plain:
 
     def days(self, items: Sequence[int]) -> float:
         bought = zip(self.history.item.tolist(), self.history.day.tolist(), strict=True)
-        return sum(2 ** ((day - self.now.today) / 84) for item, day in bought if item in items)
+        return sum(2 ** ((day - self.now.today) / 168) for item, day in bought if item in items)
 
     def shares(self, offer: int, part: int) -> tuple[float, float]:
         """Which part of a score is for having bought what the offer covers, and what else is the offer's."""
         all_items = [item for item, code in enumerate(self.codes) if code == part]
         covered = [item for item in self.items[offer] if self.codes[item] == part]
-        whole = self.days(all_items) + 0.5
-        return self.days(covered) / whole, 0.5 * len(covered) / self.sizes[part] / whole
+        whole = self.days(all_items) + 1
+        return self.days(covered) / whole, len(covered) / self.sizes[part] / whole
 
     def others(self, offer: int) -> float:
-        return 1 - 2 ** (-28 * self.days([item for item in self.items[offer] if self.codes[item] < 0]) / 84)
+        return 1 - 2 ** (-28 * self.days([item for item in self.items[offer] if self.codes[item] < 0]) / 168)
 
     def expected(self, part: int) -> float:
         return max(_number(self.model.items[self.row], self.model, part), 0.0)
