@@ -106,8 +106,8 @@ def main() -> None:
     }.items():
         _tell(title, list(_units(scorer, purchases, some)))
     item_map = scorer.bundle.item_map
-    known = [] if item_map is None else item_map["item"]
-    index = ItemIndex.of(sorted({*purchases["item"].unique(), *known}))
+    there = set() if item_map is None else set(item_map["item"])
+    index = ItemIndex.of(sorted(there.union(purchases["item"])))
     codes = scorer.codes(index)
     whole = [np.flatnonzero(codes == code) for code in range(len(scorer.vocabulary))]
     _tell("whole model items", _of_one(scorer, purchases, (index, codes), Ragged.of(whole)))

@@ -1,8 +1,8 @@
 """Scores of wide offers: `python -m benchmarks.pooling`.
 
 Held against the simplest rule that looks at scores and histories, the largest score plus the logarithm of the past
-purchase days that an offer covers. Coupons over 140 of 20,000 products, as in Complete Journey, and over 2,000 of 60,000;
-60 products a model item; 600 purchase days a subject.
+purchase days that an offer covers. Coupons over 140 of 20,000 products, as in Complete Journey, and over 2,000 of
+60,000; 60 products a model item; 600 purchase days a subject.
 """
 
 from __future__ import annotations

@@ -169,8 +169,8 @@ def coverage(histories: Histories, offers: CandidateMap, today: int) -> Coverage
     bought = np.bincount(cells, weight[known], minlength=len(histories) * size)
     offer, hit = offers.covering.take(histories.item)
     others = counted(histories, offers.others, today, len(offers.mixed))
-    bought = bought.reshape(len(histories), size).astype(np.float32)
-    return Coverage(bought, others, histories.rows_of[hit], offer, place[hit], weight[hit])
+    each = bought.reshape(len(histories), size).astype(np.float32)
+    return Coverage(each, others, histories.rows_of[hit], offer, place[hit], weight[hit])
 
 
 def counted(histories: Histories, columns: Ragged, today: int, size: int) -> NDArray[np.float32]:
