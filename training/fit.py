@@ -19,7 +19,6 @@ from recsys.console import step
 from recsys.contracts.manifest import Manifest
 from recsys.errors import BundleError
 from recsys.history import ItemIndex, day_number
-from recsys.model_histories import ModelHistories
 from training.agreeing import Draft, agreeing, kind
 from training.categories import categories_of
 from training.dataset import Dataset
@@ -29,7 +28,7 @@ from training.plan import Chosen, Search, Work, choose, judged, learn
 from training.privacy import kept_private
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
 from training.record import Record
-from training.rounding import rounded, smaller
+from training.rounding import smaller
 from training.settings import ItemTable, Settings
 from training.snapshot import World
 from training.unseen import unseen
@@ -98,7 +97,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
     histories = unseen(work.world.record, work.until)
     taken = agreeing(drafts, histories)
     if (options.item_table or chosen.settings.graph.item_table) is ItemTable.INT8:
-        taken = _rounded(taken, histories)
+        taken = smaller(taken, histories)
     return Fitted(taken.bundle, dataset.warnings + taken.warnings)
 
 
@@ -143,13 +142,6 @@ def _draft(dataset: Dataset, options: Options, material: Material, chosen: Chose
         categories=record.categories,
     )
     return Draft(bundle, native, chosen.warnings + private.warnings + _warnings(material, native))
-
-
-def _rounded(exact: Draft, histories: ModelHistories) -> Draft:
-    """The same with rounded factors, where lists stay what they are."""
-    small = agreeing([replace(exact, native=rounded(exact.native))], histories)
-    bundle, warnings = smaller(exact.bundle, small.bundle, histories)
-    return replace(exact, bundle=bundle, warnings=exact.warnings + warnings)
 
 
 def _metrics(work: Work, chosen: Chosen, settings: Settings) -> dict[str, float]:
