@@ -161,7 +161,7 @@ def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Ch
         level=material.days.level,
         min_buyers=MIN_BUYERS,
         data=msgspec.structs.replace(dataset.lineage, subjects=record.subjects),
-        configuration=_configuration(chosen.settings, options, material, native),
+        configuration=_configuration(chosen.settings, options, material, native) | _learners(chosen, material.work),
         seed=options.seed,
         parity={},
         metrics={},
@@ -189,6 +189,12 @@ def _configuration(
         "resample": ranker.resample,
         "distilled": ranker.distilled,
     }
+
+
+def _learners(chosen: Chosen, work: Work) -> dict[str, int]:
+    """How many people's factors the trials' quality is of, where not everyone's."""
+    most = work.effort.people
+    return {} if most is None or work.world.record.subjects <= most or not chosen.trials else {"trial_people": most}
 
 
 def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame | None:
