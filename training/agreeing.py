@@ -51,12 +51,9 @@ def agreeing(drafts: Iterable[Draft], histories: ModelHistories) -> Draft:
     """
     figures, where = dict[str, float](), ""
     for draft in _in_turn(drafts):
-        with step("Building the graph and holding it against the model"):
-            for steps in SOLVER_STEPS:
-                bundle = replace(draft.bundle, model=assemble(draft.native.lens, draft.native.ranker, steps=steps))
-                figures = parity(bundle, draft.native, histories)
-                if agrees(figures):
-                    return replace(draft, bundle=_told(bundle, draft.native, steps, figures))
+        bundle, figures = graph_of(draft, histories)
+        if bundle is not None:
+            return replace(draft, bundle=bundle)
         where = str(draft.bundle.path)
     found = ", ".join(f"{name} {figure:.1e}" for name, figure in figures.items() if "difference" in name)
     raise BundleError(
@@ -64,6 +61,22 @@ def agreeing(drafts: Iterable[Draft], histories: ModelHistories) -> Draft:
         where=where,
         mend="Report this, with the figures",
     )
+
+
+def graph_of(draft: Draft, histories: ModelHistories) -> tuple[Bundle | None, dict[str, float]]:
+    """The draft's bundle with a graph that answers as the very model does, and how near it comes.
+
+    Returns:
+        The bundle, of as few solver steps as do; None where none does. The figures of the last graph that was tried.
+    """
+    figures = dict[str, float]()
+    with step("Building the graph and holding it against the model"):
+        for steps in SOLVER_STEPS:
+            bundle = replace(draft.bundle, model=assemble(draft.native.lens, draft.native.ranker, steps=steps))
+            figures = parity(bundle, draft.native, histories)
+            if agrees(figures):
+                return _told(bundle, draft.native, steps, figures), figures
+    return None, figures
 
 
 def kind(native: Native) -> str:

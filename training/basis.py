@@ -11,18 +11,18 @@ import numpy as np
 from training.snapshot import World
 from training.windows import Examples
 
-_RECIPE: Final = 1  # raised when the same settings, purchases and seed come to something else
+_RECIPE: Final = 2  # raised when the same settings, purchases and seed come to something else
 _LIBRARIES: Final = ("implicit", "numpy", "scipy")
 
 
-def basis_of(world: World, examples: Examples, seed: int) -> str:
-    """Of the purchase days as they are used, the examples that judge, the seed and the recipe.
+def basis_of(world: World, examples: Examples, seed: int, learners: int | None) -> str:
+    """Of the purchase days as they are used, the examples that judge, the seed, the recipe, how many are learned from.
 
     Whatever leads to other days or examples (catalogue, level, consents, policy, `--until`, profile) is another basis;
     tokens and names of items are not in it.
     """
     record, targets = world.record, examples.targets
-    numbers = (_RECIPE, *map(version, _LIBRARIES), seed, world.tau, world.min_buyers, examples.start)
+    numbers = (_RECIPE, *map(version, _LIBRARIES), seed, world.tau, world.min_buyers, examples.start, learners)
     digest = hashlib.sha256(repr((*numbers, len(record.vocabulary))).encode())
     arrays = (record.offsets, record.item, record.day, record.quantity)
     asked = (examples.subject, examples.day, targets.owners, targets.values)

@@ -81,9 +81,11 @@ def _quality(manifest: Manifest) -> str:
     if not manifest.metrics:
         return "Not measured by `fit`."
     figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in manifest.metrics.items())
+    people = manifest.configuration.get("trial_people")
+    fewer = f" The trials learned from {people:,} people at most, what is in the bundle from all." if people else ""
     return (
         f"The factorization alone, on the newest examples, which chose its settings in {len(manifest.trials)} trials: "
-        f"{figures}. The whole is not measured by `fit`."
+        f"{figures}.{fewer} The whole is not measured by `fit`."
     )
 
 

@@ -138,6 +138,7 @@ def _summarise(manifest: Manifest, *, items: int, seconds: float) -> None:
         "Learned from": f"{data.purchases:,} receipt lines of {data.subjects:,} subjects (consent: {data.consent})",
         "Model items": f"{items:,} at level {manifest.level.value}, each with {manifest.min_buyers} buyers or more",
         "Settings": _settings(manifest),
+        **_item_table(manifest),
         "Telling members from others": f"AUC {manifest.privacy['membership_auc']:.3f}; 0.5 is a coin",
         "Off the model": f"{parity['score_difference']:.1e} at most, in {parity['histories']:.0f} histories",
         "Time": f"{seconds:.1f} s",
@@ -152,6 +153,15 @@ def _settings(manifest: Manifest) -> str:
         f"{name} {chosen[name]}" for name in ("factors", "regularization", "alpha", "transform", "decay")
     )
     return f"{listed}; ranker {chosen['ranker']}" + (f"; {len(manifest.trials)} trials" if manifest.trials else "")
+
+
+def _item_table(manifest: Manifest) -> dict[str, str]:
+    """What became of it, where int8 was asked for."""
+    table, same = manifest.configuration.get("item_table"), manifest.parity.get("int8_overlap")
+    if table is None:
+        return {}
+    found = "no graph answers as the rounded model does" if same is None else f"rounded, {same:.2%} of the lists stay"
+    return {"Item table": f"{table}; {found}"}
 
 
 def _how_to_serve(folder: Path, current: str) -> str:

@@ -19,7 +19,6 @@ from recsys.console import step
 from recsys.contracts.manifest import Manifest
 from recsys.errors import BundleError
 from recsys.history import ItemIndex, day_number
-from recsys.model_histories import ModelHistories
 from training.agreeing import Draft, agreeing, kind
 from training.categories import categories_of
 from training.dataset import Dataset
@@ -29,7 +28,7 @@ from training.plan import Chosen, Search, Work, choose, judged, learn
 from training.privacy import kept_private
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
 from training.record import Record
-from training.rounding import rounded, smaller
+from training.rounding import smaller
 from training.settings import ItemTable, Settings
 from training.snapshot import World
 from training.unseen import unseen
@@ -98,7 +97,7 @@ def fit(dataset: Dataset, options: Options) -> Fitted:
     histories = unseen(work.world.record, work.until)
     taken = agreeing(drafts, histories)
     if (options.item_table or chosen.settings.graph.item_table) is ItemTable.INT8:
-        taken = _rounded(taken, histories)
+        taken = smaller(taken, histories)
     return Fitted(taken.bundle, dataset.warnings + taken.warnings)
 
 
@@ -145,13 +144,6 @@ def _draft(dataset: Dataset, options: Options, material: Material, chosen: Chose
     return Draft(bundle, native, chosen.warnings + private.warnings + _warnings(material, native))
 
 
-def _rounded(exact: Draft, histories: ModelHistories) -> Draft:
-    """The same with rounded factors, where lists stay what they are."""
-    small = agreeing([replace(exact, native=rounded(exact.native))], histories)
-    bundle, warnings = smaller(exact.bundle, small.bundle, histories)
-    return replace(exact, bundle=bundle, warnings=exact.warnings + warnings)
-
-
 def _metrics(work: Work, chosen: Chosen, settings: Settings) -> dict[str, float]:
     """Of the settings that ship: the best trial's, or, where privacy changed them, judged once more."""
     if not chosen.trials:
@@ -169,7 +161,7 @@ def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Ch
         level=material.days.level,
         min_buyers=MIN_BUYERS,
         data=msgspec.structs.replace(dataset.lineage, subjects=record.subjects),
-        configuration=_configuration(chosen.settings, options, material, native),
+        configuration=_configuration(chosen.settings, options, material, native) | _learners(chosen, material.work),
         seed=options.seed,
         parity={},
         metrics={},
@@ -197,6 +189,12 @@ def _configuration(
         "resample": ranker.resample,
         "distilled": ranker.distilled,
     }
+
+
+def _learners(chosen: Chosen, work: Work) -> dict[str, int]:
+    """How many people's factors the trials' quality is of, where not everyone's."""
+    most = work.effort.people
+    return {} if most is None or work.world.record.subjects <= most or not chosen.trials else {"trial_people": most}
 
 
 def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame | None:

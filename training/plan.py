@@ -93,7 +93,8 @@ def choose(work: Work, asked: Search, tell: Tell = lambda _: None) -> Chosen:
         )
         return Chosen(start, (), (few,))
     examples = _judges(work)
-    begun, journal = asked.clock(), Journal(asked.journal, basis_of(work.world, examples, work.seed))
+    basis = basis_of(work.world, examples, work.seed, work.effort.people)
+    begun, journal = asked.clock(), Journal(asked.journal, basis)
 
     def go_on(made: int) -> bool:
         spent = asked.clock() - begun

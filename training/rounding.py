@@ -16,6 +16,7 @@ from recsys.bundle import Bundle
 from recsys.evaluation.lists import top_lists
 from recsys.model_histories import ModelHistories
 from recsys.scorer import Scorer
+from training.agreeing import Draft, graph_of
 from training.features.fold_in import FoldIn, WholeNumbers
 from training.graph.fold_in import Coordinates
 from training.parity import TOP, Native
@@ -51,35 +52,52 @@ def rounded_fold(fold: FoldIn) -> FoldIn:
     return replace(fold, item_factors=stood_for, whole=WholeNumbers(numbers, scales, turn))
 
 
-def smaller(exact: Bundle, small: Bundle, histories: ModelHistories) -> tuple[Bundle, tuple[str, ...]]:
-    """The small one where it lists what the exact one does, else the exact one, with a warning.
+def smaller(exact: Draft, histories: ModelHistories) -> Draft:
+    """The same with rounded factors where it lists what the exact one does, else the exact one, with a warning.
 
-    Its manifest says which table it has, and what was found.
+    Nothing but the factors is given up or changed for that: not the ranker, not the settings. Its manifest says which
+    table it has, and what was found.
+
+    Args:
+        exact: A draft that a graph answers as.
+        histories: To try graphs and lists on.
     """
-    same = overlap(exact, small, histories)
-    kept, table = (small, ItemTable.INT8) if same >= SAME else (exact, ItemTable.FLOAT32)
-    manifest = msgspec.structs.replace(
-        kept.manifest,
-        configuration=kept.manifest.configuration | {"item_table": table.value},
-        parity=kept.manifest.parity | {"int8_overlap": same},
-    )
-    bundle = replace(kept, manifest=manifest)
-    if kept is small:
-        return bundle, ()
-    warning = (
-        f"Factors are not rounded to int8: the best {TOP} would be the same ones to {same:.1%}, and {SAME:.0%} is "
-        "what is asked for"
-    )
-    return bundle, (warning,)
+    small, _ = graph_of(replace(exact, native=rounded(exact.native)), histories)
+    if small is None:
+        return _kept(exact, {}, "no graph answers as the rounded model does")
+    same = overlap(exact.bundle, small, histories)
+    figures = {"int8_overlap": same}
+    if same >= SAME:
+        return replace(exact, bundle=_told(small, ItemTable.INT8, figures))
+    best = f"the best {_places(small)} would be the same ones to {same:.1%}"
+    return _kept(exact, figures, f"{best}, and {SAME:.0%} is what is asked for")
 
 
 def overlap(one: Bundle, other: Bundle, histories: ModelHistories) -> float:
-    """The mean share of the one's best 20 of all items that are among the other's, too."""
+    """The mean share of the one's best 20 of all items that are among the other's, too; of few items the best half."""
     scorers, everything = (Scorer(one), Scorer(other)), np.arange(len(one.vocabulary))
-    k = min(TOP, len(everything))
+    k = _places(one)
     shared = 0
     for start in range(0, len(histories), _TOGETHER):
         some = histories.rows(slice(start, start + _TOGETHER))
         first, second = (top_lists(scorer.score(some, everything), k) for scorer in scorers)
         shared += int((first[:, :, None] == second[:, None, :]).any(axis=2).sum())
     return shared / (k * len(histories))
+
+
+def _places(bundle: Bundle) -> int:
+    """How many of the best are compared: a list of all items would always be the same."""
+    return max(min(TOP, len(bundle.vocabulary) // 2), 1)
+
+
+def _kept(exact: Draft, figures: dict[str, float], why: str) -> Draft:
+    """The exact one, with a warning."""
+    bundle = _told(exact.bundle, ItemTable.FLOAT32, figures)
+    return replace(exact, bundle=bundle, warnings=(*exact.warnings, f"Factors are not rounded to int8: {why}"))
+
+
+def _told(bundle: Bundle, table: ItemTable, figures: dict[str, float]) -> Bundle:
+    manifest = bundle.manifest
+    configuration = manifest.configuration | {"item_table": table.value}
+    told = msgspec.structs.replace(manifest, configuration=configuration, parity=manifest.parity | figures)
+    return replace(bundle, manifest=told)

@@ -122,3 +122,19 @@ def test_the_command_learns_with_the_large_profile(shop: Shop, train: Train, tmp
     assert len(manifest.trials) == LARGE.trials
     assert manifest.trials[0]["settings"]["factors"] == LARGE.settings.factorization.factors
     assert manifest.parity["same_top"] == 1
+    assert "trial_people" not in said, "everyone was learned from"
+
+
+@pytest.mark.slow
+def test_the_card_says_of_how_many_people_the_trials_were(
+    shop: Shop, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(EFFORTS, Profile.TEST, replace(EFFORTS[Profile.TEST], people=20))
+    sealed = {}
+    for budget in (None, 2):
+        done = train("fit", *shop.options(tmp_path / str(budget), budget=budget), "--json")
+        configuration = load_bundle(done.bundle, trust=shop.trust).manifest.configuration
+        sealed[budget] = configuration.get("trial_people"), (done.bundle / "card.md").read_text(encoding="utf-8")
+    told = "The trials learned from 20 people at most, what is in the bundle from all"
+    assert (sealed[2][0], told in sealed[2][1]) == (20, True)
+    assert (sealed[None][0], "people at most" in sealed[None][1]) == (None, False), "there were no trials"

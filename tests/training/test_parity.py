@@ -23,7 +23,7 @@ from training.features.fold_in import FoldIn
 from training.graph.assemble import assemble
 from training.parity import TOLERANCES, Native, agrees, parity
 from training.ranker import Ranker
-from training.rounding import rounded
+from training.rounding import rounded, smaller
 
 ITEMS = 30
 COUNTS = sparse.csr_matrix(np.random.default_rng(2).poisson(0.5, (300, ITEMS)).astype(np.float32))
@@ -151,6 +151,36 @@ def test_another_time_scale_is_noticed(draft: Bundle) -> None:
 
 def test_an_impatient_solver_is_noticed(draft: Bundle) -> None:
     assert not agrees(parity(replace(draft, model=assemble(LENS, RANKER, steps=1)), NATIVE, histories()))
+
+
+def exactly(draft: Bundle) -> agreeing.Draft:
+    """What stands before factors are rounded."""
+    return agreeing.agreeing([agreeing.Draft(draft, NATIVE, ("Said before",))], histories(30))
+
+
+def test_where_no_graph_answers_as_the_rounded_model_the_exact_one_ships(
+    draft: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = exactly(draft)
+    monkeypatch.setattr(agreeing, "SOLVER_STEPS", (1,))
+    assert_kept(exact, smaller(exact, histories(30)))
+
+
+def test_no_ranker_is_given_up_for_rounded_factors(draft: Bundle) -> None:
+    """Of a rounded model whose ranker no graph answers as, the factorization alone is not what ships."""
+    exact, unheard = exactly(draft), learned_ranker()
+    unheard.scale_ = np.full_like(unheard.scale_, np.nan)
+    assert_kept(exact, smaller(replace(exact, native=Native(LENS, unheard)), histories(30)))
+
+
+def assert_kept(exact: agreeing.Draft, kept: agreeing.Draft) -> None:
+    """It is the exact one, and both its manifest and a warning say so."""
+    before, after = exact.bundle.manifest, kept.bundle.manifest
+    assert kept.bundle.model == exact.bundle.model
+    assert (before.configuration["ranker"], before.parity) == ("mlp", after.parity)
+    assert after.configuration == before.configuration | {"item_table": "float32"}
+    assert kept.warnings[0] == "Said before"
+    assert kept.warnings[1:] == ("Factors are not rounded to int8: no graph answers as the rounded model does",)
 
 
 def test_more_steps_are_taken_where_few_do_not_do(

@@ -21,6 +21,7 @@ from support.tokens import token
 
 from recsys.bundle import Bundle, load_bundle
 from recsys.errors import UsageError
+from recsys.model_histories import ModelHistories
 from recsys.runtime import ort
 from training.card import card
 from training.factorize import Factorization
@@ -29,7 +30,7 @@ from training.features.fold_in import FoldIn
 from training.graph.assemble import assemble
 from training.graph.fold_in import Coordinates
 from training.profiles import EFFORTS, Profile
-from training.rounding import SAME, rounded_fold
+from training.rounding import SAME, overlap, rounded_fold
 from training.settings import GraphSettings, ItemTable, Settings, read_settings, written
 
 ITEMS, FACTORS = 90, 8
@@ -121,6 +122,21 @@ def initialisers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
                 yield from initialisers(attribute.g)
 
 
+def test_of_few_items_not_all_are_compared(bundle: Bundle) -> None:
+    """A list of all items would be the same, whatever stood in it first."""
+    few = len(bundle.vocabulary)
+    assert few < 20
+    fold = FoldIn.of(Factorization(4, regularization=0.3, random_state=0).fit(COUNTS[:, :few]), COUNTS[:, :few])
+    turned = replace(fold, item_factors=-fold.item_factors[::-1])
+    one, other = (
+        replace(bundle, model=assemble(Lens(28.0, bundle.categories, each), None, steps=8)) for each in (fold, turned)
+    )
+    numbers = np.ones((few, 1), np.float32)
+    histories = ModelHistories(np.arange(few)[:, None], np.zeros((few, 1), np.int64), numbers, numbers, numbers)
+    assert overlap(one, one, histories) == 1
+    assert overlap(one, other, histories) < 0.9
+
+
 def test_a_configuration_file_says_which_table(tmp_path: Path) -> None:
     path, small = tmp_path / "config.toml", Settings(graph=GraphSettings(item_table=ItemTable.INT8))
     for settings in (small, Settings()):
@@ -142,14 +158,16 @@ def test_where_lists_stay_the_same_the_small_table_ships(shop: Shop, tmp_path: P
     config = tmp_path / "config.toml"
     asked = msgspec.structs.replace(EFFORTS[Profile.TEST].settings, graph=GraphSettings(item_table=ItemTable.INT8))
     config.write_text(written(asked), encoding="utf-8")
-    (small, said), (exact, _) = (
+    (small, said), (exact, nothing) = (
         loaded(shop, train, shop.options(tmp_path / name, item_table=table, config=config))
         for name, table in (("a", None), ("b", "float32"))
     )
     assert small.manifest.parity["int8_overlap"] >= SAME
     assert (small.manifest.configuration["item_table"], small.manifest.parity["same_top"]) == ("int8", 1)
-    assert "rounded" not in said
+    assert "not rounded" not in said
+    assert f"int8; rounded, {small.manifest.parity['int8_overlap']:.2%} of the lists stay" in said
     assert "int8 overlap" in card(small.manifest)
+    assert "Item table" not in nothing
     assert "item_table" not in exact.manifest.configuration
     assert "int8_overlap" not in exact.manifest.parity
     tables = [onnx.TensorProto.INT8 in {t.data_type for t in initialisers(graph_of(each))} for each in (small, exact)]
@@ -182,7 +200,8 @@ def test_where_lists_would_change_the_exact_table_ships_and_it_is_said(
     assert 0 < same < 0.97
     assert kept.manifest.configuration["item_table"] == "float32"
     assert kept.model == exact.model
-    assert f"the same ones to {same:.1%}" in said
+    assert f"the best 20 would be the same ones to {same:.1%}" in said
+    assert f"float32; rounded, {same:.2%} of the lists stay" in said
 
 
 def hardly_any_taste() -> pl.DataFrame:

@@ -44,9 +44,18 @@ def test_trials_of_another_catalogue_are_not_taken_over(shop: Shop, tmp_path: Pa
     assert choose(first, Search(trials=2, journal=tmp_path / "trials.jsonl")) == interrupted
 
 
+def test_trials_of_other_numbers_of_people_are_not_taken_over(shop: Shop, tmp_path: Path) -> None:
+    everyone, search = work_on(shop), Search(trials=2, journal=tmp_path / "trials.jsonl")
+    some = replace(everyone, effort=replace(everyone.effort, people=10))
+    first, clean = choose(everyone, search), choose(some, Search(trials=2))
+    assert choose(some, search) == clean
+    assert clean.trials != first.trials
+    assert choose(everyone, search) == first
+
+
 def test_the_basis_is_what_trials_depend_on(shop: Shop) -> None:
     def basis(work: Work) -> str:
-        return basis_of(work.world, work.blocks[-1], work.seed)
+        return basis_of(work.world, work.blocks[-1], work.seed, work.effort.people)
 
     work = work_on(shop)
     record = work.world.record
@@ -54,6 +63,7 @@ def test_the_basis_is_what_trials_depend_on(shop: Shop) -> None:
         work_on(shop, until=FIRST_DAY + dt.timedelta(days=80)),
         work_on(shop, catalogue=shop.catalogue),
         replace(work, seed=1),
+        replace(work, effort=replace(work.effort, people=20)),
         replace(work, blocks=work.blocks[:-1]),
         replace(work, blocks=[replace(work.blocks[-1], known=work.blocks[-1].day)]),
         replace(work, world=replace(work.world, record=replace(record, day=record.day - 1))),
