@@ -12,7 +12,7 @@ from recsys.errors import ContractError
 from recsys.history import DAYS, Histories
 from recsys.ragged import changes, distinct
 
-LANES: Final = 8  # lengths are multiples of this: kernels work by lanes, so company never changes a last bit
+LANES: Final = 8  # lengths are multiples of this: kernels work by lanes, so company changes a score by 1e-6 at most
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ AFFINITIES: Final = "affinities"  # float32 [batch, recalled]; folded-in scores
 CONTRIBUTIONS: Final = "contributions"  # float32 [batch, explained, length]; each row sums to the affinity
 
 BATCH: Final = 256  # subjects for callers to score in one call
-_PAIR: Final = 2  # subjects in a run, which is as long as its longest history; they are scored as each would be alone
+_PAIR: Final = 2  # subjects in a run, which is as long as its longest history; scores are those of each alone to 1e-6
 _MANY: Final = 2_048  # candidates from which on what is done once a run is most of it: then
 _TOGETHER: Final = 16  # subjects share a run
 _LEFT_OUT: Final = "optimization.disable_specified_optimizers"  # ours would undo the graph's layout, a plane a feature

@@ -1,9 +1,9 @@
 """Deciding over HTTP is deciding offline, on what the store knows at this moment; and then writing it down.
 
 Requests that wait at the same time are decided in one batch, and written down in one transaction; a list is the same
-alone and in a batch, and so are its numbers, but for the last bits of some where candidates are very many. One that
-cannot be written into the audit log does not go out. Where a cap leaves no room for a reservation, the offer is
-excluded and the list made again, so that what goes out is what was reserved.
+alone and in a batch, and so are its numbers, but for the last bits of some. One that cannot be written into the audit
+log does not go out. Where a cap leaves no room for a reservation, the offer is excluded and the list made again, so
+that what goes out is what was reserved.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,13 +13,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from recsys.errors import UsageError
+from recsys.contracts.subjects import Purpose
+from recsys.errors import ContractError, UsageError
+from recsys.evaluation.fresh import FreshStatistics
 from recsys.evaluation.topk import list_top
 from recsys.history import ItemIndex, day_number, histories
 from recsys.model_histories import ModelHistories
 from recsys.scorer import Scorer
 from training.budget import Budget, parse_budget
 from training.dataset import Dataset, dataset_of
+from training.estimator_input import item_codes, list_length, one_of, plain_day, polars_frame, purchase_lines
 from training.fit import Options, fit
 from training.levels import LevelChoice
 from training.plan import Search
@@ -28,6 +33,11 @@ from training.settings import Settings
 
 class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
     """Learns a bundle from purchases, and ranks model items for anyone's history, learned from or not.
+
+    What is asked as of a day of the caller's is answered with item statistics computed strictly before it, from the
+    purchases given or from `counted`; of a `Dataset` they are net of what was returned up to its own end. Warns of a
+    day before that up to which was learned: the model itself has seen what came after. Pickles without `scorer_`, which
+    is made again from `bundle_`, so that joblib may hand it to its workers.
 
     Args:
         name: The bundle's: lower-case letters, digits and hyphens.
@@ -74,33 +84,65 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
             ContractError: The purchases break their contract, or too little is left to learn from.
             BundleError: No graph answers what the model answers.
         """
-        fitted = fit(X if isinstance(X, Dataset) else dataset_of(X), self._options())
+        options = self._options()
+        dataset = X if isinstance(X, Dataset) else dataset_of(polars_frame(X, where="purchases"))
+        fitted = fit(dataset, options)
         self.bundle_, self.warnings_ = fitted.bundle, fitted.warnings
         self.scorer_ = Scorer(self.bundle_)
         return self
 
-    def predict(self, X: Dataset | pl.DataFrame, as_of: dt.date | None = None) -> NDArray[np.float32]:  # noqa: N803 - scikit-learn's name
+    def predict(
+        self,
+        X: Dataset | pl.DataFrame,  # noqa: N803 - scikit-learn's name
+        as_of: dt.date | None = None,
+        *,
+        counted: Dataset | pl.DataFrame | None = None,
+    ) -> NDArray[np.float32]:
         """float32 [subjects, model items]: the chance that each is bought next; subjects in the order of their tokens.
 
         Args:
             X: Who bought what: as `fit` takes it.
             as_of: Nothing dated on or after this day is used; None: the day up to which the bundle was learned.
+            counted: Everyone's purchases, where `X` are only a few people's: item statistics are computed from them.
+                None: from `X`; where `as_of` is None too, they are the bundle's own.
 
         Raises:
             NotFittedError: Nothing was learned yet.
+            ContractError: Purchases break their contract, or too few people are counted.
+            TypeError: `as_of` is no day.
         """
-        given = self.fold(X, as_of)
-        return self.scorer_.score(given, np.arange(len(self.scorer_.vocabulary)))
+        lines, day = self._asked(X, as_of)
+        scorer = self._scorer(X if counted is None and as_of is not None else counted, day)
+        return scorer.score(self._folded(lines, day), np.arange(len(scorer.vocabulary)))
 
-    def rank(self, purchases: Dataset | pl.DataFrame, as_of: dt.date | None = None, *, k: int = 10) -> pl.DataFrame:
+    def rank(
+        self,
+        purchases: Dataset | pl.DataFrame,
+        as_of: dt.date | None = None,
+        *,
+        k: int = 10,
+        counted: Dataset | pl.DataFrame | None = None,
+    ) -> pl.DataFrame:
         """`subject, rank, item, score`: the k best model items of everyone with a history that the bundle can use.
 
+        Takes `as_of` and `counted` as `predict` does, and warns where people have no such history.
+
         Raises:
             NotFittedError: Nothing was learned yet.
-            ContractError: Nobody has such a history.
+            ContractError: Nobody has such a history; or as `predict`.
+            TypeError: `as_of` is no day.
+            ValueError: `k` is no length.
         """
-        check_is_fitted(self)
-        return list_top(self.scorer_, _lines(purchases), self._day(as_of), k=k).rows
+        lines, day = self._asked(purchases, as_of)
+        length = list_length(k, name="k")
+        scorer = self._scorer(purchases if counted is None and as_of is not None else counted, day)
+        lists = list_top(scorer, lines, day, k=length)
+        if lists.left_out:
+            warnings.warn(
+                f"{lists.left_out:,} subjects have no history that the bundle can use before {day}: no list for them",
+                stacklevel=2,
+            )
+        return lists.rows
 
     def contributions(
         self,
@@ -112,26 +154,73 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
 
         Raises:
             NotFittedError: Nothing was learned yet.
-            ContractError: Items are no model items of the bundle.
+            ContractError: Items are no model items of the bundle, or purchases break their contract.
+            TypeError: `as_of` is no day, or `items` is one text.
         """
-        given = self.fold(purchases, as_of)
-        return self.scorer_.contributions(given, self.scorer_.vocabulary.encode(items).astype(np.int64))
+        lines, day = self._asked(purchases, as_of)
+        return self.scorer_.contributions(self._folded(lines, day), item_codes(items, self.bundle_))
 
     def fold(self, purchases: Dataset | pl.DataFrame, as_of: dt.date | None = None) -> ModelHistories:
         """Histories as `scorer_` takes them, in the order of their subjects' tokens.
 
         Raises:
             NotFittedError: Nothing was learned yet.
+            ContractError: Purchases break their contract.
+            TypeError: `as_of` is no day.
         """
+        return self._folded(*self._asked(purchases, as_of))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the scorer: its session lives in this process."""
+        return {name: value for name, value in super().__getstate__().items() if name != "scorer_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """With a scorer, where there is a bundle."""
+        super().__setstate__(state)
+        if "bundle_" in state:
+            self.scorer_ = Scorer(self.bundle_)
+
+    def _asked(self, given: Dataset | pl.DataFrame, as_of: dt.date | None) -> tuple[pl.DataFrame, dt.date]:
+        """Whose histories are asked for, and as of which day."""
         check_is_fitted(self)
-        lines, day = _lines(purchases), self._day(as_of)
+        until = self.bundle_.manifest.data.until
+        day = until if as_of is None else plain_day(as_of, name="as_of")
+        if day < until:
+            warnings.warn(
+                f"The bundle was trained on days before {until}, which lies after {day}: do not judge what it says on "
+                "what was bought in between",
+                stacklevel=3,
+            )
+        return purchase_lines(given, self.bundle_, where="purchases"), day
+
+    def _scorer(self, counted: Dataset | pl.DataFrame | None, day: dt.date) -> Scorer:
+        """With item statistics as of the day; None: with the bundle's own."""
+        if counted is None:
+            return self.scorer_
+        told = counted.lineage.consent if isinstance(counted, Dataset) else None
+        if self.bundle_.manifest.data.consent == Purpose.TRAINING != told:
+            warnings.warn(
+                "Item statistics count everyone in the purchases, and the bundle was learned only from those who "
+                "agreed to training: give a dataset that was read with its subjects",
+                stacklevel=3,
+            )
+        lines = purchase_lines(counted, self.bundle_, where="counted purchases")
+        index = ItemIndex.of(lines["item"].unique().sort())
+        scorer = self.scorer_.refreshed(self.bundle_.statistics)
+        FreshStatistics(scorer, lines, index, scorer.codes(index)).refresh(day)
+        if scorer.statistics.is_empty():
+            raise ContractError(
+                f"no model item has {self.bundle_.manifest.min_buyers} buyers before {day}",
+                where="counted purchases",
+                mend="Give everyone's purchases as counted, or leave as_of out",
+            )
+        return scorer
+
+    def _folded(self, lines: pl.DataFrame, day: dt.date) -> ModelHistories:
         index = ItemIndex.of(lines["item"].unique().sort())
         everyone = lines["subject"].unique().sort().to_list()
         known = histories(lines, index, until=day, subjects=everyone)
         return self.scorer_.fold(known, self.scorer_.codes(index), as_of=day_number(day))
-
-    def _day(self, as_of: dt.date | None) -> dt.date:
-        return as_of or self.bundle_.manifest.data.until
 
     def _options(self) -> Options:
         """What was asked for, as `training.fit` takes it.
@@ -149,8 +238,6 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         except UsageError as error:
             raise ValueError(str(error)) from None
         search = Search(self.settings, budget.trials, budget.seconds)
-        return Options(self.name, LevelChoice(self.level), Profile(self.profile), int(self.random_state), search)
-
-
-def _lines(given: Dataset | pl.DataFrame) -> pl.DataFrame:
-    return given.daily if isinstance(given, Dataset) else given
+        level = one_of(LevelChoice, self.level, name="level")
+        profile = one_of(Profile, self.profile, name="profile")
+        return Options(self.name, level, profile, int(self.random_state), search)

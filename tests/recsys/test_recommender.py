@@ -18,7 +18,7 @@ from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import PURCHASES
 from recsys.contracts.state import State
 from recsys.guards import Situation
-from recsys.history import Histories, histories
+from recsys.history import Histories, day_number, histories
 from recsys.model_histories import ModelHistories
 from recsys.offer_book import OfferBook, open_offer_book
 from recsys.policy.document import Group, OnlyIfPurchased, Policy
@@ -80,6 +80,21 @@ def decided(recommender: Recommender, known: Histories, states: list[State]) -> 
     return recommender.decide(requests, known, states, at=AT, rng=np.random.default_rng(1))
 
 
+def told(decision: Decision) -> object:
+    """What it says, without its numbers."""
+    items = [(item.offer_id, item.rank, [reason.code for reason in item.reasons]) for item in decision.items]
+    return items, decision.fill, decision.withheld
+
+
+def numbers(decision: Decision) -> list[float]:
+    """Of each item the score, the chance, and what each reason adds."""
+    return [
+        number
+        for item in decision.items
+        for number in (item.score, item.propensity, *(reason.contribution for reason in item.reasons))
+    ]
+
+
 @pytest.mark.parametrize(
     "state",
     [
@@ -137,14 +152,27 @@ def test_reasons_sum_to_the_score_however_many_are_decided_for_together(book: Of
 
 
 def test_a_decision_in_a_batch_is_the_one_made_alone(book: OfferBook) -> None:
-    """To the last bit of every score and every addend: requests that wait at the same time are decided in one batch."""
+    """But for the last bits of scores and addends: requests that wait at the same time are decided in one batch."""
     recommender = Recommender(Listening(), book)
     baskets = [ITEMS[number % 5 : number % 5 + number % len(ITEMS)] for number in range(16)]
     together = decided(recommender, bought(book, *baskets), [PROFILED] * len(baskets))
     alone = [decided(recommender, bought(book, basket), [PROFILED])[0] for basket in baskets]
     assert {decision.fill for decision in together} >= {"personal", "popular"}
     for one, other in zip(together, alone, strict=True):
-        assert (one.items, one.fill, one.withheld) == (other.items, other.fill, other.withheld)
+        assert told(one) == told(other)
+        assert numbers(one) == pytest.approx(numbers(other), rel=0, abs=1e-6)
+
+
+def test_other_candidates_change_no_score(book: OfferBook) -> None:
+    """However many there are: each stands once at the end, which kernels treat otherwise than the middle."""
+    scorer = Listening()
+    known = bought(book, *(ITEMS[number : number + 1 + number % 4] for number in range(9)))
+    given = scorer.fold(known, scorer.codes(book.index), as_of=day_number(AT.date()))
+    everything = np.arange(len(scorer.vocabulary))
+    scores = scorer.score(given, everything)
+    for count in everything[1:]:
+        assert scorer.score(given, everything[:count]) == pytest.approx(scores[:, :count], abs=1e-6)
+        assert scorer.score(given, everything[-count:]) == pytest.approx(scores[:, -count:], abs=1e-6)
 
 
 def test_what_only_the_history_knows_is_scored_by_it_and_names_nothing_else(book: OfferBook) -> None:

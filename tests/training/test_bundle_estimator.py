@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from support.tastes import DAYS, FIRST_DAY, REFUSED, Shop
 
 from recsys.errors import ContractError
+from recsys.evaluation.topk import list_top
 from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 from training.bundle_estimator import BundleEstimator
@@ -23,6 +28,7 @@ from training.profiles import EFFORTS, Profile
 from training.signing import read_signing_key
 
 UNTIL = FIRST_DAY + dt.timedelta(days=DAYS)
+EARLY = FIRST_DAY + dt.timedelta(days=40)
 SMALL = BundleEstimator("shop", profile="test", random_state=5)
 
 
@@ -68,15 +74,65 @@ def test_it_is_the_fit_of_the_command_and_the_same_every_time(
 
 
 def test_predicting_is_what_the_scorer_scores(lines: pl.DataFrame, model: BundleEstimator) -> None:
-    for day in (UNTIL, FIRST_DAY + dt.timedelta(days=40)):
-        scorer, index = Scorer(model.bundle_), ItemIndex.of(lines["item"].unique().sort())
-        everyone = lines["subject"].unique().sort().to_list()
-        known = histories(lines, index, until=day, subjects=everyone)
-        given = scorer.fold(known, scorer.codes(index), as_of=day_number(day))
-        expected = scorer.score(given, np.arange(len(scorer.vocabulary)))
-        found = model.predict(lines, None if day == UNTIL else day)
-        assert np.array_equal(found, expected)
-        assert len(found) == len(everyone) > len(REFUSED)  # also those whom nothing was learned from
+    scorer, index = Scorer(model.bundle_), ItemIndex.of(lines["item"].unique().sort())
+    everyone = lines["subject"].unique().sort().to_list()
+    known = histories(lines, index, until=UNTIL, subjects=everyone)
+    given = scorer.fold(known, scorer.codes(index), as_of=day_number(UNTIL))
+    expected = scorer.score(given, np.arange(len(scorer.vocabulary)))
+    found = model.predict(lines)
+    assert np.array_equal(found, expected)
+    assert len(found) == len(everyone) > len(REFUSED)  # also those whom nothing was learned from
+
+
+def test_item_statistics_are_those_strictly_before_the_day(
+    lines: pl.DataFrame, dataset: Dataset, model: BundleEstimator
+) -> None:
+    assert np.array_equal(model.predict(dataset, UNTIL), model.predict(dataset))
+    with pytest.warns(UserWarning, match="do not judge"):
+        found, scores = model.rank(dataset, EARLY, k=5), model.predict(dataset, EARLY)
+    before, scorer = dataset.daily.filter(pl.col("day") < EARLY), Scorer(model.bundle_)
+    assert not found.equals(list_top(scorer, before, EARLY, k=5).rows)
+    assert found.equals(list_top(scorer, before, EARLY, k=5, counted=before).rows)
+    best = found.filter(rank=1)
+    everyone = dataset.daily["subject"].unique().sort().to_list()
+    rows = [everyone.index(subject) for subject in best["subject"]]
+    assert scores[rows].max(axis=1).tolist() == pytest.approx(best["score"].to_list(), abs=1e-6)
+    assert model.scorer_.statistics.equals(model.bundle_.statistics)
+    with pytest.warns(UserWarning, match="only from those who agreed"):
+        model.rank(lines, UNTIL)
+
+
+def test_for_a_few_people_everyones_purchases_are_counted(dataset: Dataset, model: BundleEstimator) -> None:
+    later = UNTIL + dt.timedelta(days=20)
+    own = dataset.daily.filter(subject=dataset.daily["subject"].max()).select("subject", "item", "day", "quantity")
+    ranked, among = model.rank(own, later, counted=dataset), model.rank(dataset, later).tail(10)
+    assert ranked.drop("score").equals(among.drop("score"))
+    everyone = model.predict(dataset, later)[-1:]
+    assert model.predict(own, later, counted=dataset) == pytest.approx(everyone, abs=1e-6)
+    assert np.array_equal(model.predict(own, counted=dataset), model.predict(own))
+    with (
+        pytest.warns(UserWarning, match="those who agreed"),
+        pytest.raises(ContractError, match=r"5 buyers before 2024-04-20.*as counted"),
+    ):
+        model.rank(own, later)
+
+
+def test_who_has_no_history_by_then_is_told(dataset: Dataset, model: BundleEstimator) -> None:
+    first = dataset.daily.group_by("subject").agg(pl.col("day").min()).sort("day")["day"]
+    day = first[len(first) // 2]
+    late = (first >= day).sum()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        ranked = model.rank(dataset, day, counted=dataset)
+    assert 0 < ranked["subject"].n_unique() == len(first) - late
+    assert f"{late} subjects have no history" in str(told[-1].message)
+
+
+def test_it_goes_to_another_process_and_answers_the_same(dataset: Dataset, model: BundleEstimator) -> None:
+    there = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own bytes of this moment
+    assert np.array_equal(there.predict(dataset), model.predict(dataset))
+    assert there.get_params() == model.get_params()
+    assert pickle.loads(pickle.dumps(SMALL)).get_params() == SMALL.get_params()  # noqa: S301 - the same
 
 
 def test_a_ranking_is_the_best_of_what_is_predicted(lines: pl.DataFrame, model: BundleEstimator) -> None:
@@ -98,6 +154,78 @@ def test_contributions_sum_to_the_folded_in_score(lines: pl.DataFrame, model: Bu
         model.contributions(lines, ["nothing that is sold"])
 
 
+def test_items_that_are_none_are_told_by_their_places(lines: pl.DataFrame, model: BundleEstimator) -> None:
+    known = model.bundle_.vocabulary.names[0]
+    with pytest.raises(ContractError, match=r"^items\[1\] do not exist .* at level type") as error:
+        model.contributions(lines, [known, "ann@example.com"])
+    assert "example.com" not in str(error.value)
+    with pytest.raises(ContractError, match=r"items\[0\], items\[1\], items\[3\] and 2 more do"):
+        model.contributions(lines, ["a", "b", known, *"cde"])
+    with pytest.raises(TypeError, match="one text"):
+        model.contributions(lines, known)
+    assert model.contributions(lines, []).shape[:2] == (lines["subject"].n_unique(), 0)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        (lambda lines: lines.with_columns(subject=pl.lit("ann@example.com")), r"row 1, column 'subject'"),
+        (
+            lambda lines: lines.with_columns(subject=pl.col("subject").str.replace(".rec.", ".ads.", literal=True)),
+            "domain",
+        ),
+        (lambda lines: lines.with_columns(item=pl.lit(None, pl.String)), r"column 'item'"),
+        (lambda lines: lines.drop("quantity"), r"column 'quantity' is missing"),
+        (lambda lines: lines.with_columns(quantity=pl.lit(float("inf"))), r"column 'quantity'"),
+        (lambda lines: lines.with_columns(day=pl.lit("soon")), r"column 'day' is not a date"),
+        (lambda lines: lines.with_columns(pl.col("day").cast(pl.Datetime)), r"column 'day' has type Datetime"),
+        (lambda lines: lines.clear(), "no rows"),
+        (lambda lines: lines.lazy(), r"collect\(\)"),
+        (lambda lines: lines.to_dict(), r"a builtins.dict, not a polars.DataFrame"),
+    ],
+    ids=["e-mail", "domain", "no item", "no quantity", "infinite", "text", "datetime", "empty", "lazy", "dict"],
+)
+def test_what_is_no_purchase_is_refused_clearly(
+    lines: pl.DataFrame,
+    dataset: Dataset,
+    model: BundleEstimator,
+    spoilt: Callable[[pl.DataFrame], Any],
+    message: str,
+) -> None:
+    asked = (
+        model.rank,
+        model.predict,
+        model.fold,
+        lambda given: model.contributions(given, []),
+        lambda given: model.rank(dataset, counted=given),
+        lambda given: model.predict(dataset, counted=given),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of who agreed
+        for ask in asked:
+            with pytest.raises(ContractError, match=message) as error:
+                ask(spoilt(lines))
+            assert "example.com" not in str(error.value)
+    if message != "domain":
+        with pytest.raises(ContractError, match=message):
+            clone(SMALL).fit(spoilt(lines))
+
+
+@pytest.mark.parametrize("day", ["2025-10-01", dt.datetime(2025, 10, 1, tzinfo=dt.UTC), 20000])
+def test_a_day_is_a_day(lines: pl.DataFrame, model: BundleEstimator, day: object) -> None:
+    asked: list[Callable[..., object]] = [model.rank, model.predict, model.fold]
+    for ask in (*asked, lambda given, as_of: model.contributions(given, [], as_of)):
+        with pytest.raises(TypeError, match=r"as_of is a \w+, not a datetime\.date"):
+            ask(lines, day)
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, "3", True])
+def test_a_list_has_a_length(lines: pl.DataFrame, model: BundleEstimator, k: object) -> None:
+    ask: Callable[..., object] = model.rank
+    with pytest.raises(ValueError, match="k is a whole number, 1 at least"):
+        ask(lines, k=k)
+
+
 def test_a_frame_is_taken_on_the_callers_word(lines: pl.DataFrame, shop: Shop) -> None:
     dataset = read_dataset(Sources(shop.purchases), until=None, today=UNTIL)
     one, other = clone(SMALL).fit(lines), clone(SMALL).fit(dataset)
@@ -112,8 +240,9 @@ def test_a_frame_is_taken_on_the_callers_word(lines: pl.DataFrame, shop: Shop) -
     ("changed", "message"),
     [
         ({"name": "A shop"}, "name"),
-        ({"level": "aisle"}, "aisle"),
-        ({"profile": "quick"}, "quick"),
+        ({"level": "aisle"}, "level is one of item, type, auto, not 'aisle'"),
+        ({"profile": "quick"}, "profile is one of test, default, large, not 'quick'"),
+        ({"profile": None}, "profile is one of"),
         ({"budget": "soon"}, "budget"),
         ({"budget": 0}, "budget"),
         ({"budget": 3, "settings": EFFORTS[Profile.TEST].settings}, "leave one of them out"),
