@@ -36,7 +36,7 @@ POLICY: Final = ROOT / "examples" / "policies" / "grocery.toml"
 AS_OF: Final = "2017-11-27"
 GUESSED: Final = ("alcohol", "tobacco", "infants", "pork", "medicines", "feminine-hygiene")
 _TABLE: Final = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_NO_ROWS: Final = "\nNothing to list this time.\n"
+NO_ROWS: Final = "\nNothing to list this time.\n"
 _REPORTS: Final[dict[str, tuple[type[Any], Callable[[Any], Report]]]] = {
     "replay": (ReplayResult, replay_report),
     "fairness": (FairnessResult, fairness_report),
@@ -93,7 +93,7 @@ def nothing_learned(policy: str) -> str:
 def with_tables(page: str, results: Path) -> str:
     """The page with its tables made anew from the results; a report leaves out a table without rows."""
     tables = dict(_tables(results))
-    return _TABLE.sub(lambda found: f"{found[1]}{tables.get(found[2], _NO_ROWS)}\n{found[3]}", page)
+    return _TABLE.sub(lambda found: f"{found[1]}{tables.get(found[2], NO_ROWS)}\n{found[3]}", page)
 
 
 def run(module: str, *arguments: object) -> None:

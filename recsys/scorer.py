@@ -96,7 +96,7 @@ class Scorer:
         item_map, size = self.bundle.item_map, len(self.vocabulary)
         if item_map is None:
             return np.ones(size, np.int64)
-        return np.bincount(self.vocabulary.encode(item_map["model_item"]), minlength=size)
+        return np.maximum(np.bincount(self.vocabulary.encode(item_map["model_item"]), minlength=size), 1)
 
     def fold(self, histories: Histories, codes: NDArray[np.int32], *, as_of: int | NDArray[np.int64]) -> ModelHistories:
         """Bring histories to model items.
