@@ -28,7 +28,7 @@ from recsys.ragged import Ragged, changes
 HALF_LIFE_DAYS: Final = 168.0
 _AHEAD_DAYS: Final = 28.0
 _PRIOR: Final = np.float32(1.0)  # purchase days, of which each item of a model item has its part
-_CELLS: Final = 1 << 20  # of people and pairs at once: so that memory is bounded
+_CELLS: Final = 1 << 20  # of people and pairs at once, which bounds their memory
 
 
 @dataclass(frozen=True, slots=True)

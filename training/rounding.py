@@ -74,7 +74,11 @@ def smaller(exact: Draft, histories: ModelHistories) -> Draft:
 
 
 def overlap(one: Bundle, other: Bundle, histories: ModelHistories) -> float:
-    """The mean share of the one's best 20 of all items that are among the other's, too; of few items the best half."""
+    """The mean share of the one's best 20 of all items that are among the other's, too; of few items the best half.
+
+    Of those with a history: without one, factors say nothing, and both list the same.
+    """
+    histories = histories.rows(np.flatnonzero(histories.known))
     scorers, everything = (Scorer(one), Scorer(other)), np.arange(len(one.vocabulary))
     k = _places(one)
     shared = 0
@@ -82,7 +86,7 @@ def overlap(one: Bundle, other: Bundle, histories: ModelHistories) -> float:
         some = histories.rows(slice(start, start + _TOGETHER))
         first, second = (top_lists(scorer.score(some, everything), k) for scorer in scorers)
         shared += int((first[:, :, None] == second[:, None, :]).any(axis=2).sum())
-    return shared / (k * len(histories))
+    return shared / max(k * len(histories), 1)
 
 
 def _places(bundle: Bundle) -> int:

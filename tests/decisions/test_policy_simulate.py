@@ -185,7 +185,9 @@ def test_every_table_of_the_documentation_is_made_by_a_command(lab_files: LabFil
     for text in (page, made):
         for name in names:
             block = text.partition(f"<!-- table: {name} -->")[2].partition("<!-- end -->")[0]
-            empty = text is page and block.strip() == measuring.NO_ROWS.strip()  # a report leaves out a table without rows
+            empty = (
+                text is page and block.strip() == measuring.NO_ROWS.strip()
+            )  # a report leaves out a table without rows
             assert block.count("\n|") >= 3 or empty, name
     assert re.sub(r"(?s)-->.*?<!-- end", "", made) == re.sub(r"(?s)-->.*?<!-- end", "", page)
 
