@@ -147,9 +147,10 @@ def test_the_time_of_answers_is_of_those_that_were_given(server: Server) -> None
 def test_a_key_that_asks_too_often(server: Server) -> None:
     headers = {"authorization": f"Bearer {key_for(server.state, ['decide'])}"}
     with httpx.Client(base_url=server.url, headers=headers, timeout=30) as greedy:
-        statuses = [greedy.post("/v1/decisions", json=ASKED).status_code for _ in range(30)]
-        assert set(statuses) == {200}
-        response = greedy.post("/v1/decisions", json=ASKED)
+        let_in = 0
+        while (response := greedy.post("/v1/decisions", json=ASKED)).status_code == httpx.codes.OK:
+            let_in += 1
+        assert 30 <= let_in <= 60  # a minute may end in between
         assert greedy.get("/health/live").status_code == httpx.codes.OK
     document = problem(response, 429)
     assert document["type"] == "urn:recsys:problem:rate-limit"
