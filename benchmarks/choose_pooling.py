@@ -34,7 +34,7 @@ from recsys.evaluation.metrics import Judged
 from recsys.evaluation.metrics.ndcg import ndcg
 from recsys.evaluation.offers import Campaign, campaigns_of
 from recsys.history import ItemIndex, day_number, histories
-from recsys.pooling import CandidateMap, counted, coverage, pool
+from recsys.pooling import CandidateMap, coverage, decayed, pool
 from recsys.ragged import Ragged
 from recsys.scorer import BATCH, Scorer
 
@@ -162,10 +162,10 @@ def _of_one(
     for start in range(0, len(known.subjects), BATCH):
         rows = slice(start, min(start + BATCH, len(known.subjects)))
         own = known.slice(rows.start, rows.stop)
-        relevant = counted(bought.slice(rows.start, rows.stop), covering, day_number(until), len(offered)) > 0
+        relevant = decayed(bought.slice(rows.start, rows.stop), covering, day_number(until), len(offered)) > 0
         scores = scorer.score(folded.rows(rows), offers.candidates)
         largest = offers.of_offer.max_of(scores)
-        covered = np.log1p(counted(own, covering, day_number(until), len(offered)))
+        covered = np.log1p(decayed(own, covering, day_number(until), len(offered)))
         pooled = pool(scores, coverage(own, offers, day_number(until)), offers)
         for row in np.flatnonzero(folded.known[rows] & relevant.any(axis=1)).tolist():
             rules = {
@@ -201,7 +201,7 @@ def _offered(
     listed = Ragged.of(np.unique(index.encode_known(row)) for row in campaign.offers["items"])
     offers = CandidateMap.from_items(listed, codes, scorer.sizes)
     folded = scorer.fold(known, codes, as_of=day)
-    covered = counted(known, listed.transposed(len(index)), day, len(listed)).astype(np.float64)
+    covered = decayed(known, listed.transposed(len(index)), day, len(listed)).astype(np.float64)
     scores = scorer.score(folded, offers.candidates)
     pooled = pool(scores, coverage(known, offers, day), offers).astype(np.float64)
     position, owner = offers.of_offer.values, offers.of_offer.owners

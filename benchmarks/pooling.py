@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.timing import compare
 from recsys.history import Histories
-from recsys.pooling import CandidateMap, counted, coverage, pool
+from recsys.pooling import CandidateMap, coverage, decayed, pool
 from recsys.ragged import Ragged
 
 TODAY, ROWS, EACH = 20_000, 600, 60
@@ -47,7 +47,7 @@ def _simplest(
     scores: NDArray[np.float32], known: Histories, offers: CandidateMap, covering: Ragged
 ) -> NDArray[np.float32]:
     size = len(offers.of_offer)
-    return offers.of_offer.max_of(scores) + np.log1p(counted(known, covering, TODAY, size))
+    return offers.of_offer.max_of(scores) + np.log1p(decayed(known, covering, TODAY, size))
 
 
 def _histories(rng: np.random.Generator, people: int, items: int) -> Histories:

@@ -168,12 +168,12 @@ def coverage(histories: Histories, offers: CandidateMap, today: int) -> Coverage
     cells = histories.rows_of[known] * size + place[known]
     bought = np.bincount(cells, weight[known], minlength=len(histories) * size)
     offer, hit = offers.covering.take(histories.item)
-    others = counted(histories, offers.others, today, len(offers.mixed))
+    others = decayed(histories, offers.others, today, len(offers.mixed))
     each = bought.reshape(len(histories), size).astype(np.float32)
     return Coverage(each, others, histories.rows_of[hit], offer, place[hit], weight[hit])
 
 
-def counted(histories: Histories, columns: Ragged, today: int, size: int) -> NDArray[np.float32]:
+def decayed(histories: Histories, columns: Ragged, today: int, size: int) -> NDArray[np.float32]:
     """float32 [B, size]: B subjects' purchase days, halved every 168 days, by column; an item may count for several."""
     column, row = columns.take(histories.item)
     cells = histories.rows_of[row] * size + column

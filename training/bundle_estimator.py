@@ -112,7 +112,7 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
             TypeError: `as_of` is no day.
         """
         lines, day = self._asked(X, as_of)
-        scorer = self._scorer(X if counted is None and as_of is not None else counted, day)
+        scorer = self._scorer(X if counted is None and as_of else counted, day)
         return scorer.score(self._folded(lines, day), np.arange(len(scorer.vocabulary)))
 
     def rank(
@@ -135,7 +135,7 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         """
         lines, day = self._asked(purchases, as_of)
         length = list_length(k, name="k")
-        scorer = self._scorer(purchases if counted is None and as_of is not None else counted, day)
+        scorer = self._scorer(purchases if counted is None and as_of else counted, day)
         lists = list_top(scorer, lines, day, k=length)
         if lists.left_out:
             warnings.warn(
@@ -158,7 +158,8 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
             TypeError: `as_of` is no day, or `items` is one text.
         """
         lines, day = self._asked(purchases, as_of)
-        return self.scorer_.contributions(self._folded(lines, day), item_codes(items, self.bundle_))
+        codes = item_codes(items, self.bundle_)
+        return self.scorer_.contributions(self._folded(lines, day), codes)
 
     def fold(self, purchases: Dataset | pl.DataFrame, as_of: dt.date | None = None) -> ModelHistories:
         """Histories as `scorer_` takes them, in the order of their subjects' tokens.

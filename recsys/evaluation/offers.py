@@ -18,8 +18,9 @@ from recsys.evaluation.intervals import Estimate, bootstrap_unit_means
 from recsys.evaluation.lists import top_lists
 from recsys.evaluation.metrics import Judged
 from recsys.evaluation.metrics.ndcg import ndcg
+from recsys.fallback import popularity
 from recsys.history import ItemIndex, day_number, histories
-from recsys.pooling import CandidateMap, counted, coverage, pool, popular
+from recsys.pooling import CandidateMap, coverage, decayed, pool, popular
 from recsys.ragged import Ragged
 from recsys.scorer import Scorer
 
@@ -162,9 +163,9 @@ def _judged(
     offers = CandidateMap.from_items(items_of, codes, scorer.sizes)
     today = day_number(campaign.start)
     folded = scorer.fold(known, codes, as_of=today)
-    covered = counted(known, items_of.transposed(len(index)), today, len(items_of))
+    covered = decayed(known, items_of.transposed(len(index)), today, len(items_of))
     model = scorer.score(folded, offers.candidates)
-    bestsellers = popular(_popularity(scorer)[offers.candidates], offers)
+    bestsellers = popular(popularity(scorer)[offers.candidates], offers)
     best = offers.of_offer.max_of(model)
     scores = (
         pool(model, coverage(known, offers, today), offers),
@@ -183,10 +184,3 @@ def _judged(
         return [], np.empty((0, len(RULES)))
     found = np.stack([ndcg(Judged.of(top_lists(rule[able], K), relevant[able])) for rule in scores], axis=1)
     return [subjects[unit] for unit in able.tolist()], found
-
-
-def _popularity(scorer: Scorer) -> NDArray[np.float32]:
-    popularity = np.zeros(len(scorer.vocabulary), np.float32)
-    codes = scorer.vocabulary.encode(scorer.statistics["item"])
-    popularity[codes[codes >= 0]] = scorer.statistics["popularity_30d"].to_numpy()[codes >= 0]
-    return popularity

@@ -115,6 +115,8 @@ class Store(Protocol):
         `now`: nothing lies ahead, here or in what other stages are given. A subject who was not there comes into being
         without any consent. Of somebody who was erased nothing is kept.
 
+        The write survives the end of the process; batches with a dismissal survive a power failure as well.
+
         Args:
             events: At most one batch of the door.
             now: When they arrived.
