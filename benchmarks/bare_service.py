@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from benchmarks.population import read
+from recsys.candidate_map import CandidateMap
 from recsys.history import day_number
 from recsys.model_items import catalogue_map
-from recsys.pooling import CandidateMap
 
 AS_OF = dt.date(2017, 11, 27)
 
@@ -38,7 +38,7 @@ def application() -> FastAPI:
     recommender, people = read(Path(os.environ["BARE"]))
     scorer, book = recommender.scorer, recommender.book
     codes = scorer.codes(book.index, catalogue_map(book.catalogue, scorer.bundle.manifest.level))
-    candidates = CandidateMap.of(book, codes, scorer.sizes).candidates
+    candidates = CandidateMap.of(book, codes, scorer.parts(book.index, codes)).candidates
     histories = people.histories(book.index, until=AS_OF, subjects=people.subjects)
     rows = {subject: row for row, subject in enumerate(people.subjects)}
     app = FastAPI()

@@ -4,9 +4,6 @@ Redeemed coupons: a unit is a household and a campaign of which it redeemed some
 coupons; the history ends, and item statistics are counted, where the campaign starts. The bundle is fitted until July,
 the campaigns start after it. A rule is to be chosen on those that start before the test window of the results. What was
 redeemed in that window is told beside them, with what was known on its first day.
-
-Offers of one thing each, in the four weeks after the bundle's last day: whole model items, and the products that sold
-best. A unit is a household that bought any of them.
 """
 
 from __future__ import annotations
@@ -24,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.bundle import load_bundle
+from recsys.candidate_map import CandidateMap
 from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.purchases import read_purchases
@@ -34,9 +32,9 @@ from recsys.evaluation.metrics import Judged
 from recsys.evaluation.metrics.ndcg import ndcg
 from recsys.evaluation.offers import Campaign, campaigns_of
 from recsys.history import ItemIndex, day_number, histories
-from recsys.pooling import CandidateMap, coverage, decayed, pool
+from recsys.pooling import coverage, decayed, pool
 from recsys.ragged import Ragged
-from recsys.scorer import BATCH, Scorer
+from recsys.scorer import Scorer
 
 TEST: Final = dt.date(2017, 11, 27)
 K: Final = 10
@@ -86,7 +84,6 @@ RULES: Final[dict[str, Callable[[Offered], NDArray[np.float64]]]] = {
 }
 COVERAGE: Final = "coverage alone"
 SHIPS: Final = "score · share"
-AHEAD, PRODUCTS = 28, 2_000
 
 
 def main() -> None:
@@ -104,19 +101,11 @@ def main() -> None:
         "all campaigns": campaigns,
         f"redeemed from {TEST} on, known up to it": [replace(one, start=max(one.start, TEST)) for one in late],
     }.items():
-        _tell(title, list(_units(scorer, purchases, some)))
-    item_map = scorer.bundle.item_map
-    there = set() if item_map is None else set(item_map["item"])
-    index = ItemIndex.of(sorted(there.union(purchases["item"])))
-    codes = scorer.codes(index)
-    whole = [np.flatnonzero(codes == code) for code in range(len(scorer.vocabulary))]
-    _tell("whole model items", _of_one(scorer, purchases, (index, codes), Ragged.of(whole)))
-    sold = purchases.filter(pl.col("day") < scorer.bundle.manifest.data.until)["item"].value_counts(sort=True)
-    best = index.encode_known(sold["item"][:PRODUCTS])
-    _tell("products", _of_one(scorer, purchases, (index, codes), Ragged.of(best[:, None])))
+        tell(title, list(_units(scorer, purchases, some)))
 
 
-def _tell(title: str, units: list[tuple[str, dict[str, float]]]) -> None:
+def tell(title: str, units: list[tuple[str, dict[str, float]]]) -> None:
+    """Print the mean of each rule, with its interval over households."""
     if not units:
         return
     table = pl.DataFrame([figures for _, figures in units])
@@ -145,37 +134,7 @@ def _units(
         for (subject, taken), given in zip(redeemed.iter_rows(), offers, strict=True):
             if given is not None:
                 relevant = np.isin(np.arange(len(position)), [position[offer] for offer in taken])
-                yield subject, {rule: _ndcg(scores, relevant) for rule, scores in _ranked(given)}
-
-
-def _of_one(
-    scorer: Scorer, purchases: pl.DataFrame, items: tuple[ItemIndex, NDArray[np.int32]], offered: Ragged
-) -> list[tuple[str, dict[str, float]]]:
-    """Households with the NDCG of some rules, each of the offers of one model item or of a part of it."""
-    (index, codes), until = items, scorer.bundle.manifest.data.until
-    known = histories(purchases, index, until=until)
-    offers, covering = CandidateMap.from_items(offered, codes, scorer.sizes), offered.transposed(len(index))
-    folded = scorer.fold(known, codes, as_of=day_number(until))
-    later = purchases.filter(pl.col("day").is_between(until, until + dt.timedelta(days=AHEAD), closed="left"))
-    bought = histories(later, index, subjects=known.subjects)
-    units = []
-    for start in range(0, len(known.subjects), BATCH):
-        rows = slice(start, min(start + BATCH, len(known.subjects)))
-        own = known.slice(rows.start, rows.stop)
-        relevant = decayed(bought.slice(rows.start, rows.stop), covering, day_number(until), len(offered)) > 0
-        scores = scorer.score(folded.rows(rows), offers.candidates)
-        largest = offers.of_offer.max_of(scores)
-        covered = np.log1p(decayed(own, covering, day_number(until), len(offered)))
-        pooled = pool(scores, coverage(own, offers, day_number(until)), offers)
-        for row in np.flatnonzero(folded.known[rows] & relevant.any(axis=1)).tolist():
-            rules = {
-                COVERAGE: covered[row],
-                "largest": largest[row],
-                "largest + log(1 + coverage)": largest[row] + covered[row],
-                SHIPS: pooled[row],
-            }
-            units.append((own.subjects[row], {name: _ndcg(rule, relevant[row]) for name, rule in rules.items()}))
-    return units
+                yield subject, {rule: ndcg_of(scores, relevant) for rule, scores in _ranked(given)}
 
 
 def _ranked(given: Offered) -> Iterator[tuple[str, NDArray[np.float64]]]:
@@ -199,7 +158,7 @@ def _offered(
     day = day_number(campaign.start)
     known = histories(purchases, index, until=campaign.start, subjects=subjects)
     listed = Ragged.of(np.unique(index.encode_known(row)) for row in campaign.offers["items"])
-    offers = CandidateMap.from_items(listed, codes, scorer.sizes)
+    offers = CandidateMap.from_items(listed, codes, scorer.parts(index, codes))
     folded = scorer.fold(known, codes, as_of=day)
     covered = decayed(known, listed.transposed(len(index)), day, len(listed)).astype(np.float64)
     scores = scorer.score(folded, offers.candidates)
@@ -216,7 +175,8 @@ def _offered(
             yield None
 
 
-def _ndcg(scores: NDArray[np.float64], relevant: NDArray[np.bool_]) -> float:
+def ndcg_of(scores: NDArray[np.floating], relevant: NDArray[np.bool_]) -> float:
+    """NDCG@10 of one list, the best first, of what has a score."""
     return float(ndcg(Judged.of(top_lists(scores[None], K), relevant[None]))[0])
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.timing import compare
+from recsys.candidate_map import CandidateMap
 from recsys.history import Histories
-from recsys.pooling import CandidateMap, coverage, decayed, pool
+from recsys.pooling import coverage, decayed, pool
 from recsys.ragged import Ragged
 
 TODAY, ROWS, EACH = 20_000, 600, 60
@@ -29,7 +30,7 @@ def main() -> None:
     for offered, wide, items in CASES:
         listed = Ragged.of(np.unique(rng.integers(0, items, wide)) for _ in range(offered))
         codes = (np.arange(items) // EACH).astype(np.int32)
-        offers = CandidateMap.from_items(listed, codes, np.bincount(codes))
+        offers = CandidateMap.from_items(listed, codes, np.full(items, 1 / EACH))
         covering = listed.transposed(items)
         for people in BATCHES:
             known = _histories(rng, people, items)

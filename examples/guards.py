@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from recsys.candidate_map import CandidateMap
 from recsys.contracts.decision import Decision, DecisionRequest
 from recsys.contracts.offers import OFFERS
 from recsys.contracts.state import Dismissal, DismissalScope, Exposure, State
@@ -25,7 +26,6 @@ from recsys.guards.past_purchase_trap import without_trapped
 from recsys.history import histories
 from recsys.offer_book import open_offer_book
 from recsys.policy.reading import parse_policy
-from recsys.pooling import CandidateMap
 
 NOW = dt.datetime(2017, 11, 27, 9, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -165,9 +165,8 @@ def decided(example: Example) -> Decision:
     request = DecisionRequest(subject=SHOPPER, channel="email", count=2)
     situation = Situation([request], [example.state], known, book, NOW)
 
-    candidates = CandidateMap.of(
-        book, np.arange(len(book.index), dtype=np.int32), np.ones(len(book.index), np.int64)
-    )  # every item is a model item
+    every = np.arange(len(book.index), dtype=np.int32)  # item is a model item
+    candidates = CandidateMap.of(book, every, np.ones(len(every)))
     learned = without_trapped(situation)
     model = ModelScores(
         candidates=candidates,

@@ -40,7 +40,7 @@ class Bundle:
         manifest: What it is and what it was made from.
         model: The ONNX graph's bytes.
         vocabulary: The model items, in the graph's order.
-        item_map: `item, model_item`; None where items are model items.
+        item_map: `item, model_item, part`; None where items are model items.
         statistics: Item statistics as of `manifest.data.until`.
         categories: int64 [model items], the category of each as a number; all zero where none is known.
     """

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidate_map import CandidateMap
 from recsys.contracts.decision import Decision, Fill, RankedOffer, Reason
 from recsys.explain import Named, Names, most_telling, personal_reasons, popular_reasons, segment_reasons, with_boost
 from recsys.fallback import matches, segment_scores
 from recsys.guards import Situation
 from recsys.history import Histories
-from recsys.pooling import Apart, CandidateMap, Coverage, apart, coverage, pool, popular
+from recsys.pooling import Apart, Coverage, apart, coverage, pool, popular
 from recsys.ragged import Ragged
 from recsys.rank import Ranking, Scores, rank
 

@@ -46,3 +46,27 @@ def model_codes(index: ItemIndex, vocabulary: ItemIndex, item_map: pl.DataFrame 
         return vocabulary.encode(index.names)
     known = dict(item_map.select("item", "model_item").iter_rows())
     return vocabulary.encode(known.get(name, "") for name in index.names)
+
+
+def item_parts(
+    index: ItemIndex, codes: NDArray[np.int32], vocabulary: ItemIndex, item_map: pl.DataFrame | None
+) -> NDArray[np.float64]:
+    """float64 [len(index)]: which part of its model item each item is; 0 for an item of none.
+
+    Nobody knows yet what an item newer than the map will be: it is what the least of its model item is.
+
+    Args:
+        index: The items.
+        codes: Their model items.
+        vocabulary: The bundle's model items.
+        item_map: `item, model_item` and, unless all are to be equal, `part`; None where items are model items.
+    """
+    if item_map is None:
+        return (codes >= 0).astype(np.float64)
+    if "part" not in item_map.columns:
+        item_map = item_map.with_columns((1 / pl.len().over("model_item")).alias("part"))
+    parts = dict(item_map.select("item", "part").iter_rows())
+    least = np.ones(len(vocabulary) + 1)
+    np.minimum.at(least, vocabulary.encode(item_map["model_item"]), item_map["part"].to_numpy())
+    found = np.array([parts.get(name, np.nan) for name in index.names], np.float64)
+    return np.where(codes < 0, 0.0, np.where(np.isnan(found), least[codes], found))

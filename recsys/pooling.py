@@ -6,9 +6,9 @@
 A model item's score is the chance that it is bought next, its share how likely that is by this offer; what comes out is
 how many of them the person may be expected to buy by it. Counted are a person's purchase days, each halved every 168
 days: `bought`, those of the model item; `covered`, those of what the offer covers of it; `others`, those of what it
-covers that has no model item, bought on at the same rate for 28 days. `part` of the model item's items are in the
-offer: all there is to say of someone who never bought any. An offer of whole model items ranks as the model does
-(docs/adr/0003).
+covers that has no model item, bought on at the same rate for 28 days. `part` is how much of the model item the offer is
+for someone who never bought any: what its items are of it, by what they sell and by their number. An offer of whole
+model items ranks as the model does (docs/adr/0003).
 """
 
 from __future__ import annotations
@@ -21,117 +21,59 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidate_map import CELLS, CandidateMap
 from recsys.history import Histories
-from recsys.offer_book import OfferBook
-from recsys.ragged import Ragged, changes
+from recsys.ragged import Ragged, changes, offsets_of, spans
 
 HALF_LIFE_DAYS: Final = 168.0
 _AHEAD_DAYS: Final = 28.0
 _PRIOR: Final = np.float32(1.0)  # purchase days, of which each item of a model item has its part
-_CELLS: Final = 1 << 20  # of people and pairs at once, which bounds their memory
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateMap:
-    """Which model items the offers consist of, so that the scorer scores these and no others.
-
-    P pairs of an offer and a model item of it, by offer. R offers cover items that have no model item.
-
-    Args:
-        candidates: int64 [C], model items in ascending order.
-        of_offer: Offer to positions in `candidates`, one a pair; empty where the model knows none of its items.
-        part: float32 [P], which part of the model item's items the offer covers.
-        place: int64 [items], the position in `candidates` of each item's model item; -1 for none.
-        covering: Item with a model item to offers.
-        mixed: int64 [R], offers.
-        others: Item without a model item to positions in `mixed`.
-    """
-
-    candidates: NDArray[np.int64]
-    of_offer: Ragged
-    part: NDArray[np.float32]
-    place: NDArray[np.int64]
-    covering: Ragged
-    mixed: NDArray[np.int64]
-    others: Ragged
-
-    @classmethod
-    def of(cls, book: OfferBook, codes: NDArray[np.int32], sizes: NDArray[np.int64]) -> CandidateMap:
-        """Map a book's offers, given the model item of each of its items (-1: none).
-
-        An item that must not be learned from gives an offer no score: the other items do.
-
-        Args:
-            book: O offers.
-            codes: int32 [items].
-            sizes: int64 [model items], how many items each has.
-        """
-        return cls.from_items(book.items, np.where(book.learned, codes, -1), sizes)
-
-    @classmethod
-    def from_items(cls, items: Ragged, codes: NDArray[np.int32], sizes: NDArray[np.int64]) -> CandidateMap:
-        """Map offers given as the items of each, and the rest as in `of`."""
-        known = codes[items.values] >= 0
-        offer, item = items.owners[known], items.values[known]
-        model_items = Ragged.of_pairs(offer, codes[item], len(items))
-        keys = model_items.owners * len(sizes) + model_items.values
-        listed = np.bincount(np.searchsorted(keys, offer * len(sizes) + codes[item]), minlength=len(keys))
-        candidates = np.unique(model_items.values)
-        place = np.full(len(codes), -1)
-        placed = np.isin(codes, candidates)
-        place[placed] = np.searchsorted(candidates, codes[placed])
-        mixed = np.unique(items.owners[~known])
-        return cls(
-            candidates,
-            Ragged(model_items.offsets, np.searchsorted(candidates, model_items.values)),
-            np.minimum(listed / sizes[model_items.values], 1).astype(np.float32),
-            place,
-            Ragged.of_pairs(item, offer, len(codes)),
-            mixed,
-            Ragged.of_pairs(items.values[~known], np.searchsorted(mixed, items.owners[~known]), len(codes)),
-        )
-
-    def expected(self, each: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 [B, O]: Σ over an offer's model items of `each` [B, C] times its part; -inf for an offer of none."""
-        found = np.full((len(each), len(self.of_offer)), -np.inf, np.float32)
-        for offers, pairs in self._spans(max(_CELLS // max(len(each), 1), 1)):
-            rows = Ragged(
-                self.of_offer.offsets[offers.start : offers.stop + 1] - pairs.start, self.of_offer.values[pairs]
-            )
-            found[:, offers] = rows.sum_of(each[:, rows.values] * self.part[pairs])
-        return found
-
-    def _spans(self, most: int) -> Iterator[tuple[slice, slice]]:
-        """Offers, and their pairs, a few at a time: no more than so many pairs, unless one offer has more."""
-        offsets = self.of_offer.offsets
-        start = 0
-        while start < len(self.of_offer):
-            stop = max(int(np.searchsorted(offsets, offsets[start] + most, side="right")) - 1, start + 1)
-            yield slice(start, stop), slice(int(offsets[start]), int(offsets[stop]))
-            start = stop
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """Purchase days of B subjects, each halved every 168 days.
 
-    H hits are purchase days of an item and offers that cover it, the item having a model item.
-
     Args:
+        histories: Whose days they are.
+        left: float64 [rows of the histories], what is left of each day.
         bought: float32 [B, C], of each candidate.
         others: float32 [B, R], of what the mixed offers cover that has no model item.
-        row: int64 [H], the subject of each hit.
-        offer: int64 [H].
-        position: int64 [H], of the model item in the candidates.
-        weight: float64 [H], what is left of the day.
     """
 
+    histories: Histories
+    left: NDArray[np.float64]
     bought: NDArray[np.float32]
     others: NDArray[np.float32]
+
+    def hits(self, offers: CandidateMap) -> Iterator[Hits]:
+        """All hits, a few subjects at a time: no more than a bound, unless one subject has more."""
+        known = self.histories
+        ends = offsets_of(offers.covering.lengths[known.item])[known.offsets]
+        for subjects in spans(ends, CELLS):
+            start = int(known.offsets[subjects.start])
+            offer, day = offers.covering.take(known.item[start : known.offsets[subjects.stop]])
+            day += start
+            yield Hits(subjects, known.rows_of[day], offer, offers.place[known.item[day]], self.left[day])
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Purchase days of items with a model item, each with every offer that covers the item.
+
+    Args:
+        subjects: Whose.
+        row: int64 [H], the subject's position among all.
+        offer: int64 [H].
+        position: int64 [H], of the model item in the candidates.
+        left: float64 [H], what is left of the day.
+    """
+
+    subjects: slice
     row: NDArray[np.int64]
     offer: NDArray[np.int64]
     position: NDArray[np.int64]
-    weight: NDArray[np.float64]
+    left: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +104,13 @@ def coverage(histories: Histories, offers: CandidateMap, today: int) -> Coverage
         offers: What to count them for.
         today: The day (since 1970) that ages are measured from.
     """
-    weight = _left(histories, today)
+    left = _left(histories, today)
     place, size = offers.place[histories.item], len(offers.candidates)
     known = place >= 0
     cells = histories.rows_of[known] * size + place[known]
-    bought = np.bincount(cells, weight[known], minlength=len(histories) * size)
-    offer, hit = offers.covering.take(histories.item)
+    bought = np.bincount(cells, left[known], minlength=len(histories) * size)
     others = decayed(histories, offers.others, today, len(offers.mixed))
-    each = bought.reshape(len(histories), size).astype(np.float32)
-    return Coverage(each, others, histories.rows_of[hit], offer, place[hit], weight[hit])
+    return Coverage(histories, left, bought.reshape(len(histories), size).astype(np.float32), others)
 
 
 def decayed(histories: Histories, columns: Ragged, today: int, size: int) -> NDArray[np.float32]:
@@ -191,9 +131,11 @@ def pool(scores: NDArray[np.float32], found: Coverage, offers: CandidateMap) -> 
     """
     a_day = _a_day(scores, found)
     pooled = offers.expected(_PRIOR * a_day)
-    cells = found.row * len(offers.of_offer) + found.offer
-    covered = np.bincount(cells, found.weight * a_day[found.row, found.position], minlength=pooled.size)
-    pooled += covered.reshape(pooled.shape).astype(np.float32)
+    for hits in found.hits(offers):
+        some = pooled[hits.subjects]
+        cells = (hits.row - hits.subjects.start) * len(offers.of_offer) + hits.offer
+        covered = np.bincount(cells, hits.left * a_day[hits.row, hits.position], minlength=some.size)
+        some += covered.reshape(some.shape).astype(np.float32)
     if len(offers.mixed):
         before, chance = pooled[:, offers.mixed], _chance(found.others)
         pooled[:, offers.mixed] = np.where(np.isneginf(before) & (chance > 0), 0, before) + chance
@@ -232,11 +174,7 @@ def apart(
     pair, owner = Ragged(offers.of_offer.offsets, np.arange(len(offers.part))).take(listed)
     position = offers.of_offer.values[pair]
     rest = _PRIOR * a_day[rows[owner], position].astype(np.float64) * offers.part[pair]
-    own = np.zeros(len(pair))
-    hit, place = _hits(found, offers, rows, listed)
-    keys, size = owner * len(offers.candidates) + position, len(offers.candidates)
-    amount = found.weight[hit] * a_day[found.row[hit], found.position[hit]]
-    np.add.at(own, np.searchsorted(keys, place * size + found.position[hit]), amount)
+    own = _own(a_day, found, offers, (rows, listed))
     order = np.lexsort((position, -(own + rest), owner))
     first = order[changes(owner[order])]
     best, of_best = np.full(len(listed), -1, np.int64), np.zeros(len(listed))
@@ -250,16 +188,33 @@ def apart(
     return Apart(best.tolist(), of_best, adds)
 
 
-def _hits(
-    found: Coverage, offers: CandidateMap, rows: NDArray[np.int64], listed: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The hits of some subjects' offers, and for each the number of that subject's offer among those asked for."""
-    asked, there = (row * len(offers.of_offer) + offer for row, offer in ((rows, listed), (found.row, found.offer)))
-    order = np.argsort(asked)
-    place = np.searchsorted(asked[order], there)
-    hit = np.flatnonzero(place < len(asked))
-    hit = hit[asked[order][place[hit]] == there[hit]]
-    return hit, order[place[hit]]
+def _own(
+    a_day: NDArray[np.float32],
+    found: Coverage,
+    offers: CandidateMap,
+    asked: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> NDArray[np.float64]:
+    """What past purchases add to each model item of N subjects' offers: float64, as `of_offer.take(listed)` has them.
+
+    Args:
+        a_day: float32 [B, C], what a purchase day is worth.
+        found: Of the same subjects.
+        offers: O of them.
+        asked: N positions of subjects, and an offer of each.
+    """
+    rows, listed = asked
+    number = np.full((len(a_day), len(offers.of_offer)), -1)
+    number[rows, listed] = np.arange(len(rows))
+    position, owner = offers.of_offer.take(listed)
+    keys, size = owner * len(offers.candidates) + position, len(offers.candidates)
+    own = np.zeros(len(keys))
+    for hits in found.hits(offers):
+        of_asked = number[hits.row, hits.offer]
+        hit = np.flatnonzero(of_asked >= 0)
+        row, position = hits.row[hit], hits.position[hit]
+        there = np.searchsorted(keys, of_asked[hit] * size + position)
+        own += np.bincount(there, hits.left[hit] * a_day[row, position], minlength=len(own))
+    return own
 
 
 def _a_day(scores: NDArray[np.float32], found: Coverage) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -131,6 +131,15 @@ def bounds(ordered: NDArray[np.int64]) -> NDArray[np.int64]:
     changed = np.ones(len(ordered) + 1, np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=changed[1:-1])
     return changed.nonzero()[0]
+
+
+def spans(offsets: NDArray[np.int64], most: int) -> Iterator[slice]:
+    """Rows that lie end to end, a few at a time: no more than so many values, unless one row has more."""
+    start = 0
+    while start < len(offsets) - 1:
+        stop = max(int(np.searchsorted(offsets, offsets[start] + most, side="right")) - 1, start + 1)
+        yield slice(start, stop)
+        start = stop
 
 
 def offsets_of(lengths: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsys.candidate_map import CandidateMap
 from recsys.contracts.decision import Decision, DecisionRequest
 from recsys.contracts.state import State
 from recsys.decide import ModelScores, Scores, Taken, Versions, decide, offer_scores
@@ -23,7 +24,7 @@ from recsys.history import Histories
 from recsys.model_histories import ModelHistories
 from recsys.model_items import catalogue_map
 from recsys.offer_book import OfferBook
-from recsys.pooling import CandidateMap, coverage
+from recsys.pooling import coverage
 from recsys.rank import judge
 from recsys.scorer import Scorer
 from recsys.why_not import WhyNot, why_not
@@ -39,7 +40,7 @@ class Recommender:
         self.scorer = scorer
         self.book = book
         self._codes = scorer.codes(book.index, catalogue_map(book.catalogue, level))
-        self._map = CandidateMap.of(book, self._codes, scorer.sizes)
+        self._map = CandidateMap.of(book, self._codes, scorer.parts(book.index, self._codes))
         self._names = Names.of(book, self._codes, scorer.vocabulary, level)
         self.popular = popularity(scorer)[self._map.candidates]
         self._versions = Versions(scorer.bundle.model_version, book.policy.policy_version)

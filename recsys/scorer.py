@@ -16,7 +16,7 @@ from recsys.errors import BundleError, ContractError
 from recsys.history import Histories, ItemIndex
 from recsys.item_table import item_table
 from recsys.model_histories import LANES, ModelHistories, fold_histories, outside
-from recsys.model_items import model_codes
+from recsys.model_items import item_parts, model_codes
 from recsys.runtime import ort
 
 # The graph's interface, shared by the exporter and this module.
@@ -87,16 +87,18 @@ class Scorer:
         """
         item_map = self.bundle.item_map
         if item_map is not None and catalogue_map is not None:
-            item_map = pl.concat([item_map, catalogue_map], how="vertical").unique("item", keep="first")
+            known = item_map.select("item", "model_item")
+            item_map = pl.concat([known, catalogue_map], how="vertical").unique("item", keep="first")
         return model_codes(index, self.vocabulary, item_map)
 
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """int64 [model items]: how many items each has, as far as the bundle knows."""
-        item_map, size = self.bundle.item_map, len(self.vocabulary)
-        if item_map is None:
-            return np.ones(size, np.int64)
-        return np.maximum(np.bincount(self.vocabulary.encode(item_map["model_item"]), minlength=size), 1)
+    def parts(self, index: ItemIndex, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+        """float64 [len(index)]: which part of its model item each item is; 0 for an item of none.
+
+        Args:
+            index: The items.
+            codes: Their model items, from `codes`.
+        """
+        return item_parts(index, codes, self.vocabulary, self.bundle.item_map)
 
     def fold(self, histories: Histories, codes: NDArray[np.int32], *, as_of: int | NDArray[np.int64]) -> ModelHistories:
         """Bring histories to model items.

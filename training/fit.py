@@ -24,6 +24,7 @@ from training.categories import categories_of
 from training.dataset import Dataset
 from training.levels import LevelChoice, ModelItemDays, to_level
 from training.parity import Native
+from training.parts import with_parts
 from training.plan import Chosen, Search, Work, choose, judged, learn
 from training.privacy import kept_private
 from training.profiles import EFFORTS, MIN_BUYERS, Profile
@@ -137,7 +138,7 @@ def _draft(dataset: Dataset, options: Options, material: Material, chosen: Chose
         manifest=msgspec.structs.replace(manifest, metrics=metrics, privacy=manifest.privacy | private.figures),
         model=b"",
         vocabulary=record.vocabulary,
-        item_map=_known(material.days.item_map, record.vocabulary),
+        item_map=_known(material.days.item_map, record.vocabulary, dataset),
         statistics=work.world.log.as_of(work.until, min_buyers=MIN_BUYERS),
         categories=record.categories,
     )
@@ -197,11 +198,12 @@ def _learners(chosen: Chosen, work: Work) -> dict[str, int]:
     return {} if most is None or work.world.record.subjects <= most or not chosen.trials else {"trial_people": most}
 
 
-def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex) -> pl.DataFrame | None:
-    """The part of the map that leads to a model item of the bundle."""
+def _known(item_map: pl.DataFrame | None, vocabulary: ItemIndex, dataset: Dataset) -> pl.DataFrame | None:
+    """What of the map leads to a model item of the bundle, and which part of it each item is."""
     if item_map is None:
         return None
-    return item_map.filter(pl.col("model_item").is_in(vocabulary.names))
+    known = item_map.filter(pl.col("model_item").is_in(vocabulary.names))
+    return with_parts(known, dataset.daily, until=dataset.lineage.until, min_buyers=MIN_BUYERS)
 
 
 def _warnings(material: Material, native: Native) -> tuple[str, ...]:

@@ -24,6 +24,13 @@ ITEM_MAP: Final = TableContract(
     columns=(
         Column("item", pl.String(), "What is sold", check=filled),
         Column("model_item", pl.String(), "The model item that it belongs to", check=filled),
+        Column(
+            "part",
+            pl.Float64(),
+            "Which part of the model item it is, above 0, up to 1; without the column, equal ones",
+            required=False,
+            check=lambda value: (value > 0) & (value <= 1),
+        ),
     ),
     unique=("item",),
 )

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsys.candidate_map import CandidateMap
 from recsys.errors import ContractError
 from recsys.evaluation.comparison import K
 from recsys.evaluation.fresh import FreshStatistics
@@ -20,7 +21,7 @@ from recsys.evaluation.metrics import Judged
 from recsys.evaluation.metrics.ndcg import ndcg
 from recsys.fallback import popularity
 from recsys.history import ItemIndex, day_number, histories
-from recsys.pooling import CandidateMap, coverage, decayed, pool, popular
+from recsys.pooling import coverage, decayed, pool, popular
 from recsys.ragged import Ragged
 from recsys.scorer import Scorer
 
@@ -160,7 +161,7 @@ def _judged(
     subjects = campaign.redeemed["subject"].unique().sort().to_list()
     known = histories(purchases, index, until=campaign.start, subjects=subjects)
     items_of = Ragged.of(np.unique(index.encode_known(row)) for row in campaign.offers["items"])
-    offers = CandidateMap.from_items(items_of, codes, scorer.sizes)
+    offers = CandidateMap.from_items(items_of, codes, scorer.parts(index, codes))
     today = day_number(campaign.start)
     folded = scorer.fold(known, codes, as_of=today)
     covered = decayed(known, items_of.transposed(len(index)), today, len(items_of))

@@ -18,6 +18,7 @@ from support.oracle import Oracle
 from support.policies import GROUPS, changed
 from support.worlds import Size, World, seeded_world, worlds
 
+from recsys.candidate_map import CandidateMap
 from recsys.contracts.decision import Decision
 from recsys.contracts.offers import OFFERS
 from recsys.decide import ModelScores, Versions, decide
@@ -25,7 +26,6 @@ from recsys.explain import Names
 from recsys.guards import GUARDS, Situation
 from recsys.guards.past_purchase_trap import without_trapped
 from recsys.policy.document import Exploration, ExplorationKind
-from recsys.pooling import CandidateMap
 from recsys.top_k import Ties, best_of
 
 MANY = Size(people=30, offers=8, items=10, lines=14)  # a fixed world costs more than its people
@@ -112,9 +112,8 @@ def test_the_same_values_give_the_same_bytes(world: World, kind: ExplorationKind
 def _decisions(world: World, seed: int) -> list[Decision]:
     """Decided with every item as a model item of its own."""
     now = situation(world)
-    candidates = CandidateMap.of(
-        now.book, np.arange(len(now.book.index), dtype=np.int32), np.ones(len(now.book.index), np.int64)
-    )
+    every = np.arange(len(now.book.index), dtype=np.int32)
+    candidates = CandidateMap.of(now.book, every, np.ones(len(every)))
     draw, size = np.random.default_rng(seed), len(candidates.candidates)
     learned_rows = without_trapped(now)
     model = ModelScores(

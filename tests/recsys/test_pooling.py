@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recsys.candidate_map import CandidateMap
 from recsys.history import Histories
-from recsys.pooling import CandidateMap, Coverage, apart, coverage, pool, popular
+from recsys.pooling import Coverage, apart, coverage, pool, popular
 from recsys.ragged import Ragged
 
 TODAY = 20_000
 CODES = np.array([7, 7, 9, -1, 9, 9, 9], np.int32)  # two items of model item 7, four of 9, one of none
-SIZES = np.bincount(np.maximum(CODES, 0)) - (np.arange(10) == 0)
+PARTS = np.array([0.5, 0.5, 0.25, 0, 0.25, 0.25, 0.25])
 SCORES = np.array([[0.25, 0.5]], np.float32)  # of 7 and 9
 
 
@@ -27,7 +28,7 @@ def history(*bought: tuple[int, int]) -> Histories:
 
 
 def pooled(offers: list[list[int]], *bought: tuple[int, int]) -> tuple[NDArray[np.float32], CandidateMap, Coverage]:
-    candidates = CandidateMap.from_items(Ragged.of(offers), CODES, SIZES)
+    candidates = CandidateMap.from_items(Ragged.of(offers), CODES, PARTS)
     found = coverage(history(*bought), candidates, TODAY)
     return pool(SCORES, found, candidates)[0], candidates, found
 
@@ -39,7 +40,7 @@ def test_offers_of_whole_model_items_rank_as_the_model_does() -> None:
 
 def test_scores_below_zero_expect_nothing_and_what_was_not_scored_is_not_known() -> None:
     """A bundle without a ranker has such scores: half an offer must not beat the whole one by them."""
-    candidates = CandidateMap.from_items(Ragged.of([[0], [0, 1], [2], [0, 1, 2]]), CODES, SIZES)
+    candidates = CandidateMap.from_items(Ragged.of([[0], [0, 1], [2], [0, 1, 2]]), CODES, PARTS)
     found = coverage(history((0, 0)), candidates, TODAY)
     assert pool(np.array([[-0.5, 0.5]], np.float32), found, candidates)[0] == pytest.approx([0, 0, 0.125, 0.125])
     unscored = pool(np.array([[0.5, -np.inf]], np.float32), found, candidates)[0]
@@ -47,7 +48,7 @@ def test_scores_below_zero_expect_nothing_and_what_was_not_scored_is_not_known()
 
 
 def test_an_offer_has_the_part_of_a_model_items_popularity_that_it_is_of_it() -> None:
-    candidates = CandidateMap.from_items(Ragged.of([[0], [0, 1], [2, 4], [0, 2], [3]]), CODES, SIZES)
+    candidates = CandidateMap.from_items(Ragged.of([[0], [0, 1], [2, 4], [0, 2], [3]]), CODES, PARTS)
     shares = np.array([0.25, 0.5], np.float32)
     assert popular(shares, candidates) == pytest.approx([0.125, 0.25, 0.25, 0.25, -np.inf])
     shares[1] = -np.inf
@@ -57,7 +58,8 @@ def test_an_offer_has_the_part_of_a_model_items_popularity_that_it_is_of_it() ->
 def test_wide_offers_are_worked_on_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     offers = [[0, 2], [], [0, 1, 2, 4], [3], [1, 5], [2]]
     whole, *_ = pooled(offers, (0, 0), (2, 1))
-    monkeypatch.setattr("recsys.pooling._CELLS", 1)
+    for module in ("candidate_map", "pooling"):
+        monkeypatch.setattr(f"recsys.{module}.CELLS", 1)
     parts, *_ = pooled(offers, (0, 0), (2, 1))
     assert parts.tolist() == whole.tolist()
 
@@ -107,7 +109,7 @@ def test_a_person_is_scored_alone_as_in_company() -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(-1, 40, 300).astype(np.int32)
     offers = CandidateMap.from_items(
-        Ragged.of(np.unique(rng.integers(0, 300, 30)) for _ in range(50)), codes, np.bincount(codes[codes >= 0])
+        Ragged.of(np.unique(rng.integers(0, 300, 30)) for _ in range(50)), codes, rng.random(300)
     )
     people = [history(*((int(item), int(age)) for item, age in rng.integers(0, (300, 4), (25, 2)))) for _ in range(9)]
     together = Histories(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidate_map import CandidateMap
 from recsys.contracts.decision import Decision, Fill, Reason
 from recsys.decide import ModelScores, Taken, Versions, decide
 from recsys.explain import Names
 from recsys.guards import Situation
 from recsys.guards.past_purchase_trap import without_trapped
-from recsys.pooling import CandidateMap
 from recsys.rank import Ranking, Scores, rank
 from support.agreement import situation
 from support.worlds import World
@@ -28,7 +27,7 @@ def model_of(now: Situation, seed: int) -> ModelScores:
     """A model with an opinion on most items, each a model item of its own or with others; some it has never seen."""
     draw, size = np.random.default_rng(seed), len(now.book.index)
     codes = codes_of(now, seed)
-    candidates = CandidateMap.of(now.book, codes, np.bincount(codes[codes >= 0], minlength=size))
+    candidates = CandidateMap.of(now.book, codes, parts_of(now, seed))
     learned = without_trapped(now)
     addends = draw.normal(size=(len(now.requests), size, size)).astype(np.float32)
 
@@ -59,14 +58,18 @@ def codes_of(now: Situation, seed: int) -> NDArray[np.int32]:
     return np.where(draw.random(size) < _SEEN, codes, -1)
 
 
+def parts_of(now: Situation, seed: int) -> NDArray[np.float64]:
+    """Which part of its model item each item is; those of an offer may add up to more than 1."""
+    return np.random.default_rng(seed).random(len(now.book.index))
+
+
 def unreasonable(world: World, seed: int) -> list[str]:
     """Every difference between the decisions and what plain loops say of them."""
     now = situation(world)
     model = model_of(now, seed)
     codes = codes_of(now, seed)
-    sizes = Counter(codes.tolist())
     learned = np.where(now.book.learned, codes, -1).tolist()
-    plain = [_Plain(now, row, model, learned, sizes) for row in range(len(now.requests))]
+    plain = [_Plain(now, row, model, learned, parts_of(now, seed).tolist()) for row in range(len(now.requests))]
     offers = range(len(now.book))
     popular = [plain[0].popular(offer) for offer in offers]
     personal = [[one.score(offer) for offer in offers] for one in plain]
@@ -86,9 +89,9 @@ class _Plain:
     """One person's decision in loops."""
 
     def __init__(
-        self, now: Situation, row: int, model: ModelScores, codes: Sequence[int], sizes: Mapping[int, int]
+        self, now: Situation, row: int, model: ModelScores, codes: Sequence[int], parts: Sequence[float]
     ) -> None:
-        self.now, self.row, self.model, self.codes, self.sizes = now, row, model, codes, sizes
+        self.now, self.row, self.model, self.codes, self.part_of_item = now, row, model, codes, parts
         self.items = [now.book.items.row(offer).tolist() for offer in range(len(now.book))]
         self.history = model.learned.slice(row, row + 1)
         self.parts = [sorted({codes[item] for item in items} - {-1}) for items in self.items]
@@ -102,7 +105,10 @@ class _Plain:
         all_items = [item for item, code in enumerate(self.codes) if code == part]
         covered = [item for item in self.items[offer] if self.codes[item] == part]
         whole = self.days(all_items) + 1
-        return self.days(covered) / whole, len(covered) / self.sizes[part] / whole
+        return self.days(covered) / whole, self.part(offer, part) / whole
+
+    def part(self, offer: int, part: int) -> float:
+        return min(sum(self.part_of_item[item] for item in self.items[offer] if self.codes[item] == part), 1)
 
     def others(self, offer: int) -> float:
         return 1 - 2 ** (-28 * self.days([item for item in self.items[offer] if self.codes[item] < 0]) / 168)
@@ -115,8 +121,7 @@ class _Plain:
 
     def popular(self, offer: int) -> float:
         known = {part: _number(self.model.popular, self.model, part) for part in self.parts[offer]}
-        listed = Counter(self.codes[item] for item in self.items[offer])
-        shares = [share * listed[part] / self.sizes[part] for part, share in known.items() if share > -math.inf]
+        shares = [share * self.part(offer, part) for part, share in known.items() if share > -math.inf]
         return sum(shares) if shares else -math.inf
 
     def best(self, offer: int) -> int | None:

@@ -176,7 +176,7 @@ def _candidate(recipes: Sequence[_Recipe], windows: Sequence[RunWindow]) -> RunM
 def _item_map(recipes: Sequence[_Recipe]) -> pl.DataFrame | None:
     """Which item is which model item in any of the windows."""
     maps = [recipe.bundle.item_map for recipe in recipes if recipe.bundle.item_map is not None]
-    return pl.concat(maps).unique("item", keep="last").sort("item") if maps else None
+    return pl.concat(maps).unique("item", keep="last").sort("item").drop("part") if maps else None
 
 
 def _warnings(recipes: Sequence[_Recipe], items: int) -> tuple[str, ...]:
