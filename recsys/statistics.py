@@ -1,4 +1,9 @@
-"""Item statistics: popularity at several half-lives, trend, repeat rate and rhythm, as of a day."""
+"""Item statistics: popularity at several half-lives, trend, repeat rate and rhythm, as of a day.
+
+Nothing in them is told of fewer than k people: what fewer bought lately was not bought lately, those who came back are
+none if they are fewer, and an item is on sale since its k-th buyer. Sums are rounded to three digits, since the binary
+digits of an exact Σ 2^(-age) are the days themselves.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,8 @@ _SMALL: Final = 1e-9  # keeps the logarithm of a share of zero finite
 _LEAST: Final = np.finfo(np.float64).tiny  # zero divided by it is zero
 _SECOND: Final = 2
 _PRIOR_GAPS: Final = 2  # that an item's own rhythm is shrunk with
+_LATELY: Final = 4  # half-lives: what is older counts for less than a sixteenth
+_DIGITS: Final = 3
 
 
 def item_statistics(daily: pl.DataFrame, *, as_of: dt.date, min_buyers: int) -> pl.DataFrame:
@@ -27,7 +34,7 @@ def item_statistics(daily: pl.DataFrame, *, as_of: dt.date, min_buyers: int) -> 
     Args:
         daily: `subject, item, day` with model items, one row each; see `recsys.history.purchase_days`.
         as_of: Only what is dated strictly before this day counts, and ages are measured from it.
-        min_buyers: k of design.md 6: an item bought by fewer people would tell about them.
+        min_buyers: k of design.md 6: what fewer people did would tell about them.
 
     Returns:
         The item-statistics contract, by item.
@@ -45,6 +52,7 @@ class PurchaseLog:
         day: int32 [N], ascending.
         which: int32 [N]: that person's first purchase day of the item (1), the second (2), …
         gap: int32 [N]: days since the one before; 0 for the first.
+        buyer: int32 [N]: the item's first buyer (1), its second (2), … on the first day of each; 0 on other days.
     """
 
     names: pl.Series
@@ -52,6 +60,7 @@ class PurchaseLog:
     day: NDArray[np.int32]
     which: NDArray[np.int32]
     gap: NDArray[np.int32]
+    buyer: NDArray[np.int32]
 
     @classmethod
     def of(cls, daily: pl.DataFrame) -> PurchaseLog:
@@ -72,41 +81,60 @@ class PurchaseLog:
         ordered = in_order(subject, item, day)
         item, dated = item[ordered], day[ordered].astype(np.int32)
         first = changes(subject[ordered].astype(np.int64) * len(names) + item)
-        starts = np.flatnonzero(first)
-        which = (np.arange(1, len(item) + 1) - np.repeat(starts, np.diff(starts, append=len(item)))).astype(np.int32)
+        which = _place_in(first)
         gap = np.where(first, 0, np.diff(dated, prepend=dated[:1]))
         ordered = in_order(dated, item, which, gap)  # what is alike in all is summed up alike in any order
-        return cls(names, item[ordered], dated[ordered], which[ordered], gap[ordered])
+        item, dated, which = item[ordered], dated[ordered], which[ordered]
+        firsts = np.flatnonzero(which == 1)
+        firsts = firsts[np.argsort(item[firsts], kind="stable")]
+        buyer = np.zeros(len(item), np.int32)
+        buyer[firsts] = _place_in(changes(item[firsts].astype(np.int64)))
+        return cls(names, item, dated, which, gap[ordered], buyer)
 
     def as_of(self, day: int, *, min_buyers: int) -> pl.DataFrame:
         """The item-statistics contract as of a day (since 1970): what is dated strictly before it counts."""
+        least = max(min_buyers, 1)
         seen = slice(0, int(np.searchsorted(self.day, day)))
-        item, age = self.item[seen].astype(np.int64), (day - self.day[seen]).astype(np.float64)
-        buyers, repeaters = self._counted(item[self.which[seen] == 1]), self._counted(item[self.which[seen] == _SECOND])
-        days = self._counted(item)
+        item, which = self.item[seen].astype(np.int64), self.which[seen]
+        days, buyers, repeaters = (self._counted(of) for of in (item, item[which == 1], item[which == _SECOND]))
         gaps, between = days - buyers, self._counted(item, self.gap[seen])
-        mean_gap = between.sum() / max(gaps.sum(), 1)
-        first = np.full(len(self.names), day, np.int32)
-        np.minimum.at(first, item, self.day[seen])
-        popularity = {None: days} | {
-            half_life: self._counted(item, np.exp2(-age / half_life)) for half_life in HALF_LIVES_DAYS
-        }
+        mean_gap, told = between.sum() / max(gaps.sum(), 1), repeaters >= least
+        on_sale, since = np.zeros(len(self.names)), np.flatnonzero(self.buyer[seen] == least)
+        on_sale[item[since]] = day - self.day[since]
         frame = pl.DataFrame(
             {
                 "item": self.names,
                 "buyers": buyers.astype(np.int64),
-                **{popularity_column(half_life): values for half_life, values in popularity.items()},
-                "repeat_rate": repeaters / np.maximum(buyers, 1),
-                "interval": (between + _PRIOR_GAPS * mean_gap) / (gaps + _PRIOR_GAPS),
-                "days_on_sale": (day - first).astype(np.float64),
+                popularity_column(None): days,
+                **{popularity_column(half_life): self._lately(day, half_life, least) for half_life in HALF_LIVES_DAYS},
+                "repeat_rate": told * repeaters / np.maximum(buyers, 1),
+                "interval": (told * between + _PRIOR_GAPS * mean_gap) / (told * gaps + _PRIOR_GAPS),
+                "days_on_sale": on_sale,
             }
-        ).filter(pl.col("buyers") >= max(min_buyers, 1))
+        ).filter(pl.col("buyers") >= least)
+        rounded = frame.with_columns(pl.col("^popularity_.*$", "interval").round_sig_figs(_DIGITS))
         recent, usual = (_share(pl.col(popularity_column(half_life))) for half_life in _TREND)
         trend = ((recent + _SMALL) / (usual + _SMALL)).log().alias("trend")
-        return frame.with_columns(trend).select(column.name for column in ITEM_STATISTICS.columns)
+        return rounded.with_columns(trend).select(column.name for column in ITEM_STATISTICS.columns)
 
-    def _counted(self, item: NDArray[np.int64], weight: NDArray[np.number] | None = None) -> NDArray[np.float64]:
+    def _lately(self, day: int, half_life: int, least: int) -> NDArray[np.float64]:
+        """float64 [M]: purchase days weighted by 2^(-age / half-life); 0 where fewer people bought lately."""
+        end = int(np.searchsorted(self.day, day))
+        weight = np.exp2((self.day[:end] - day) / half_life)
+        start = day - _LATELY * half_life
+        late = slice(int(np.searchsorted(self.day, start)), end)
+        anew = (self.which[late] == 1) | (self.day[late] - self.gap[late] < start)  # their first day since the start
+        people = self._counted(self.item[late][anew])
+        return np.where(people >= least, self._counted(self.item[:end], weight), 0)
+
+    def _counted(self, item: NDArray[np.integer], weight: NDArray[np.number] | None = None) -> NDArray[np.float64]:
         return np.bincount(item, weight, minlength=len(self.names)).astype(np.float64)
+
+
+def _place_in(begins: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """int32 [N]: the place of each row in its group, from 1, given where groups begin."""
+    starts = np.flatnonzero(begins)
+    return (np.arange(1, len(begins) + 1) - np.repeat(starts, np.diff(starts, append=len(begins)))).astype(np.int32)
 
 
 def _share(popularity: pl.Expr) -> pl.Expr:

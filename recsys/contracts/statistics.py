@@ -1,4 +1,4 @@
-"""Item statistics: aggregates over people, as of a day. No item bought by fewer than k subjects is in them."""
+"""Item statistics: aggregates over people, as of a day. Nothing in them is of fewer than k subjects."""
 
 from __future__ import annotations
 
@@ -27,13 +27,17 @@ def _count(name: str, doc: str) -> Column:
 
 ITEM_STATISTICS: Final = TableContract(
     name="item-statistics",
-    version=2,
+    version=3,
     columns=(
         Column("item", pl.String(), "The model item", check=filled),
         Column("buyers", pl.Int64(), "Distinct subjects", check=lambda value: value > 0),
         _count(popularity_column(None), "Purchase days of all subjects, summed"),
         *(
-            _count(popularity_column(days), f"The same, each weighted by 2^(-age / {days} days)")
+            _count(
+                popularity_column(days),
+                f"The same, each weighted by 2^(-age / {days} days), to three digits; 0 where fewer than k subjects "
+                f"bought it in {4 * days} days",
+            )
             for days in HALF_LIVES_DAYS
         ),
         Column(
@@ -45,14 +49,15 @@ ITEM_STATISTICS: Final = TableContract(
         Column(
             "repeat_rate",
             pl.Float64(),
-            "Buyers with at least two purchase days, by all buyers",
+            "Buyers with at least two purchase days, by all buyers; 0 where they are fewer than k",
             check=lambda value: value.is_between(0, 1),
         ),
         _count(
             "interval",
-            "Mean days between a buyer's consecutive purchase days, with two more of the mean of all items",
+            "Mean days between a buyer's consecutive purchase days, with two more of the mean of all items; that mean "
+            "where fewer than k came back",
         ),
-        _count("days_on_sale", "Days since it was first bought"),
+        _count("days_on_sale", "Days since its k-th buyer first bought it"),
     ),
     unique=("item",),
 )

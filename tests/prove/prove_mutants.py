@@ -48,6 +48,7 @@ MODULES: Final = {
     "rank": ("test_guard_edges", "test_guards_together", "test_exploration"),
     "top_k": ("test_top_k",),
     "explain": ("test_explain", "test_recommender"),
+    "candidate_map": ("test_pooling", "test_recommender"),
     "pooling": ("test_pooling", "test_recommender"),
     "purchase_keys": ("test_guard_edges", "test_awkward"),
     "explore": ("test_exploration",),

@@ -33,6 +33,14 @@ def pooled(offers: list[list[int]], *bought: tuple[int, int]) -> tuple[NDArray[n
     return pool(SCORES, found, candidates)[0], candidates, found
 
 
+@pytest.fixture(params=[1, 40, 1 << 20])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many cells are worked on at once."""
+    for module in ("candidate_map", "pooling"):
+        monkeypatch.setattr(f"recsys.{module}.CELLS", request.param)
+    return int(request.param)
+
+
 def test_offers_of_whole_model_items_rank_as_the_model_does() -> None:
     found, *_ = pooled([[0, 1], [2, 4, 5, 6], [0, 1, 2, 4, 5, 6]], (0, 0), (0, 1), (2, 0))
     assert found == pytest.approx([0.25, 0.5, 0.75])
@@ -55,13 +63,13 @@ def test_an_offer_has_the_part_of_a_model_items_popularity_that_it_is_of_it() ->
     assert popular(shares, candidates) == pytest.approx([0.125, 0.25, -np.inf, 0.125, -np.inf])
 
 
-def test_wide_offers_are_worked_on_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wide_offers_are_worked_on_a_few_at_a_time(few: int) -> None:
+    assert few
     offers = [[0, 2], [], [0, 1, 2, 4], [3], [1, 5], [2]]
-    whole, *_ = pooled(offers, (0, 0), (2, 1))
-    for module in ("candidate_map", "pooling"):
-        monkeypatch.setattr(f"recsys.{module}.CELLS", 1)
-    parts, *_ = pooled(offers, (0, 0), (2, 1))
-    assert parts.tolist() == whole.tolist()
+    found, *_ = pooled(offers, (0, 0), (2, 1))
+    assert found == pytest.approx(
+        [0.25 * 1.5 / 2 + 0.5 * 0.75 / 1.5, -np.inf, 0.25 + 0.5, -np.inf, 0.0625 + 0.125 / 1.5, 0.5 * 0.75 / 1.5]
+    )
 
 
 def test_of_a_model_item_that_was_never_bought_an_offer_has_its_part() -> None:
@@ -105,7 +113,7 @@ def test_the_best_model_item_is_the_one_that_adds_most_bought_or_not() -> None:
     assert apart(SCORES, counted, candidates, rows, np.array([0, 1])).best == [9, 7]
 
 
-def test_a_person_is_scored_alone_as_in_company() -> None:
+def test_a_person_is_scored_alone_as_in_company(few: int) -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(-1, 40, 300).astype(np.int32)
     offers = CandidateMap.from_items(
@@ -118,7 +126,16 @@ def test_a_person_is_scored_alone_as_in_company() -> None:
         *(np.concatenate([getattr(one, name) for one in people]) for name in ("item", "day", "quantity", "baskets")),
     )
     scores = rng.random((9, len(offers.candidates)), np.float32)
-    found = pool(scores, coverage(together, offers, TODAY), offers)
+    counted = coverage(together, offers, TODAY)
+    found = pool(scores, counted, offers)
+    rows, listed = np.repeat(np.arange(9), 3), np.tile([4, 2, 7], 9)
+    taken = apart(scores, counted, offers, rows, listed)
     for row, one in enumerate(people):
-        alone = pool(scores[row : row + 1], coverage(one, offers, TODAY), offers)
-        assert (alone[0] == found[row]).all()
+        known = coverage(one, offers, TODAY)
+        assert (pool(scores[row : row + 1], known, offers)[0] == found[row]).all()
+        own = apart(scores[row : row + 1], known, offers, np.zeros(3, np.int64), listed[:3])
+        assert own.bought.tolist() == taken.bought[3 * row : 3 * row + 3].tolist()
+        assert own.best == taken.best[3 * row : 3 * row + 3]
+    several = [hits for hits in counted.hits(offers) if hits.subjects.stop - hits.subjects.start > 1]
+    assert all(len(hits.row) <= few for hits in several)
+    assert len(several) == (few > 40)

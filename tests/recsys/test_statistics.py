@@ -22,14 +22,56 @@ def daily(rows: list[tuple[int, str, int]]) -> pl.DataFrame:
     )
 
 
+def statistics(rows: list[tuple[int, str, int]], min_buyers: int) -> dict[str, dict[str, float]]:
+    """By item, then by column."""
+    made = item_statistics(daily(rows), as_of=AS_OF, min_buyers=min_buyers)
+    return {row["item"]: row for row in ITEM_STATISTICS.checked(made, where="s").iter_rows(named=True)}
+
+
 def test_popularity_halves_with_age() -> None:
-    made = item_statistics(daily([(1, "a", 8), (2, "a", 16), (2, "a", 24), (2, "a", 24)]), as_of=AS_OF, min_buyers=2)
-    row = ITEM_STATISTICS.checked(made, where="s").row(0, named=True)
+    row = statistics([(1, "a", 1), (2, "a", 2), (2, "a", 24), (2, "a", 24)], 2)["a"]
     assert row["buyers"] == 2
     assert row["popularity"] == 3
-    assert row["popularity_8d"] == pytest.approx(0.5 + 0.25 + 0.125)
-    assert row["popularity_1d"] == pytest.approx(2**-8 + 2**-16 + 2**-24)
-    assert row["repeat_rate"] == 0.5
+    assert row["popularity_8d"] == pytest.approx(2 ** (-1 / 8) + 2 ** (-2 / 8) + 2**-3, rel=0.005)
+    assert row["popularity_1d"] == 0.75
+
+
+def test_sums_have_three_digits() -> None:
+    """An exact sum of powers of two is the list of its days."""
+    row = statistics([(person, "a", person) for person in range(1, 20)], 2)["a"]
+    exact = sum(2 ** (-age / 3) for age in range(1, 20))
+    assert row["popularity_3d"] != exact
+    assert row["popularity_3d"] == float(f"{exact:.3g}")
+    assert row["popularity_1d"] == 1.0
+
+
+USUAL = [(person, item, 50 + 10 * person + 4 * again) for item in "ab" for person in range(1, 8) for again in range(3)]
+
+
+@pytest.mark.parametrize(("column", "lately"), [("popularity_1d", 4), ("popularity_3d", 12), ("popularity_8d", 32)])
+def test_what_fewer_than_k_people_bought_lately_is_not_told(column: str, lately: int) -> None:
+    some = [(person, "a", lately - day) for person in range(1, 5) for day in (0, 1)]
+    assert statistics(USUAL, 5)["a"][column] == statistics([*USUAL, *some], 5)["a"][column] == 0
+    assert statistics([*USUAL, *some, (5, "a", lately + 1)], 5)["a"][column] == 0
+    assert statistics([*USUAL, *some, (5, "a", lately)], 5)["a"][column] > 0
+
+
+def test_what_fewer_than_k_people_came_back_for_has_everyones_rhythm() -> None:
+    new = [(person, "new", 60) for person in range(1, 9)]
+    some = [(person, "new", 60 - 2 * person) for person in range(1, 5)]
+    usual, rare = statistics([*USUAL, *new], 5)["new"], statistics([*USUAL, *new, *some], 5)["new"]
+    assert (usual["repeat_rate"], rare["repeat_rate"]) == (0, 0)
+    assert usual["interval"] == 4
+    assert rare["interval"] == pytest.approx((28 * 4 + 2 + 4 + 6 + 8) / 32, rel=0.005)  # the mean of all items
+    known = statistics([*USUAL, *new, *some, (5, "new", 50)], 5)["new"]
+    assert known["repeat_rate"] == 5 / 8
+    assert known["interval"] > rare["interval"]
+
+
+def test_an_item_is_on_sale_since_its_kth_buyer() -> None:
+    first = [(1, "a", 300), (1, "a", 200), (2, "a", 150)]
+    assert statistics([*first, (3, "a", 90), (4, "a", 80)], 3)["a"]["days_on_sale"] == 90
+    assert statistics([*first, (3, "a", 90), (4, "a", 80)], 1)["a"]["days_on_sale"] == 300
 
 
 def test_an_item_with_too_few_buyers_is_not_there() -> None:
