@@ -15,6 +15,7 @@ from recsys.contracts.document import encode_document
 from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.contracts.offers import OFFERS
 from recsys.evaluation import options
+from recsys.evaluation.bundle_runs import check_domain
 from recsys.evaluation.fresh import counted_purchases
 from recsys.evaluation.offers import POOLED, OffersResult, campaigns_of, judge_offers
 from recsys.evaluation.report.words import change_and_interval, mean_and_interval
@@ -54,9 +55,10 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     --redemptions release/redemptions.parquet --out report`
     """
     loaded = load_bundle(bundle, trust=trust)
+    sold = Sold.read(catalogue, guards)
     with step("Reading purchases, offers and redemptions"):
-        sold = Sold.read(catalogue, guards)
         source = read_source(purchases, today=today())
+        check_domain(loaded, source.lineage, where=str(purchases))
         source = replace(source, purchases=sold.unlearned.without(source.purchases))
         redeemed = REDEMPTIONS.read(redemptions)
         check_lineage(redeemed["subject"], source.lineage, where=str(redemptions))

@@ -42,7 +42,7 @@ class Sold:
         placed = None if catalogue is None else CATALOGUE.read(catalogue)
         unlearned = read_unlearned(guards, placed)
         for warning in unlearned.warnings:
-            warn(warning)
+            warn(f"{warning}.")
         return cls(placed, unlearned)
 
     def codes(self, scorer: Scorer, index: ItemIndex) -> NDArray[np.int32]:
