@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -28,7 +28,13 @@ from training.levels import LevelChoice
 from training.plan import Search
 from training.profiles import Profile
 from training.registry import check_name
-from training.settings import Settings
+from training.settings import ItemTable, Settings
+
+FEW: Final = 0.5  # of the people that were learned from: statistics of fewer are told of
+
+
+class BundleWarning(UserWarning):
+    """What whoever trusts a bundle's scores should know."""
 
 
 class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
@@ -39,6 +45,13 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
     day before that up to which was learned: the model itself has seen what came after. Pickles without `scorer_`, which
     is made again from `bundle_`, so that joblib may hand it to its workers.
 
+    Warns as scikit-learn does, by `warnings.warn` with a category of its own, `BundleWarning`: whoever asks for nothing
+    sees it, and may filter it or make it an error. What `fit` warned of, word for word what `recsys-train fit` says, is
+    kept in `warnings_`, too: nobody sees the warnings of a worker, or those of a fit last month.
+
+    What the command takes beside these parameters is of the purchases, and stands in a `Dataset`: subjects, catalogue,
+    guards and the last day (`training.dataset.read_dataset`; `dataset_of` for frames with a catalogue).
+
     Args:
         name: The bundle's: lower-case letters, digits and hyphens.
         level: What a model item is: "item", "type", or "auto".
@@ -47,14 +60,17 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         budget: Of the search: trials (12) or a time ("90s", "5m", "2h"); None: as the profile says.
         random_state: The same number, purchases and trials give the same bundle, byte for byte; a time gives as many
             trials as the machine was free for.
+        item_table: What factors are in the graph: "float32", or "int8" where lists stay the same; None: as the settings
+            say.
 
     Attributes:
-        bundle_: What `training.export.seal` signs.
-        warnings_: What whoever reads the scores should know.
+        bundle_: What `training.export.seal` signs. Its manifest has what the command shows: how many people and model
+            items were learned from, the settings, how near the graph comes to the model, and privacy.
+        warnings_: What `fit` warned of.
         scorer_: The bundle's scorer; the methods below are shorter ways to it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - an estimator's parameters are its arguments
         self,
         name: str = "model",
         *,
@@ -63,6 +79,7 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         settings: Settings | None = None,
         budget: int | str | None = None,
         random_state: int = 0,
+        item_table: ItemTable | str | None = None,
     ) -> None:
         self.name = name
         self.level = level
@@ -70,6 +87,7 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         self.settings = settings
         self.budget = budget
         self.random_state = random_state
+        self.item_table = item_table
 
     def fit(self, X: Dataset | pl.DataFrame, y: None = None) -> BundleEstimator:  # noqa: ARG002, N803 - scikit-learn's way
         """Learn.
@@ -80,15 +98,19 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
             y: There is none.
 
         Raises:
-            ValueError: Parameters mean nothing.
+            ValueError: Parameters mean nothing, or `level` is "type" and there is no catalogue.
             ContractError: The purchases break their contract, or too little is left to learn from.
             BundleError: No graph answers what the model answers.
         """
         options = self._options()
         dataset = X if isinstance(X, Dataset) else dataset_of(polars_frame(X, where="purchases"))
+        if options.level is LevelChoice.TYPE and dataset.catalogue is None:
+            raise ValueError("level 'type' needs a catalogue: fit dataset_of(purchases, catalogue), or what has one")
         fitted = fit(dataset, options)
         self.bundle_, self.warnings_ = fitted.bundle, fitted.warnings
         self.scorer_ = Scorer(self.bundle_)
+        for warning in self.warnings_:
+            warnings.warn(warning, BundleWarning, stacklevel=2)
         return self
 
     def predict(
@@ -99,6 +121,8 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         counted: Dataset | pl.DataFrame | None = None,
     ) -> NDArray[np.float32]:
         """float32 [subjects, model items]: the chance that each is bought next; subjects in the order of their tokens.
+
+        Warns where people have no history that the bundle can use, or where item statistics count few.
 
         Args:
             X: Who bought what: as `fit` takes it.
@@ -113,7 +137,9 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         """
         lines, day = self._asked(X, as_of)
         scorer = self._scorer(X if counted is None and as_of else counted, day)
-        return scorer.score(self._folded(lines, day), np.arange(len(scorer.vocabulary)))
+        folded = self._folded(lines, day)
+        _warn_of_strangers(int((~folded.known).sum()), day, "they are scored as someone of whom nothing is known")
+        return scorer.score(folded, np.arange(len(scorer.vocabulary)))
 
     def rank(
         self,
@@ -125,7 +151,7 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
     ) -> pl.DataFrame:
         """`subject, rank, item, score`: the k best model items of everyone with a history that the bundle can use.
 
-        Takes `as_of` and `counted` as `predict` does, and warns where people have no such history.
+        Takes `as_of` and `counted` as `predict` does, and warns where that does.
 
         Raises:
             NotFittedError: Nothing was learned yet.
@@ -137,11 +163,7 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         length = list_length(k, name="k")
         scorer = self._scorer(purchases if counted is None and as_of else counted, day)
         lists = list_top(scorer, lines, day, k=length)
-        if lists.left_out:
-            warnings.warn(
-                f"{lists.left_out:,} subjects have no history that the bundle can use before {day}: no list for them",
-                stacklevel=2,
-            )
+        _warn_of_strangers(lists.left_out, day, "no list for them")
         return lists.rows
 
     def contributions(
@@ -190,6 +212,7 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
             warnings.warn(
                 f"The bundle was trained on days before {until}, which lies after {day}: do not judge what it says on "
                 "what was bought in between",
+                BundleWarning,
                 stacklevel=3,
             )
         return purchase_lines(given, self.bundle_, where="purchases"), day
@@ -203,6 +226,7 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
             warnings.warn(
                 "Item statistics count everyone in the purchases, and the bundle was learned only from those who "
                 "agreed to training: give a dataset that was read with its subjects",
+                BundleWarning,
                 stacklevel=3,
             )
         lines = purchase_lines(counted, self.bundle_, where="counted purchases")
@@ -214,6 +238,14 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
                 f"no model item has {self.bundle_.manifest.min_buyers} buyers before {day}",
                 where="counted purchases",
                 mend="Give everyone's purchases as counted, or leave as_of out",
+            )
+        people, learned = lines.filter(pl.col("day") < day)["subject"].n_unique(), self.bundle_.manifest.data.subjects
+        if people < FEW * learned:
+            warnings.warn(
+                f"Item statistics count {people:,} people before {day}, and the bundle was learned from {learned:,}: "
+                "popularity is that of few. Give everyone's purchases as counted, or leave as_of out",
+                BundleWarning,
+                stacklevel=3,
             )
         return scorer
 
@@ -241,4 +273,14 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         search = Search(self.settings, budget.trials, budget.seconds)
         level = one_of(LevelChoice, self.level, name="level")
         profile = one_of(Profile, self.profile, name="profile")
-        return Options(self.name, level, profile, int(self.random_state), search)
+        table = None if self.item_table is None else one_of(ItemTable, self.item_table, name="item_table")
+        return Options(self.name, level, profile, int(self.random_state), search, table)
+
+
+def _warn_of_strangers(number: int, day: dt.date, so: str) -> None:
+    if number:
+        warnings.warn(
+            f"{number:,} subjects have no history that the bundle can use before {day}: {so}",
+            BundleWarning,
+            stacklevel=3,
+        )

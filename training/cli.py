@@ -160,7 +160,7 @@ def _item_table(manifest: Manifest) -> dict[str, str]:
     table, same = manifest.configuration.get("item_table"), manifest.parity.get("int8_overlap")
     if table is None:
         return {}
-    found = "no graph answers as the rounded model does" if same is None else f"rounded, {same:.2%} of the lists stay"
+    found = "not rounded, as the warning says" if same is None else f"rounded, {same:.2%} of the lists stay"
     return {"Item table": f"{table}; {found}"}
 
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from recsys.bundle import Bundle
+from recsys.errors import BundleError
 from recsys.evaluation.lists import top_lists
 from recsys.model_histories import ModelHistories
 from recsys.scorer import Scorer
@@ -39,7 +40,8 @@ def rounded_fold(fold: FoldIn) -> FoldIn:
     factors were learned, which rounding harms least (docs/adr/0035).
 
     Raises:
-        BundleError: Factors are not numbers.
+        BundleError: Factors are not numbers, or no longer.
+        LinAlgError: There are no such coordinates.
     """
     axes, lengths, _ = np.linalg.svd(Coordinates.of(fold).turn)
     turn = (axes * lengths) @ axes.T
@@ -48,24 +50,30 @@ def rounded_fold(fold: FoldIn) -> FoldIn:
     worth = scales.astype(np.float64)[:, None]
     exact = np.divide(factors, worth, out=np.zeros_like(factors), where=worth > 0)
     numbers = np.rint(exact).clip(-_LARGEST, _LARGEST).astype(np.int8)
-    stood_for = np.linalg.solve(turn.T, (numbers * worth).T).T.astype(np.float32)
+    with np.errstate(over="ignore"):  # it is looked for
+        stood_for = np.linalg.solve(turn.T, (numbers * worth).T).T.astype(np.float32)
+    if not np.isfinite(stood_for).all():
+        raise BundleError("holds what is not a number", where="the rounded factorization")
     return replace(fold, item_factors=stood_for, whole=WholeNumbers(numbers, scales, turn))
 
 
 def smaller(exact: Draft, histories: ModelHistories) -> Draft:
     """The same with rounded factors where it lists what the exact one does, else the exact one, with a warning.
 
-    Nothing but the factors is given up or changed for that: not the ranker, not the settings. Its manifest says which
-    table it has, and what was found.
+    Nothing but the factors is given up or changed for that: not the ranker, not the settings. Whatever is wrong with
+    the rounded model, the exact one ships. Its manifest says which table it has, and what was found.
 
     Args:
         exact: A draft that a graph answers as.
         histories: To try graphs and lists on.
     """
-    small, _ = graph_of(replace(exact, native=rounded(exact.native)), histories)
+    try:
+        small, _ = graph_of(replace(exact, native=rounded(exact.native)), histories)
+        same = 0.0 if small is None else overlap(exact.bundle, small, histories)
+    except (BundleError, np.linalg.LinAlgError) as error:
+        return _kept(exact, {}, f"the rounded model cannot be computed ({str(error).rstrip('.')})")
     if small is None:
         return _kept(exact, {}, "no graph answers as the rounded model does")
-    same = overlap(exact.bundle, small, histories)
     figures = {"int8_overlap": same}
     if same >= SAME:
         return replace(exact, bundle=_told(small, ItemTable.INT8, figures))

@@ -6,6 +6,7 @@ import datetime as dt
 import pickle
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from recsys.errors import ContractError
 from recsys.evaluation.topk import list_top
 from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
-from training.bundle_estimator import BundleEstimator
-from training.dataset import Dataset, Sources, read_dataset
+from training.bundle_estimator import BundleEstimator, BundleWarning
+from training.dataset import Dataset, Sources, dataset_of, read_dataset
 from training.export import seal
 from training.fit import Options, fit
 from training.levels import LevelChoice
 from training.profiles import EFFORTS, Profile
+from training.settings import ItemTable
 from training.signing import read_signing_key
 
 UNTIL = FIRST_DAY + dt.timedelta(days=DAYS)
@@ -44,12 +46,14 @@ def dataset(shop: Shop) -> Dataset:
 
 @pytest.fixture(scope="module")
 def model(dataset: Dataset) -> BundleEstimator:
-    return BundleEstimator("shop", level="type", profile="test", random_state=5).fit(dataset)
+    with pytest.warns(BundleWarning, match="1 items that were bought have no category"):
+        return BundleEstimator("shop", level="type", profile="test", random_state=5).fit(dataset)
 
 
 def test_a_clone_has_the_same_parameters_and_nothing_learned(model: BundleEstimator) -> None:
     settings = EFFORTS[Profile.TEST].settings
     given = {"name": "a", "level": "item", "profile": "large", "settings": settings, "budget": "5m", "random_state": 3}
+    given["item_table"] = "int8"
     assert clone(BundleEstimator(**given)).get_params() == given
     assert clone(SMALL).set_params(**given).get_params() == given
     with pytest.raises(NotFittedError):
@@ -67,10 +71,29 @@ def test_it_is_the_fit_of_the_command_and_the_same_every_time(
 ) -> None:
     key = read_signing_key(shop.signing_key)
     options = Options("shop", LevelChoice.TYPE, Profile.TEST, 5)
-    files = seal(fit(dataset, options).bundle, key).files
+    fitted = fit(dataset, options)
+    files = seal(fitted.bundle, key).files
     assert seal(model.bundle_, key).files == files
-    assert seal(clone(model).fit(dataset).bundle_, key).files == files
-    assert any("have no category" in warning for warning in model.warnings_)
+    with pytest.warns(BundleWarning) as told:
+        assert seal(clone(model).fit(dataset).bundle_, key).files == files
+    assert tuple(str(warning.message) for warning in told) == model.warnings_ == fitted.warnings != ()
+    assert {warning.filename for warning in told} == {__file__}
+
+
+def test_the_item_table_is_the_commands(dataset: Dataset) -> None:
+    small = clone(SMALL).set_params(item_table="int8").fit(dataset)
+    search = fit(dataset, Options("shop", LevelChoice.AUTO, Profile.TEST, 5, item_table=ItemTable.INT8))
+    assert small.bundle_.model == search.bundle.model
+    assert small.bundle_.manifest.configuration["item_table"] == "int8"
+
+
+def test_types_are_learned_with_a_catalogue_only(shop: Shop, lines: pl.DataFrame) -> None:
+    by_type = clone(SMALL).set_params(level="type")
+    with pytest.raises(ValueError, match=r"needs a catalogue: fit dataset_of\(purchases, catalogue\)"):
+        by_type.fit(lines)
+    with pytest.warns(BundleWarning, match="have no category"):
+        by_type.fit(dataset_of(lines, pl.read_parquet(shop.catalogue)))
+    assert by_type.bundle_.manifest.level.value == "type"
 
 
 def test_predicting_is_what_the_scorer_scores(lines: pl.DataFrame, model: BundleEstimator) -> None:
@@ -117,6 +140,19 @@ def test_for_a_few_people_everyones_purchases_are_counted(dataset: Dataset, mode
         model.rank(own, later)
 
 
+def test_statistics_of_few_are_told_of(dataset: Dataset, model: BundleEstimator) -> None:
+    """Of ten people of fifty some items have five buyers; of all of them, who is asked about does not matter."""
+    few, later = dataset.daily["subject"].unique().sort()[:10], UNTIL + dt.timedelta(days=2)
+    own = dataset.daily.filter(pl.col("subject").is_in(few.to_list()))
+    some = replace(dataset, daily=own)
+    for ask in (model.rank, model.predict):
+        with pytest.warns(BundleWarning, match="count 10 people before 2024-04-02, .* learned from 50") as told:
+            ask(some, later)
+        assert [warning.filename for warning in told] == [__file__]
+        ask(some, later, counted=dataset)
+        ask(some)
+
+
 def test_who_has_no_history_by_then_is_told(dataset: Dataset, model: BundleEstimator) -> None:
     first = dataset.daily.group_by("subject").agg(pl.col("day").min()).sort("day")["day"]
     day = first[len(first) // 2]
@@ -126,6 +162,10 @@ def test_who_has_no_history_by_then_is_told(dataset: Dataset, model: BundleEstim
         ranked = model.rank(dataset, day, counted=dataset)
     assert 0 < ranked["subject"].n_unique() == len(first) - late
     assert f"{late} subjects have no history" in str(told[-1].message)
+    unknown = dataset.daily.head(1).with_columns(item=pl.lit("nothing that is sold"))
+    with pytest.warns(BundleWarning, match="1 subjects have no history .* nothing is known") as said:
+        model.predict(replace(dataset, daily=unknown))
+    assert [warning.filename for warning in said] == [__file__]
 
 
 def test_it_goes_to_another_process_and_answers_the_same(dataset: Dataset, model: BundleEstimator) -> None:
@@ -243,6 +283,7 @@ def test_a_frame_is_taken_on_the_callers_word(lines: pl.DataFrame, shop: Shop) -
         ({"level": "aisle"}, "level is one of item, type, auto, not 'aisle'"),
         ({"profile": "quick"}, "profile is one of test, default, large, not 'quick'"),
         ({"profile": None}, "profile is one of"),
+        ({"item_table": "int4"}, "item_table is one of float32, int8, not 'int4'"),
         ({"budget": "soon"}, "budget"),
         ({"budget": 0}, "budget"),
         ({"budget": 3, "settings": EFFORTS[Profile.TEST].settings}, "leave one of them out"),

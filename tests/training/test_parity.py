@@ -58,6 +58,7 @@ def learned_ranker() -> Ranker:
 
 RANKER = learned_ranker()
 NATIVE = Native(LENS, RANKER)
+LARGEST = np.copysign(np.finfo(np.float32).max, np.random.default_rng(0).normal(size=FOLD.item_factors.shape))
 
 
 @pytest.fixture
@@ -175,14 +176,37 @@ def test_no_ranker_is_given_up_for_rounded_factors(draft: Bundle) -> None:
     assert_kept(exact, smaller(replace(exact, native=Native(LENS, unheard)), histories(30)))
 
 
-def assert_kept(exact: agreeing.Draft, kept: agreeing.Draft) -> None:
+@pytest.mark.parametrize(
+    ("factors", "why"),
+    [
+        (FOLD.item_factors * np.nan, "the factorization: holds what is not a number"),
+        (FOLD.item_factors * 0 + 1e12, "Matrix is not positive definite"),
+        (LARGEST, "the rounded factorization: holds what is not a number"),
+    ],
+    ids=["not numbers", "all alike", "too large when rounded"],
+)
+def test_a_rounded_model_that_cannot_be_computed_does_not_end_the_fit(
+    draft: Bundle, factors: NDArray[np.floating], why: str
+) -> None:
+    exact = exactly(draft)
+    broken = Native(replace(LENS, fold=replace(FOLD, item_factors=factors.astype(np.float32))), RANKER)
+    with pytest.raises((BundleError, np.linalg.LinAlgError)):
+        rounded(broken)
+    kept = smaller(replace(exact, native=broken), histories(30))
+    assert_kept(exact, kept, f"the rounded model cannot be computed ({why}")
+
+
+def assert_kept(
+    exact: agreeing.Draft, kept: agreeing.Draft, why: str = "no graph answers as the rounded model does"
+) -> None:
     """It is the exact one, and both its manifest and a warning say so."""
     before, after = exact.bundle.manifest, kept.bundle.manifest
     assert kept.bundle.model == exact.bundle.model
     assert (before.configuration["ranker"], before.parity) == ("mlp", after.parity)
     assert after.configuration == before.configuration | {"item_table": "float32"}
-    assert kept.warnings[0] == "Said before"
-    assert kept.warnings[1:] == ("Factors are not rounded to int8: no graph answers as the rounded model does",)
+    said, warning = kept.warnings
+    assert said == "Said before"
+    assert warning.startswith(f"Factors are not rounded to int8: {why}")
 
 
 def test_more_steps_are_taken_where_few_do_not_do(
