@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from support.chain import ROOT
 from support.commands import in_process
 from support.market import AS_OF, Market
 
+import benchmarks.results.__main__ as results
 from benchmarks.results.__main__ import JOURNEY, MOVIES, fitted, measured, renew
 from benchmarks.results.freshness import FRESH_FILE
 from benchmarks.results.goals import Measured
@@ -22,7 +24,7 @@ from recsys.cli import app as evaluate
 from recsys.contracts.runs import RunModel, Task
 from recsys.evaluation.intervals import Estimate
 from recsys.evaluation.offers import RULES, OffersResult, RuleFigure
-from recsys.evaluation.results import Difference, Figure
+from recsys.evaluation.results import RANKING_FILE, Difference, Figure
 
 pytestmark = pytest.mark.slow  # a fitted bundle
 
@@ -205,6 +207,25 @@ def test_freshness_is_judged_on_the_windows_of_the_ranking_and_kept(work: Path, 
     before = kept.stat().st_mtime_ns
     renew(JOURNEY, work)
     assert kept.stat().st_mtime_ns == before
+
+
+def test_where_everything_is_there_only_the_page_is_written(
+    work: Path, found: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journey = tmp_path / "work" / JOURNEY.name
+    shutil.copytree(work / JOURNEY.name, journey)
+    shutil.copytree(journey / "models" / "recipe", journey / "models" / "coupons")
+    (journey / "report" / RANKING_FILE).write_bytes(msgspec.json.encode(found.ranking))
+    for folder in ("runs", "coupons"):
+        (journey / folder).mkdir()
+    (journey / "coupons.parquet").touch()
+    (journey / "coupons" / "offers.json").write_bytes(msgspec.json.encode(redeemed(0.46)))
+    before = sorted((path, path.stat().st_mtime_ns) for path in journey.rglob("*"))
+    monkeypatch.setattr(results, "PAGE", tmp_path / "results.md")
+    monkeypatch.setattr(sys, "argv", ["results", "--work", str(tmp_path / "work"), "--note", "A small run."])
+    results.main()
+    assert (tmp_path / "results.md").read_text() == page(found, None, redeemed(0.46), "A small run.")
+    assert sorted((path, path.stat().st_mtime_ns) for path in journey.rglob("*")) == before
 
 
 def test_a_fit_that_was_interrupted_is_begun_again_and_one_that_is_done_is_left(market: Market, tmp_path: Path) -> None:
