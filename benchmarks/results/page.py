@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
 
-from benchmarks.results.coupons import FIRST
-from benchmarks.results.freshness import Freshness
-from recsys.contracts.runs import SplitKind, Task
-from recsys.evaluation.offers import POOLED, OffersResult
+from benchmarks.results.goals import Measured, goals
+from benchmarks.results.redeemed import coupon_section
+from recsys.contracts.runs import RunModel, SplitKind, Task
+from recsys.evaluation.offers import OffersResult
 from recsys.evaluation.report import pick, words
 from recsys.evaluation.report.charts import titles
 from recsys.evaluation.results import RankingResult
@@ -16,8 +15,9 @@ from recsys.evaluation.segments import SEGMENTS
 
 _HEAD = """# Results
 
-Made by `make results` (`python -m benchmarks.results`), which fits the recipe and every baseline again before each
-window and judges the lists with `recsys-evaluate ranking --runs`. No figure is written by hand.
+Made by `make results` (`python -m benchmarks.results`), which fits the recipe as `recsys-train fit` does and every
+baseline again before each window, and judges the lists with `recsys-evaluate ranking --runs`. No figure of a table is
+written by hand.
 
 NDCG@10 over everyone who had bought before, mean of the windows, with its 95 % interval by bootstrap over subjects (a
 subject with all of their windows). *Minus it*: what the recipe gains on a baseline, paired; p is corrected by Holm over
@@ -29,37 +29,53 @@ with what they would be shown: what sells these days.
 Judging alone, once lists exist, is timed by `python -m benchmarks.judging` (docs/adr/0019-judged-as-shown.md)."""
 
 
-BAR: Final = 0.452  # of pooled coupons: below it the goal is missed
+def page(first: Measured, second: Measured | None, coupons: OffersResult, note: str = "") -> str:
+    """The whole page; the note stands before the figures.
 
-
-def page(
-    results: Mapping[str, RankingResult], coupons: OffersResult, fresh: Sequence[Freshness] = (), note: str = ""
-) -> str:
-    """The whole page; the note stands before the figures."""
+    Args:
+        first: The data set that most goals are about.
+        second: One more, if it was measured.
+        coupons: What was redeemed.
+        note: What a reader has to know about this run.
+    """
+    measured = [data for data in (first, second) if data is not None]
     parts = [
         _HEAD,
         *([f"\n**{note}**"] if note else []),
-        *(line for title, result in results.items() for line in _of(title, result)),
-        *_fresh(fresh),
-        *_coupons(coupons),
+        *goals(first, second, coupons),
+        *(line for data in measured for line in _of(data)),
+        *(line for data in measured if data.fresh for line in _fresh(data)),
+        *coupon_section(coupons),
     ]
     return "\n".join(parts) + "\n"
 
 
-def _of(title: str, result: RankingResult) -> Iterator[str]:
+def _of(data: Measured) -> Iterator[str]:
+    result = data.ranking
     run, windows = result.run, [judged.window for judged in result.windows]
     kind = "all that was bought in it" if run.split is SplitKind.TIME else "each one's last basket in it"
-    yield f"\n## {title}\n"
+    yield f"\n## {data.title}\n"
+    yield from _remark(data)
     yield (
         f"{len(windows)} windows of {windows[0].horizon} days, the first from {windows[0].as_of}, the last from "
         f"{windows[-1].as_of}; targets: {kind}. {result.purchases.lines:,} lines, level {run.level.value}, "
         f"{result.windows[-1].items:,} model items in the last window. {run.candidate.capitalize()}."
     )
+    yield f"\n{_trials(run.models)}"
     for task in pick.tasks(result):
         yield from _task(result, task)
     yield from _windows(result)
     yield from _segments(result)
     yield from _beyond(result)
+
+
+def _trials(models: Sequence[RunModel]) -> str:
+    """How many settings each chose among; most baselines have the same number."""
+    tried = "; ".join(f"{model.name} {model.trials}" for model in models if model.trials)
+    none = ", ".join(model.name for model in models if not model.trials)
+    return f"Settings that were tried before each window: {tried or 'none'}." + (
+        f" Nothing was chosen for {none}." if none else ""
+    )
 
 
 def _task(result: RankingResult, task: Task) -> Iterator[str]:
@@ -124,32 +140,10 @@ def _beyond(result: RankingResult) -> Iterator[str]:
     yield f"\nThe recipe's settings in the last window: {list(recipe.settings.values())[-1]}."
 
 
-def _coupons(result: OffersResult) -> Iterator[str]:
-    yield "\n## Redeemed coupons of Complete Journey\n"
-    yield (
-        f"A unit is a household and a campaign of which it redeemed something: {result.units:,} units of "
-        f"{result.subjects:,} households and {result.campaigns:,} campaigns that started on {FIRST} or later. The "
-        "bundle was fitted on what lies before that day, a history ends where its campaign starts; the candidates are "
-        "the campaign's coupons. *pooled* is the rule that ships: what of the coupon a person may be expected to buy. "
-        "Intervals and differences draw households, each with all of its campaigns. The rule was chosen on nearly all "
-        "of these campaigns (docs/adr/0003-pooling.md): nothing is claimed from it.\n"
-    )
-    yield f"| rule | NDCG@{result.k} | {POOLED} minus it |\n|---|---|---|"
-    for figure in result.figures:
-        change = "" if figure.rule == POOLED else words.change_and_interval(figure.pooled_minus_this)
-        name = f"**{figure.rule}**" if figure.rule == POOLED else figure.rule
-        yield f"| {name} | {words.mean_and_interval(figure.ndcg)} | {change} |"
-
-    (pooled,) = (figure.ndcg.mean for figure in result.figures if figure.rule == POOLED)
-    if pooled < BAR:
-        yield f"\nThe goal was {words.decimal(BAR)} or more: **missed**, by {words.decimal(BAR - pooled)}."
-
-
-def _fresh(figures: Sequence[Freshness]) -> Iterator[str]:
+def _fresh(data: Measured) -> Iterator[str]:
     """The same bundle with two sets of statistics."""
-    if not figures:
-        return
-    yield "\n## Fresh item statistics, on and off (MovieLens 100K)\n"
+    yield f"\n## Fresh item statistics, on and off ({data.title})\n"
+    yield from _remark(data)
     yield (
         "In the tables above a recipe is fitted right before each window, so that its own item statistics are fresh. "
         "Here one bundle is fitted before the first window and never again, and judged on all of them (NDCG@10, "
@@ -157,10 +151,15 @@ def _fresh(figures: Sequence[Freshness]) -> Iterator[str]:
         "count on each window's first day. Items newer than the bundle are not judged.\n"
     )
     yield "| window | subjects | its own | fresh | fresh minus its own |\n|---|---|---|---|---|"
-    for figure in figures:
+    for figure in data.fresh:
         cells = (words.mean_and_interval(figure.own), words.mean_and_interval(figure.fresh))
         change, name = words.change_and_interval(figure.fresh_minus_own), figure.window or "all"
         yield f"| {name} | {figure.subjects:,} | {' | '.join(cells)} | {change} |"
+
+
+def _remark(data: Measured) -> Iterator[str]:
+    if data.remark:
+        yield f"{data.remark}\n"
 
 
 def _titles(result: RankingResult) -> str:

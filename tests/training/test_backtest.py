@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from recsys.evaluation.splits import Window, compact, split_at
 from recsys.history import ItemIndex
 from training.backtest.learned import MOST_ITEMS, counts_of, learned
 from training.backtest.rolling import Rolling
+from training.profiles import EFFORTS, Profile
 
 FIRST = dt.date(2017, 7, 10)
 REFUSED = [token(number) for number in range(0, 70, 7)]
@@ -149,6 +151,18 @@ def test_last_baskets_are_listed_for_with_what_came_before_them(
         )
         values = last_basket_ndcg(runs, lines, model)
         assert told == (len(values), pytest.approx(sum(values) / len(values)))
+
+
+@pytest.mark.slow
+def test_the_recipe_searches_as_its_profile_says_whatever_the_baselines_may_try(
+    lines: pl.DataFrame, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(EFFORTS, Profile.TEST, replace(EFFORTS[Profile.TEST], trials=3))
+    done = train(*options(tmp_path / "more", lines, windows=1, trials=2))
+    assert done.returncode == 0, done.stderr
+    tried = {model.name: model.trials for model in read_runs(tmp_path / "more" / "runs").manifest.models}
+    assert tried["recipe"] == 3
+    assert {name: tried[name] for name in ("gp-pop", "ease", "als")} == {"gp-pop": 2, "ease": 2, "als": 2}
 
 
 def last_basket_ndcg(runs: RunSet, lines: pl.DataFrame, model: str) -> list[float]:

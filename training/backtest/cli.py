@@ -36,7 +36,12 @@ def backtest_command(  # noqa: PLR0913 - a command's options are its arguments
     split: Annotated[SplitKind, typer.Option(help="All that is bought in a window, or last baskets")] = SplitKind.TIME,
     level: options.Level = LevelChoice.AUTO,
     profile: Annotated[Profile, typer.Option(help="How much work the recipe does")] = Profile.DEFAULT,
-    trials: Annotated[int, typer.Option(min=1, max=1000, help="Settings that each may try before a window")] = TRIALS,
+    trials: Annotated[
+        int,
+        typer.Option(
+            min=1, max=1000, help="Settings that each baseline may try before a window; the recipe tries its profile's"
+        ),
+    ] = TRIALS,
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:

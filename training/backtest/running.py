@@ -27,8 +27,7 @@ from training.backtest.rolling import Rolling
 from training.dataset import Learnable, Sources, read_learnable
 from training.fit import Options, fit
 from training.levels import LevelChoice
-from training.plan import Search
-from training.profiles import EFFORTS, Profile
+from training.profiles import Profile
 
 RECIPE: Final = "recipe"  # the candidate's name among the models
 
@@ -43,7 +42,7 @@ class Backtest:
         split: What of them.
         level: What a model item is; decided once, before the earliest window.
         profile: How much work the recipe does.
-        trials: How many settings each may try before each window.
+        trials: How many settings each baseline may try before each window; the recipe tries what its profile says.
         seed: Of whatever is drawn.
     """
 
@@ -123,8 +122,7 @@ def _recipes(asked: Backtest, windows: Sequence[RunWindow], learnable: Learnable
         with step(f"Fitting the recipe before window {number} of {len(windows)}, {window.name}"):
             level = LevelChoice(recipes[0].bundle.manifest.level.value) if recipes else asked.level
             dataset = learnable.before(window.as_of)
-        search = Search(trials=min(asked.trials, EFFORTS[asked.profile].trials))
-        fitted = fit(dataset, Options(RECIPE, level, asked.profile, asked.seed, search))
+        fitted = fit(dataset, Options(RECIPE, level, asked.profile, asked.seed))  # the search as it ships
         recipes.append(_Recipe(fitted.bundle, fitted.warnings))
     return recipes
 
