@@ -1,7 +1,7 @@
 """What ranking only candidates loses against ranking everything: `python -m benchmarks.candidates`, a few minutes.
 
-Complete Journey by item, more of them than are ranked at once (`recsys.evaluation.recall.EVERYTHING`). The same graph
-scores either way: what is lost is what the candidates leave out.
+Complete Journey by item, more of them than are ranked at once (`recsys.evaluation.candidates.EVERYTHING`). The same
+graph scores either way: what is lost is what the candidates leave out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.study import Study, paired, scored
 from recsys.contracts.manifest import Level
-from recsys.evaluation.recall import candidate_scores
+from recsys.evaluation.candidates import candidate_scores
 from training.judging import by_subject
 
 LEARNED: Final = 400  # households of each window

@@ -174,8 +174,8 @@ class _Reasons:
         parts, named = self.apart[row], self.named.get(row, {})
         bought = np.where(self.situation.book.veiled[offers], 0, parts.bought).tolist()
         return [
-            personal_reasons(score, addend, [(text, rest * taken) for text, taken in named.get(item, ())])
-            for score, addend, rest, item in zip(scores, bought, parts.rest.tolist(), parts.best, strict=True)
+            personal_reasons(score, addend, [(text, share * taken) for text, taken in named.get(item, ())])
+            for score, addend, share, item in zip(scores, bought, parts.other_share.tolist(), parts.best, strict=True)
         ]
 
 

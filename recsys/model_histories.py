@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from recsys.errors import ContractError
 from recsys.history import DAYS, Histories
 from recsys.ragged import changes, distinct
+
+Number = TypeVar("Number", np.int64, np.float32)
 
 LANES: Final = 8  # lengths are multiples of this: kernels work by lanes, so company changes a score by 1e-6 at most
 
@@ -93,28 +95,31 @@ def fold_histories(
         as_of: The day (since 1970) that ages are measured from, one for all or int64 [B]. What is dated after it has an
             age of zero.
     """
+    size = len(histories)
+    cells, day, quantity = _purchase_days(histories, codes, items)
+    new = changes(cells)
+    subject, item = np.divmod(cells[new], items)
+    listed = _laid(subject, item, size, items)
+    owner = cells // items
+    slot = np.cumsum(new) - 1 - _before(subject, size)[owner]
+    age = np.broadcast_to(np.asarray(as_of, np.int64), size)[owner] - day
+    numbers = (np.maximum(age, 0), _trips(owner * DAYS + day), quantity)
+    return ModelHistories(
+        listed, _laid(owner, slot, size, 0), *(_laid(owner, each.astype(np.float32), size, 0) for each in numbers)
+    )
+
+
+def _purchase_days(
+    histories: Histories, codes: NDArray[np.int32], items: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.floating]]:
+    """Each purchase day of a subject and model item once, in order: subject · items + item, the day, the quantity."""
     usable = codes[histories.item] >= 0
-    owner, day = histories.rows_of[usable], histories.day[usable].astype(np.int64)
-    keys = (owner * items + codes[histories.item[usable]]) * DAYS + day
+    keys = (histories.rows_of[usable] * items + codes[histories.item[usable]]) * DAYS + histories.day[usable]
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(changes(keys[order]))
-    cells, day = np.divmod(keys[order][starts], DAYS)
     quantity = np.add.reduceat(histories.quantity[usable][order], starts) if len(starts) else np.empty(0)
-    new = np.flatnonzero(changes(cells))
-    size = len(histories)
-    subject, item = np.divmod(cells[new], items)
-    slot_of = np.cumsum(changes(cells)) - 1 - _before(subject, size)[cells // items]
-    shape = (size, _padded(int(np.bincount(subject, minlength=size).max(initial=0))))
-    listed = np.full(shape, items, np.int64)
-    listed[subject, _place(subject, size)] = item
-    owner = cells // items
-    age = np.broadcast_to(np.asarray(as_of, np.int64), size)[owner] - day
-    place = (owner, _place(owner, size))
-    shape = (size, _padded(int(np.bincount(owner, minlength=size).max(initial=0))))
-    slots = np.zeros(shape, np.int64)
-    slots[place] = slot_of
-    numbers = (np.maximum(age, 0), _trips(owner * DAYS + day), quantity)
-    return ModelHistories(listed, slots, *(_laid(shape, place, values) for values in numbers))
+    cells, day = np.divmod(keys[order][starts], DAYS)
+    return cells, day, quantity
 
 
 def _trips(dated: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -136,11 +141,10 @@ def _before(owners: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     return np.cumsum(lengths) - lengths
 
 
-def _laid(
-    shape: tuple[int, int], place: tuple[NDArray[np.int64], NDArray[np.int64]], values: NDArray[np.generic]
-) -> NDArray[np.float32]:
-    laid = np.zeros(shape, np.float32)
-    laid[place] = values
+def _laid(owners: NDArray[np.int64], values: NDArray[Number], size: int, padding: int) -> NDArray[Number]:
+    """[size, longest]: the values of each owner side by side, then padding; owners ascend."""
+    laid = np.full((size, _padded(int(np.bincount(owners, minlength=size).max(initial=0)))), padding, values.dtype)
+    laid[owners, _place(owners, size)] = values
     return laid
 
 

@@ -82,18 +82,18 @@ class Apart:
 
     Args:
         best: The model item that adds most, -1 for none; of those that equal each other, the first.
-        rest: float64 [N], the part of that model item's score which is not for having bought what the offer covers.
+        other_share: float64 [N], of that model item, what is not for having bought what the offer covers.
         bought: float64 [N], what having bought what the offer covers adds.
     """
 
     best: list[int]
-    rest: NDArray[np.float64]
+    other_share: NDArray[np.float64]
     bought: NDArray[np.float64]
 
     def split(self, offsets: NDArray[np.int64]) -> list[Apart]:
         """In parts that begin, and end, at `offsets`."""
         spans = [slice(*ends) for ends in pairwise(offsets.tolist())]
-        return [Apart(self.best[span], self.rest[span], self.bought[span]) for span in spans]
+        return [Apart(self.best[span], self.other_share[span], self.bought[span]) for span in spans]
 
 
 def coverage(histories: Histories, offers: CandidateMap, today: int) -> Coverage:
@@ -172,23 +172,23 @@ def apart(
     """
     a_day = _a_day(scores, found)
     pair, owner = Ragged(offers.of_offer.offsets, np.arange(len(offers.part))).take(listed)
-    position = offers.of_offer.values[pair]
-    rest = _PRIOR * a_day[rows[owner], position].astype(np.float64) * offers.part[pair]
-    own = _own(a_day, found, offers, (rows, listed))
-    order = np.lexsort((position, -(own + rest), owner))
-    first = order[changes(owner[order])]
-    best, of_best = np.full(len(listed), -1, np.int64), np.zeros(len(listed))
-    best[owner[first]] = offers.candidates[position[first]]
-    bought = found.bought[rows[owner[first]], position[first]]
-    of_best[owner[first]] = _PRIOR * offers.part[pair[first]] / (bought + _PRIOR)
-    adds = np.zeros(len(listed))
-    np.add.at(adds, owner, own)
+    position, subject = offers.of_offer.values[pair], rows[owner]
+    other = _PRIOR * a_day[subject, position].astype(np.float64) * offers.part[pair]
+    bought = _bought(a_day, found, offers, (rows, listed))
+
+    order = np.lexsort((position, -(bought + other), owner))
+    most = order[changes(owner[order])]  # the pair that adds most to each offer of any
+    best, share = np.full(len(listed), -1), np.zeros(len(listed))
+    best[owner[most]] = offers.candidates[position[most]]
+    share[owner[most]] = _PRIOR * offers.part[pair[most]] / (found.bought[subject[most], position[most]] + _PRIOR)
+
+    adds = np.bincount(owner, bought, minlength=len(listed)).astype(np.float64)
     mixed = np.flatnonzero(np.isin(listed, offers.mixed))
     adds[mixed] += _chance(found.others)[rows[mixed], np.searchsorted(offers.mixed, listed[mixed])]
-    return Apart(best.tolist(), of_best, adds)
+    return Apart(best.tolist(), share, adds)
 
 
-def _own(
+def _bought(
     a_day: NDArray[np.float32],
     found: Coverage,
     offers: CandidateMap,
@@ -207,14 +207,14 @@ def _own(
     number[rows, listed] = np.arange(len(rows))
     position, owner = offers.of_offer.take(listed)
     keys, size = owner * len(offers.candidates) + position, len(offers.candidates)
-    own = np.zeros(len(keys))
+    bought = np.zeros(len(keys))
     for hits in found.hits(offers):
         of_asked = number[hits.row, hits.offer]
         hit = np.flatnonzero(of_asked >= 0)
         row, position = hits.row[hit], hits.position[hit]
         there = np.searchsorted(keys, of_asked[hit] * size + position)
-        own += np.bincount(there, hits.left[hit] * a_day[row, position], minlength=len(own))
-    return own
+        bought += np.bincount(there, hits.left[hit] * a_day[row, position], minlength=len(bought))
+    return bought
 
 
 def _a_day(scores: NDArray[np.float32], found: Coverage) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.evaluation.recall import EVERYTHING, FROM_FACTORS, FROM_POPULARITY, POPULAR_BY
+from recsys.evaluation.candidates import EVERYTHING, FROM_FACTORS, FROM_POPULARITY, POPULAR_BY
 from recsys.item_table import ITEM_FEATURES
 from training.features.assemble import Lens, Seen
 from training.snapshot import World

@@ -16,10 +16,10 @@ from recsys.contracts.runs import RunModel, Runs, RunWindow, SplitKind
 from recsys.contracts.token import Lineage
 from recsys.errors import BundleError, ContractError, TokenError
 from recsys.evaluation.assembling import Assembly
+from recsys.evaluation.candidates import candidate_scores
 from recsys.evaluation.comparison import K, Scores, listed
 from recsys.evaluation.contenders import UNLEARNED
 from recsys.evaluation.fresh import FreshStatistics
-from recsys.evaluation.recall import candidate_scores
 from recsys.evaluation.runs import RunSet
 from recsys.evaluation.source import Source
 from recsys.evaluation.splits import Split, Window, compact, split_at

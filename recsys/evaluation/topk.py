@@ -10,9 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.errors import ContractError
+from recsys.evaluation.candidates import candidate_scores
 from recsys.evaluation.fresh import FreshStatistics
 from recsys.evaluation.lists import top_lists
-from recsys.evaluation.recall import candidate_scores
 from recsys.history import Histories, ItemIndex, day_number, histories
 from recsys.model_histories import ModelHistories
 from recsys.scorer import BATCH, Scorer

@@ -98,13 +98,13 @@ def test_a_score_is_what_having_bought_it_adds_and_the_rest_of_its_model_items()
     assert taken.best == [9, 7, 7, -1, 9]
     own, chance = 0.25 * 1 / 2, 1 - 2 ** (-1.5 / 6)
     assert taken.bought == pytest.approx([own + 0.5 * 0.5 / 1.5, chance, own, chance, 0])
-    assert taken.rest == pytest.approx([0.25 / 1.5, 0.5 / 2, 1 / 2, 0, 0.25 / 1.5])
+    assert taken.other_share == pytest.approx([0.25 / 1.5, 0.5 / 2, 1 / 2, 0, 0.25 / 1.5])
     for place in (1, 2, 3, 4):  # one model item at most: nothing else adds to the score
         score = {7: 0.25, 9: 0.5, -1: 0.0}[taken.best[place]]
-        assert taken.bought[place] + taken.rest[place] * score == pytest.approx(found[place])
+        assert taken.bought[place] + taken.other_share[place] * score == pytest.approx(found[place])
     first, second = taken.split(np.array([0, 2, 5]))
     assert (first.best, second.best) == ([9, 7], [7, -1, 9])
-    assert (len(first.rest), len(second.bought)) == (2, 3)
+    assert (len(first.other_share), len(second.bought)) == (2, 3)
 
 
 def test_the_best_model_item_is_the_one_that_adds_most_bought_or_not() -> None:

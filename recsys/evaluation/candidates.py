@@ -37,12 +37,12 @@ def candidate_scores(
         step = max(1, min(_BATCH, _CELLS // size))
         for start in range(0, len(histories), step):
             rows = slice(start, min(start + step, len(histories)))
-            scores[rows] = _recalled(scorer, histories.rows(rows))
+            scores[rows] = _of_candidates(scorer, histories.rows(rows))
     scores[~histories.known] = -np.inf
     return scores
 
 
-def _recalled(scorer: Scorer, histories: ModelHistories) -> NDArray[np.float32]:
+def _of_candidates(scorer: Scorer, histories: ModelHistories) -> NDArray[np.float32]:
     """Scores of each subject's own candidates. The graph takes one list of candidates: the union of the batch's."""
     size = len(scorer.vocabulary)
     own = np.zeros((len(histories), size + 1), np.bool_)
@@ -59,10 +59,11 @@ def _recalled(scorer: Scorer, histories: ModelHistories) -> NDArray[np.float32]:
 
 
 def popular(scorer: Scorer) -> NDArray[np.int64]:
-    """int64, ascending: the most popular model items of the last month and of the last day."""
-    codes = scorer.vocabulary.encode(scorer.statistics["item"])
-    found = [
-        codes[np.argsort(-scorer.statistics[column].to_numpy(), kind="stable")[:FROM_POPULARITY]]
-        for column in POPULAR_BY
-    ]
-    return np.unique(np.concatenate(found)[np.concatenate(found) >= 0]).astype(np.int64)
+    """int64, ascending: the most popular model items of the last month and of the last day, as far as they sold."""
+    codes, found = scorer.vocabulary.encode(scorer.statistics["item"]), []
+    for column in POPULAR_BY:
+        popularity = scorer.statistics[column].to_numpy()
+        most = np.argsort(-popularity, kind="stable")[:FROM_POPULARITY]
+        found.append(codes[most[popularity[most] > 0]])
+    items = np.unique(np.concatenate(found))
+    return items[items >= 0].astype(np.int64)
