@@ -82,3 +82,11 @@ def test_figures_of_privacy_are_told_and_statistics_are_numbers(bundle: Bundle) 
     assert privacy["least_buyers"] == float(bundle.statistics["buyers"].min() or 0)
     assert all(0 < privacy[f"membership_auc{of}"] < 1 for of in ("", "_factors", "_popularity", "_beyond"))
     assert np.isfinite(bundle.statistics["trend"].to_numpy()).all()
+
+
+def test_the_card_tells_which_figure_is_held_and_which_is_not(fitted: Done, bundle: Bundle) -> None:
+    text = (fitted.bundle / "card.md").read_text(encoding="utf-8")
+    assert f"| membership auc beyond | {bundle.manifest.privacy['membership_auc_beyond']:.4g} |" in text
+    assert "*membership auc* is held to 0.53" in text
+    assert "*beyond* is held to nothing" in text
+    assert "histories that nobody learned from,\nmade of real ones" in text
