@@ -18,10 +18,10 @@ from recsys.contracts.purchases import PURCHASES, purchase_files, read_purchases
 from recsys.contracts.release import RELEASE_FILE, release_beside
 from recsys.contracts.subjects import SUBJECTS, Purpose, consenting, subjects_file
 from recsys.contracts.token import Lineage, column_lineage, lineages_of
-from recsys.errors import ContractError, TokenError, UsageError
+from recsys.errors import ContractError, TokenError
 from recsys.files import sha256_of
 from recsys.history import purchase_days
-from recsys.policy import load_policy, place
+from recsys.policy import Unlearned, read_unlearned
 from training.ends import Ends
 
 
@@ -57,15 +57,6 @@ class Dataset:
     daily: pl.DataFrame
     catalogue: pl.DataFrame | None
     lineage: TrainingData
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unlearned:
-    """The items that the policy does not let anyone learn from, the policy's hash, and what in it matches nothing."""
-
-    items: list[str]
-    policy: str | None
     warnings: tuple[str, ...]
 
 
@@ -160,7 +151,7 @@ def dataset_of(purchases: pl.DataFrame, catalogue: pl.DataFrame | None = None) -
         purchases=lines,
         catalogue=None if catalogue is None else CATALOGUE.checked(catalogue, where="catalogue"),
         tokens_of=column_lineage(lines["subject"], where=where),
-        unlearned=Unlearned([], None, ()),
+        unlearned=Unlearned(),
         fingerprint=hashlib.sha256(lines.write_csv().encode()).hexdigest(),
         release=None,
         doubts=(),
@@ -185,22 +176,12 @@ def read_learnable(sources: Sources, *, today: dt.date) -> Learnable:
         _check_one_epoch(purchases, sources.purchases)
     tokens_of = column_lineage(purchases["subject"], where=str(sources.purchases))
     catalogue = CATALOGUE.read(sources.catalogue) if sources.catalogue else None
-    unlearned = _unlearned_items(sources, catalogue)
-    allowed = _agreed(purchases, sources, tokens_of).filter(~pl.col("item").is_in(unlearned.items))
+    unlearned = read_unlearned(sources.guards, catalogue)
+    allowed = unlearned.without(_agreed(purchases, sources, tokens_of))
     if catalogue is not None:
-        catalogue = catalogue.filter(~pl.col("item").is_in(unlearned.items))
+        catalogue = unlearned.without(catalogue)
     release, doubts = _release(sources.purchases) if held is None else (_state(sources.purchases, held), ())
     return Learnable(sources, allowed, catalogue, tokens_of, unlearned, _fingerprint(sources), release, doubts)
-
-
-def _unlearned_items(sources: Sources, catalogue: pl.DataFrame | None) -> Unlearned:
-    if sources.guards is None:
-        return Unlearned([], None, ())
-    if catalogue is None:
-        raise UsageError("needs --catalogue, which says what the policy's categories hold", where="--guards")
-    policy = load_policy(sources.guards)
-    placement = place(policy, catalogue)
-    return Unlearned(sorted(placement.items_of(policy.unlearned)), policy.sha256, placement.warnings)
 
 
 def _agreed(purchases: pl.DataFrame, sources: Sources, tokens_of: Lineage) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from recsys.evaluation.intervals import Estimate, bootstrap_unit_means
 from recsys.evaluation.lists import top_lists
 from recsys.evaluation.metrics import Judged
 from recsys.evaluation.metrics.ndcg import ndcg
+from recsys.evaluation.sold import AS_THE_BUNDLE_KNOWS, Sold
 from recsys.fallback import popularity
 from recsys.history import ItemIndex, day_number, histories
 from recsys.pooling import CandidateMap, coverage, decayed, pool, popular
@@ -42,6 +43,7 @@ class OffersResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     contract: Annotated[str, msgspec.Meta(pattern=r"^offer-ranking/2$")] = "offer-ranking/2"
     bundle: str
+    guard_policy: str | None = None  # the hash of the policy whose `learn = false` was kept to
     k: int
     seed: int
     campaigns: int
@@ -94,21 +96,28 @@ def campaigns_of(offers: pl.DataFrame, redemptions: pl.DataFrame) -> list[Campai
 
 
 def judge_offers(
-    scorer: Scorer, purchases: pl.DataFrame, campaigns: list[Campaign], counted: pl.DataFrame, *, seed: int
+    scorer: Scorer,
+    purchases: pl.DataFrame,
+    campaigns: list[Campaign],
+    counted: pl.DataFrame,
+    *,
+    seed: int,
+    sold: Sold = AS_THE_BUNDLE_KNOWS,
 ) -> OffersResult:
     """Rank each campaign's offers for those who redeemed one of them, by the rule that ships and by its parts.
 
     Args:
         scorer: Of the bundle.
-        purchases: In the purchases contract.
+        purchases: In the purchases contract, without what must not be learned from.
         campaigns: See `campaigns_of`.
         counted: Those of the purchases that item statistics are computed from, as of each campaign's start.
         seed: Of the bootstrap's resamples.
+        sold: What places items, and what must not be learned from: that gives an offer no score.
     """
     names = {item for campaign in campaigns for items in campaign.offers["items"] for item in items}
     index = ItemIndex.of(sorted({*purchases["item"].unique(), *names}))
-    codes = scorer.codes(index)
-    fresh = FreshStatistics(scorer, counted, index, codes)
+    codes = sold.codes(scorer, index)
+    fresh = FreshStatistics(scorer, counted, index, scorer.codes(index))  # as `recsys-train statistics` counts
     values, owners, strangers = [np.empty((0, len(RULES)))], list[str](), 0
     lots = np.random.default_rng([seed, 1])
     for campaign in campaigns:
@@ -117,7 +126,8 @@ def judge_offers(
         values.append(found)
         owners += whose
         strangers += campaign.redeemed["subject"].n_unique() - len(whose)
-    return _result(scorer, (np.concatenate(values), owners), (len(campaigns), strangers), seed)
+    result = _result(scorer, (np.concatenate(values), owners), (len(campaigns), strangers), seed)
+    return msgspec.structs.replace(result, guard_policy=sold.unlearned.policy)
 
 
 def _result(

@@ -67,11 +67,6 @@ def never_items(policy: Policy, catalogue: pl.DataFrame) -> frozenset[str]:
     return place(policy, catalogue).items_of(policy.never)
 
 
-def unlearned_items(policy: Policy, catalogue: pl.DataFrame) -> frozenset[str]:
-    """Items whose purchases no model and no statistic may be made from: `never`, and groups with `learn = false`."""
-    return place(policy, catalogue).items_of(policy.unlearned)
-
-
 class _Finder:
     """Looks categories and items up in one catalogue, and remembers what was not there."""
 

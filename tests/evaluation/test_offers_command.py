@@ -15,7 +15,8 @@ from recsys.bundle import load_bundle
 from recsys.cli import app
 from recsys.contracts.evaluation_sets import REDEMPTIONS
 from recsys.contracts.offers import OFFERS
-from recsys.errors import RecsysError
+from recsys.contracts.purchases import PURCHASES
+from recsys.errors import RecsysError, TokenError
 from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 
@@ -140,3 +141,15 @@ def test_a_campaign_that_the_bundle_has_seen_is_warned_of(
 ) -> None:
     command(*files(market, tmp_path, valid_from=START - dt.timedelta(days=30)))
     assert "it knows what was bought later" in capsys.readouterr().err
+
+
+def test_tokens_of_another_domain_are_refused(market: Market, tmp_path: Path) -> None:
+    given = files(market, tmp_path)
+    elsewhere = pl.col("subject").str.replace("s1.rec.", "s1.shop.", literal=True)
+    PURCHASES.write(market.lines.with_columns(elsewhere), tmp_path / "foreign.parquet")
+    redeemed = pl.read_parquet(tmp_path / "redemptions.parquet").with_columns(elsewhere)
+    REDEMPTIONS.write(redeemed, tmp_path / "redemptions.parquet")
+    given[given.index("--purchases") + 1] = tmp_path / "foreign.parquet"
+    with pytest.raises(TokenError, match="domain 'shop', and the bundle was learned from those of 'rec'"):
+        command(*given)
+    assert not (tmp_path / "offers.json").exists()
