@@ -11,6 +11,7 @@ import polars as pl
 import typer
 from numpy.typing import NDArray
 
+from recsys.amounts import amount
 from recsys.bundle import Bundle, load_bundle
 from recsys.console import new_app, parse_day, say, step, today, warn
 from recsys.contracts.evaluation_sets import AS_OF, CANDIDATES
@@ -78,8 +79,9 @@ def topk(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         lists = list_top(Scorer(loaded), source.purchases, ends, k=k, candidates=chosen, counted=counted)
     write_rows(lists.rows, out)
     if lists.left_out:
-        warn(f"{lists.left_out:,} subjects have no history that the bundle can use before their day: no list for them.")
-    say(f"{out} holds lists for {lists.listed:,} subjects.")
+        nothing = amount(lists.left_out, "subject has", "subjects have")
+        warn(f"{nothing} no history that the bundle can use before their day: no list for them.")
+    say(f"{out} holds lists for {amount(lists.listed, 'subject')}.")
 
 
 def _candidates(path: Path, bundle: Bundle) -> NDArray[np.int64]:
@@ -91,7 +93,8 @@ def _candidates(path: Path, bundle: Bundle) -> NDArray[np.int64]:
             "names no model item of the bundle", where=str(path), mend="Take names of the bundle's vocabulary.parquet"
         )
     if len(known) < len(codes):
-        warn(f"{len(codes) - len(known):,} candidates are no model items of the bundle; they are not ranked.")
+        unknown = amount(len(codes) - len(known), "candidate is no model item", "candidates are no model items")
+        warn(f"{unknown} of the bundle: not ranked.")
     return known
 
 

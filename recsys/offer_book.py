@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsys.amounts import amount
 from recsys.boosts import boost_of, unmatched_lifts
 from recsys.constraints.list_rules import ListRules
 from recsys.contracts.catalogue import compared, path_parts
@@ -232,9 +233,7 @@ def _never_valid(valid_from: NDArray[np.int64], valid_until: NDArray[np.int64]) 
     rows = np.flatnonzero(valid_until <= valid_from)
     if not len(rows):
         return []
-    offers = (
-        "1 offer is over before it begins" if len(rows) == 1 else f"{len(rows):,} offers are over before they begin"
-    )
+    offers = amount(len(rows), "offer is over before it begins", "offers are over before they begin")
     return [f"{offers} and can never go out; the first stands in row {rows[0] + 1}"]
 
 

@@ -116,9 +116,7 @@ class Scorer:
         Raises:
             ContractError: A history holds what cannot be ranked, candidates do not ascend, or are no model items.
         """
-        if len(candidates) > 1 and not (candidates[1:] > candidates[:-1]).all():
-            raise ContractError("candidates do not ascend", mend="Sort them, each once")
-        self._check_items(candidates, candidates[[0, -1]] if len(candidates) else candidates)
+        self._check_items(candidates, ascending=True)
         # Kernels treat the end of an array otherwise than its middle, in a score's last bit: there stands padding.
         padded = np.full(_beyond(len(candidates)), len(self.vocabulary), np.int64)
         padded[: len(candidates)] = candidates
@@ -130,7 +128,7 @@ class Scorer:
         Raises:
             ContractError: A history holds what cannot be ranked, or items are no model items.
         """
-        self._check_items(items, items)
+        self._check_items(items)
         return self._run(AFFINITIES, histories, {RECALLED: items}, (len(items),))
 
     def contributions(self, histories: ModelHistories, items: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -139,21 +137,24 @@ class Scorer:
         Raises:
             ContractError: As `affinities`.
         """
-        self._check_items(items, items)
+        self._check_items(items)
         return self._run(CONTRIBUTIONS, histories, {EXPLAINED: items}, (len(items), histories.items.shape[1]))
 
-    def _check_items(self, items: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+    def _check_items(self, items: NDArray[np.int64], *, ascending: bool = False) -> None:
         """Refuse what are no model items; the graph would count negative ones from the end, and rank padding.
 
         Args:
             items: What is asked for.
-            ends: The least and the greatest among them, and any others.
+            ascending: Whether each has to be above the one before it: then only the ends are looked at.
         """
-        if items.dtype != np.int64:
-            raise ContractError(
-                f"model items are {items.dtype}, not int64", mend="Take them from Scorer.codes, as int64"
-            )
-        if outside(ends, len(self.vocabulary)):
+        array = isinstance(items, np.ndarray)
+        if not array or items.ndim != 1 or items.dtype != np.int64:
+            kind = f"{items.ndim}-d {items.dtype}" if array else f"of type {type(items).__name__}"
+            mend = "Take them from Scorer.codes, in an int64 array"
+            raise ContractError(f"model items are {kind}, not 1-d int64", mend=mend)
+        if ascending and not (items[1:] > items[:-1]).all():
+            raise ContractError("candidates do not ascend", mend="Sort them, each once")
+        if outside(items[[0, -1]] if ascending and len(items) else items, len(self.vocabulary)):
             raise ContractError(
                 "asks for model items that do not exist", mend=f"There are {len(self.vocabulary)}, from 0 on"
             )

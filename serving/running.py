@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from recsys.amounts import amount
 from recsys.console import print_json, say, step, warn
 from serving.active import Active
 from serving.clockwork import Clockwork
@@ -62,10 +63,11 @@ def _say_what_serves(active: Active, clockwork: Clockwork) -> None:
     for warning in active.book.warnings:
         warn(warning)
     if active.book.unplaced.any():
-        warn(f"{active.book.unplaced.sum():,} offers hold an item that the catalogue cannot place; they are withheld.")
+        withheld = amount(int(active.book.unplaced.sum()), "offer is withheld", "offers are withheld")
+        warn(f"{withheld}: the catalogue cannot place an item that they hold.")
     if active.challenger is not None and active.policy.trial is None:
         warn("A challenger is named, and the policy has no [trial]: it decides for nobody.")
-    say(f"Model {active.model_version}, policy {active.policy.policy_version}, {len(active.book):,} offers.")
+    say(f"Model {active.model_version}, policy {active.policy.policy_version}, {amount(len(active.book), 'offer')}.")
     if active.statistics is not None:
         say(f"Item statistics as of {active.statistics.as_of}.")
     if clockwork.started_at is not None:

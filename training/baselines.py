@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from training.checking import check_parameters, checked_counts
+from training.checking import check_parameters, check_sizes, checked_counts
 from training.factorize import Transform
 
 _TINY: Final = np.finfo(np.float64).tiny  # what nobody bought is near to nothing
@@ -64,7 +64,8 @@ class ItemKNN(_ItemToItem):
         Raises:
             ValueError: Counts or parameters mean nothing.
         """
-        check_parameters({"neighbours": (self.neighbours, 1.0), "shrink": (self.shrink, 0.0)})
+        check_sizes({"neighbours": self.neighbours})
+        check_parameters({"shrink": (self.shrink, 0.0)})
         weighed = self._weighed(X)
         self.n_features_in_ = weighed.shape[1]
         norms = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=0)).ravel())

@@ -13,21 +13,20 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from recsys.amounts import amount
 from recsys.contracts.subjects import Purpose
-from recsys.errors import ContractError, UsageError
+from recsys.errors import ContractError
 from recsys.evaluation.fresh import FreshStatistics
 from recsys.evaluation.topk import list_top
 from recsys.history import ItemIndex, day_number, histories
 from recsys.model_histories import ModelHistories
 from recsys.scorer import Scorer
-from training.budget import Budget, parse_budget
 from training.dataset import Dataset, dataset_of
-from training.estimator_input import item_codes, list_length, one_of, plain_day, polars_frame, purchase_lines
-from training.fit import Options, fit
+from training.estimator_input import item_codes, list_length, plain_day, polars_frame, purchase_lines
+from training.estimator_options import options_of, told_in_python
+from training.fit import fit
 from training.levels import LevelChoice
-from training.plan import Search
 from training.profiles import Profile
-from training.registry import check_name
 from training.settings import ItemTable, Settings
 
 FEW: Final = 0.5  # of the people that were learned from: statistics of fewer are told of
@@ -58,8 +57,8 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         profile: How much work to do: "default", "large", or "test".
         settings: Given ones, nothing is searched for then; None: chosen from the purchases.
         budget: Of the search: trials (12) or a time ("90s", "5m", "2h"); None: as the profile says.
-        random_state: The same number, purchases and trials give the same bundle, byte for byte; a time gives as many
-            trials as the machine was free for.
+        random_state: 0 to 2³¹ - 1. The same number, purchases and trials give the same bundle, byte for byte; a time
+            gives as many trials as the machine was free for.
         item_table: What factors are in the graph: "float32", or "int8" where lists stay the same; None: as the settings
             say.
 
@@ -102,11 +101,13 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
             ContractError: The purchases break their contract, or too little is left to learn from.
             BundleError: No graph answers what the model answers.
         """
-        options = self._options()
-        dataset = X if isinstance(X, Dataset) else dataset_of(polars_frame(X, where="purchases"))
+        options = options_of(self.get_params(deep=False))
+        with told_in_python():
+            dataset = X if isinstance(X, Dataset) else dataset_of(polars_frame(X, where="purchases"))
         if options.level is LevelChoice.TYPE and dataset.catalogue is None:
             raise ValueError("level 'type' needs a catalogue: fit dataset_of(purchases, catalogue), or what has one")
-        fitted = fit(dataset, options)
+        with told_in_python():
+            fitted = fit(dataset, options)
         self.bundle_, self.warnings_ = fitted.bundle, fitted.warnings
         self.scorer_ = Scorer(self.bundle_)
         for warning in self.warnings_:
@@ -162,7 +163,8 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         lines, day = self._asked(purchases, as_of)
         length = list_length(k, name="k")
         scorer = self._scorer(purchases if counted is None and as_of else counted, day)
-        lists = list_top(scorer, lines, day, k=length)
+        with told_in_python():
+            lists = list_top(scorer, lines, day, k=length)
         _warn_of_strangers(lists.left_out, day, "no list for them")
         return lists.rows
 
@@ -255,32 +257,11 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
         known = histories(lines, index, until=day, subjects=everyone)
         return self.scorer_.fold(known, self.scorer_.codes(index), as_of=day_number(day))
 
-    def _options(self) -> Options:
-        """What was asked for, as `training.fit` takes it.
-
-        Raises:
-            ValueError: It means nothing.
-        """
-        if self.settings is not None and self.budget is not None:
-            raise ValueError("budget is of a search, and settings leave nothing to search for: leave one of them out")
-        if not isinstance(self.random_state, (int, np.integer)) or self.random_state < 0:
-            raise ValueError("random_state is a whole number, 0 at least: it stands in the bundle")
-        try:
-            check_name(self.name)
-            budget = Budget() if self.budget is None else parse_budget(str(self.budget))
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-        search = Search(self.settings, budget.trials, budget.seconds)
-        level = one_of(LevelChoice, self.level, name="level")
-        profile = one_of(Profile, self.profile, name="profile")
-        table = None if self.item_table is None else one_of(ItemTable, self.item_table, name="item_table")
-        return Options(self.name, level, profile, int(self.random_state), search, table)
-
 
 def _warn_of_strangers(number: int, day: dt.date, so: str) -> None:
     if number:
         warnings.warn(
-            f"{number:,} subjects have no history that the bundle can use before {day}: {so}",
+            f"{amount(number, 'subject has', 'subjects have')} no history that the bundle can use before {day}: {so}",
             BundleWarning,
             stacklevel=3,
         )

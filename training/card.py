@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from recsys.amounts import amount
 from recsys.contracts.manifest import Level, Manifest
+from training.bars import BAR, SUBJECTS
 
 _CONSENT = {
     "training": "only people who agreed to `training` were learned from",
@@ -38,7 +40,8 @@ items, a small network and statistics over people; no row about a person.
 
 ## Parity
 
-The graph against the model in double precision, largest absolute differences on real histories.
+The graph against the model in double precision: largest absolute differences on histories that nobody learned from,
+made of real ones.
 
 {_table(manifest.parity)}
 
@@ -49,6 +52,11 @@ The graph against the model in double precision, largest absolute differences on
 ## Privacy
 
 {_table(manifest.privacy)}
+
+How well somebody who holds whole histories tells who was learned from, areas under the curve; 0.5 is a coin. From
+{SUBJECTS:,} people on *membership auc* is held to {BAR:g}: it is that of ranks by the *factors* or, where those by
+*popularity* (how many bought each item) tell more than {BAR:g} too, what the factors add to them, *beyond*. Elsewhere
+*beyond* is held to nothing: it is about what is reached by whoever also uses the item statistics.
 
 Items with fewer than {manifest.min_buyers} buyers are not in it. Someone who holds a person's whole history and these
 factors may still guess whether the person was learned from; strong regularisation makes the guess poor, not
@@ -83,9 +91,10 @@ def _quality(manifest: Manifest) -> str:
     figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in manifest.metrics.items())
     people = manifest.configuration.get("trial_people")
     fewer = f" The trials learned from {people:,} people at most, what is in the bundle from all." if people else ""
+    trials = amount(len(manifest.trials), "trial")
     return (
-        f"The factorization alone, on the newest examples, which chose its settings in {len(manifest.trials)} trials: "
-        f"{figures}.{fewer} The whole is not measured by `fit`."
+        f"The factorization alone, on the newest examples, which chose its settings in {trials}: {figures}.{fewer} "
+        "The whole is not measured by `fit`."
     )
 
 

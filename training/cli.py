@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from recsys.amounts import amount
 from recsys.console import new_app, print_json, say, screen, step, today, warn
 from recsys.contracts.manifest import Manifest
 from recsys.errors import UsageError
@@ -139,7 +140,7 @@ def _summarise(manifest: Manifest, *, items: int, seconds: float) -> None:
         "Model items": f"{items:,} at level {manifest.level.value}, each with {manifest.min_buyers} buyers or more",
         "Settings": _settings(manifest),
         **_item_table(manifest),
-        "Telling members from others": f"AUC {manifest.privacy['membership_auc']:.3f}; 0.5 is a coin",
+        "Telling members from others": _members(manifest.privacy),
         "Off the model": f"{parity['score_difference']:.1e} at most, in {parity['histories']:.0f} histories",
         "Time": f"{seconds:.1f} s",
     }.items():
@@ -147,12 +148,18 @@ def _summarise(manifest: Manifest, *, items: int, seconds: float) -> None:
     screen.print(table)
 
 
+def _members(privacy: dict[str, float]) -> str:
+    held, beyond = privacy["membership_auc"], privacy["membership_auc_beyond"]
+    return f"AUC {held:.3f}; {beyond:.3f} beyond popularity, for who uses the item statistics too; 0.5 is a coin"
+
+
 def _settings(manifest: Manifest) -> str:
     chosen = manifest.configuration
     listed = ", ".join(
         f"{name} {chosen[name]}" for name in ("factors", "regularization", "alpha", "transform", "decay")
     )
-    return f"{listed}; ranker {chosen['ranker']}" + (f"; {len(manifest.trials)} trials" if manifest.trials else "")
+    tried = f"; {amount(len(manifest.trials), 'trial')}" if manifest.trials else ""
+    return f"{listed}; ranker {chosen['ranker']}{tried}"
 
 
 def _item_table(manifest: Manifest) -> dict[str, str]:

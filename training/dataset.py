@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from recsys.amounts import amount
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.contracts.dataset import Dataset as PurchasesDataset
 from recsys.contracts.dataset import dataset_in, named_files
@@ -94,9 +95,10 @@ class Learnable:
         if day is not None:
             allowed = allowed.filter(pl.col("day") < day)
         days = allowed["day"].n_unique()
+        left = amount(days, "day of purchases is", "days of purchases are")
         if days < 2:  # noqa: PLR2004 - on one day nothing comes before anything else
             raise ContractError(
-                f"{days} days of purchases are left to learn from, after consent, guards and --until",
+                f"{left} left to learn from, after consent, guards and --until",
                 where=str(self.sources.purchases),
                 mend="Learning takes two days at least; for a ranking that is worth something, months",
             )

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, check_random_state
 from threadpoolctl import threadpool_limits
 
-from training.checking import check_parameters, checked_counts
+from training.checking import check_parameters, check_sizes, checked_counts
 
 Float = TypeVar("Float", np.float32, np.float64)
 
@@ -87,8 +87,8 @@ class Factorization(BaseEstimator):  # type: ignore[misc] # scikit-learn ships n
         Raises:
             ValueError: Counts or parameters mean nothing.
         """
-        sizes = {"factors": (self.factors, 1.0), "iterations": (self.iterations, 1.0), "alpha": (self.alpha, 0.0)}
-        check_parameters(sizes, above={"regularization": self.regularization})
+        check_sizes({"factors": self.factors, "iterations": self.iterations})
+        check_parameters({"alpha": (self.alpha, 0.0)}, above={"regularization": self.regularization})
         confidence = checked_counts(X, np.float32)
         confidence.data = 1 + self.alpha * Transform(self.transform)(confidence.data)
         self.regularization_ = self.regularization * noise_edge(confidence)

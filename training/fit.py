@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from recsys.amounts import amount
 from recsys.bundle import Bundle
 from recsys.console import step
 from recsys.contracts.manifest import Manifest
@@ -210,7 +211,8 @@ def _warnings(material: Material, native: Native) -> tuple[str, ...]:
     warnings, days, work = [], material.days, material.work
     if days.left_out:
         warnings.append(
-            f"{days.left_out} items that were bought have no category in the catalogue; they are not learned from"
+            f"{amount(days.left_out, 'item that was bought has', 'items that were bought have')} no category in the "
+            "catalogue: nothing is learned from that"
         )
     idle = idle_days(work.world.record, work.until)
     if idle >= BLOCK:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -23,7 +23,9 @@ Until = Annotated[
     typer.Option("--until", help="Use nothing dated on or after this day; or a file with the columns subject, day"),
 ]
 Level = Annotated[LevelChoice, typer.Option("--level", help="What is learned: items, or their category")]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Same data, trials and seed, same result")]
+LARGEST_SEED: Final = 2**31 - 1
+
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Same data, trials and seed, same result")]
 Models = Annotated[Path, typer.Option("--models", help="Where bundles live, as PATH/NAME/VERSION")]
 Bundle = Annotated[Path, typer.Option("--bundle", help="models/NAME (its current version), or models/NAME/VERSION")]
 Trust = Annotated[Path, typer.Option("--trust", help="The public key that must have signed it")]

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from recsys.amounts import amount
 from training.basis import basis_of
 from training.blend import Blend
 from training.judging import Quality
@@ -82,15 +83,14 @@ class Chosen:
 
 def choose(work: Work, asked: Search, tell: Tell = lambda _: None) -> Chosen:
     """Choose the factorization's settings on the newest block; with hardly any examples the profile's are taken."""
-    start = asked.settings or work.effort.settings
+    start = work.effort.settings if asked.settings is None else asked.settings
     most = work.effort.trials if asked.trials is None else asked.trials
     if asked.settings is not None or most < 1:
         return Chosen(start, ())
     found = len(work.blocks[-1]) if work.blocks else 0
     if found < JUDGES:
-        few = (
-            f"Settings are the profile's, not chosen: {found} examples of who came back are too few, {JUDGES} would do"
-        )
+        too_few = amount(found, "example of who came back is", "examples of who came back are")
+        few = f"Settings are the profile's, not chosen: {too_few} too few, {JUDGES} would do"
         return Chosen(start, (), (few,))
     examples = _judges(work)
     basis = basis_of(work.world, examples, work.seed, work.effort.people)

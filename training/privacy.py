@@ -9,9 +9,11 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from training.membership import BAR, SUBJECTS, Attack, attack
+from recsys.amounts import amount
+from training.bars import BAR, SUBJECTS
+from training.membership import Attack, attack
 from training.plan import Tell, Work
-from training.settings import Settings
+from training.settings import Settings, rounded
 
 _STEPS: Final = 20  # by so much, to lose as little of the factorization as may be
 _STEP: Final = 1.12
@@ -46,7 +48,7 @@ def kept_private(work: Work, settings: Settings, tell: Tell = lambda _: None) ->
     counts = counts[np.flatnonzero(np.diff(counts.indptr))]
     acted_on = counts.shape[0] >= SUBJECTS
     for raises, regularization in enumerate(_ladder(factorization.regularization)):
-        tell(f"regularisation {regularization:.2f}, raised {raises} times")
+        tell(f"regularisation {regularization:.2f}, raised {amount(raises, 'time')}")
         stronger = msgspec.structs.replace(factorization, regularization=regularization)
         told = attack(stronger.estimator(work.seed), counts, seed=work.seed)
         if not acted_on or told.held <= BAR:
@@ -55,6 +57,7 @@ def kept_private(work: Work, settings: Settings, tell: Tell = lambda _: None) ->
         "membership_auc": told.held,
         "membership_auc_factors": told.factors,
         "membership_auc_popularity": told.popularity,
+        "membership_auc_beyond": told.beyond,
         "regularization_raised": float(raises),
     }
     warnings = _warnings(told, raises, regularization) if acted_on else ()
@@ -65,7 +68,7 @@ def _ladder(regularization: float) -> Iterator[float]:
     """The first is as asked, the last leaves nothing of the factors."""
     yield regularization
     for factor in (*[_STEP] * _STEPS, *[_LEAP] * _LEAPS):
-        regularization *= factor
+        regularization = rounded(regularization * factor)
         yield regularization
     yield max(regularization, _VANISHED)
 

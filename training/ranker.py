@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_array, check_is_fitted, check_random_state, check_X_y
 from threadpoolctl import threadpool_limits
 
-from training.checking import check_parameters
+from training.checking import check_sizes
 
 CLIP: Final = 12.0  # standard deviations
 _LEARNING_RATE: Final = 5e-3  # of the first pass
@@ -157,9 +157,10 @@ class Ranker(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
         weight: NDArray[np.float64] | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]]:
         """Rows, what was bought and weights, as they are where they mean something."""
-        sizes = {name: getattr(self, name) for name in ("seeds", "epochs", "resample")}
-        layers = {"layers": len(self.hidden)} | {f"hidden[{place}]": size for place, size in enumerate(self.hidden)}
-        check_parameters({name: (value, 1.0) for name, value in (sizes | layers).items()})
+        if not isinstance(self.hidden, (tuple, list)) or not self.hidden:
+            raise ValueError(f"hidden is {self.hidden!r}; it has to be the sizes of the layers, one at least")
+        layers = {f"hidden[{place}]": size for place, size in enumerate(self.hidden)}
+        check_sizes({name: getattr(self, name) for name in ("seeds", "epochs", "resample")} | layers)
         features, bought = check_X_y(features, bought, dtype=np.float32)
         if not np.isin(bought, (0, 1)).all():
             raise ValueError("what was bought is true or false")

@@ -9,6 +9,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from recsys.amounts import amount
 from recsys.bundle import load_bundle
 from recsys.console import parse_day, say, step, today, warn
 from recsys.fresh_statistics import write_fresh_statistics
@@ -51,4 +52,5 @@ def statistics_command(  # noqa: PLR0913 - a command's options are its arguments
     missing = len(loaded.vocabulary) - len(statistics)
     say(f"{out} holds {len(statistics):,} of the bundle's {len(loaded.vocabulary):,} model items as of {day}.")
     if missing:
-        warn(f"{missing:,} model items have too few buyers by then; they are scored as if nobody had bought them.")
+        few = amount(missing, "model item has", "model items have")
+        warn(f"{few} too few buyers by then: scores are as if nobody had bought that.")

@@ -92,6 +92,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     graph: GraphSettings = GraphSettings()
 
 
+def rounded(value: float) -> float:
+    """To three significant digits: what a product of numbers leaves behind them (.7526400000000001) means nothing."""
+    return float(f"{value:.3g}")
+
+
 def read_settings(path: Path) -> Settings:
     """Read a configuration file.
 

@@ -19,7 +19,7 @@ from training.factorize import Transform
 from training.features.aggregate import aggregate
 from training.features.assemble import folded
 from training.judging import Quality, Scored, quality
-from training.settings import FactorizationSettings
+from training.settings import FactorizationSettings, rounded
 from training.snapshot import World
 from training.windows import Examples
 
@@ -135,7 +135,7 @@ def _proposals(
     for name in _REFINED:
         centre = getattr(_best(made), name)
         for factor in _FINER:
-            yield msgspec.structs.replace(_best(made), **{name: centre * factor})
+            yield msgspec.structs.replace(_best(made), **{name: rounded(centre * factor)})
     for name, value in _WIDER:
         yield msgspec.structs.replace(_best(made), **{name: value})
     while True:
@@ -151,7 +151,7 @@ def _drawn(made: list[Trial], rng: np.random.Generator) -> FactorizationSettings
         parts[name] = getattr(among[rng.integers(len(among))].settings, name)
     for name, (least, most) in _RANGES.items():
         moved = parts[name] * np.exp(_STEP * rng.standard_normal())
-        parts[name] = float(f"{np.clip(moved, least, most):.3g}")
+        parts[name] = rounded(float(np.clip(moved, least, most)))
     return msgspec.structs.replace(best[0].settings, **parts)
 
 

@@ -9,6 +9,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from recsys.amounts import amount
 from recsys.console import print_json, say, screen, step, today, warn
 from recsys.files import write_text
 from training import options
@@ -59,7 +60,7 @@ def tune_command(  # noqa: PLR0913 - a command's options are its arguments
     if chosen.trials:
         _show(chosen)
         ended = ", at which a search by time ends" if allowed.seconds and len(chosen.trials) == MOST else ""
-        say(f"The best of {len(chosen.trials):,} trials{ended}: {out}")
+        say(f"The best of {amount(len(chosen.trials), 'trial')}{ended}: {out}")
     for warning in chosen.warnings:
         warn(f"{warning}. {out} holds them.")
     if json:

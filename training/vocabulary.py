@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from recsys.amounts import amount
 from recsys.errors import ContractError
 from recsys.history import ItemIndex
 
@@ -23,8 +24,8 @@ def items_with_buyers(daily: pl.DataFrame, *, min_buyers: int) -> ItemIndex:
     subjects = daily.join(items, on="item", how="semi")["subject"].n_unique()
     if min(len(items), subjects) < 2:  # noqa: PLR2004 - one row or column cannot be ranked
         raise ContractError(
-            f"{len(items)} items were bought by at least {min_buyers} subjects, by {subjects} subjects together; "
-            "learning takes two of each",
+            f"{amount(len(items), 'item was', 'items were')} bought by at least {min_buyers} subjects, by "
+            f"{amount(subjects, 'subject')} together; learning takes two of each",
             where="--purchases",
             mend="Give more purchases, or try --level type with a catalogue that has categories",
         )

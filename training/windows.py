@@ -14,7 +14,7 @@ from training.record import Record
 
 WINDOW: Final = 28  # days
 BLOCK: Final = 14
-MOST: Final = 7  # windows: the newest is for validation, six are learned from
+MOST: Final = 7  # windows: the ranker learns from all, settings are judged on the newest, too
 BEFORE: Final = 3  # windows of history that an example has at least
 THIN: Final = 0.1  # of the purchases of the fullest block: rows that are dated too late, or an `until` that is
 RETURNING: Final = (500, 0.25)  # so many subjects, or such a share, make windows for all worth while

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 import polars as pl
 
+from recsys.amounts import amount
 from recsys.contracts.token import MEND, TOKEN_PATTERN
 from recsys.errors import ContractError, OutputError, UsageError
 from recsys.files import replacing
@@ -73,9 +74,9 @@ class Origin:
 
     def refuse(self, wrong: pl.Series, column: str, why: str, *, mend: str) -> None:
         """Raise `ContractError` for the first true row, if there is one; the cell is not repeated."""
-        count = wrong.sum()
+        count = int(wrong.sum())
         if count:
-            more = f" (and {count - 1} more rows)" if count > 1 else ""
+            more = f" (and {amount(count - 1, 'more row')})" if count > 1 else ""
             what = f"row {self.row(int(wrong.arg_true()[0]))}, column {self.name(column)!r} {why}{more}"
             raise ContractError(what, where=self.where, mend=mend)
 

@@ -10,6 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from recsys.amounts import amount
 from recsys.console import parse_day, print_json, say, screen, step, today, warn
 from recsys.contracts.decision import Decision
 from recsys.evaluation import options
@@ -55,7 +56,7 @@ def decide(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     if not any(member.may_use(channel) for member in population.states.values()):
         warn(f"Nobody agreed to channel {channel!r}: every list is empty.")
     screen.print(_table(totals))
-    say(f"{out} holds {totals.subjects:,} decisions with {totals.offers:,} offers.")
+    say(f"{out} holds {amount(totals.subjects, 'decision')} with {amount(totals.offers, 'offer')}.")
     if json:
         print_json(totals)
 

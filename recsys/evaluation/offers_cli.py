@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from recsys.amounts import amount
 from recsys.bundle import load_bundle
 from recsys.console import print_json, say, screen, step, today, warn
 from recsys.contracts.document import encode_document
@@ -66,9 +67,10 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     counted = counted_purchases(source, loaded, path=purchases, subjects=subjects)
     early = [campaign.start for campaign in campaigns if campaign.start < loaded.manifest.data.until]
     if early:
+        some = amount(len(early), "campaign starts", "campaigns start")
         warn(
-            f"{len(early)} campaigns start before {loaded.manifest.data.until}, up to which the bundle was trained: "
-            "for them it knows what was bought later."
+            f"{some} before {loaded.manifest.data.until}, up to which the bundle was trained: it knows what was bought "
+            "later."
         )
     with step("Judging"):
         result = judge_offers(Scorer(loaded), source.purchases, campaigns, counted, seed=seed, sold=sold)
@@ -76,8 +78,8 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
         file.write_bytes(encode_document(result))
     _show(result)
     say(
-        f"{result.units:,} units of {result.campaigns:,} campaigns and {result.subjects:,} subjects; "
-        f"{result.without_history:,} more have no history."
+        f"{amount(result.units, 'unit')} of {amount(result.campaigns, 'campaign')} and "
+        f"{amount(result.subjects, 'subject')}; without a history: {result.without_history:,} more."
     )
     if json:
         print_json(result)

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from recsys.amounts import amount
 from recsys.console import new_app, parse_day, print_json, say, screen, today, warn
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.evaluation import options
@@ -56,7 +57,7 @@ def check(policy: _PolicyFile, catalogue: options.Catalogue, json: options.Json 
         warn(f"{warning}.")
     screen.print(_groups(read, placed))
     found = len(placed.warnings)
-    say(f"{read.policy_version} can be used; {found} warning{'' if found == 1 else 's'}.")
+    say(f"{read.policy_version} can be used; {amount(found, 'warning')}.")
     if json:
         items = {name: len(members) for name, members in placed.members.items()}
         print_json(Checked(policy_version=read.policy_version, items=items, warnings=placed.warnings))

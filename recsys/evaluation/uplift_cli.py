@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.amounts import amount
 from recsys.console import say, step, warn
 from recsys.contracts.audit import DECISIONS
 from recsys.contracts.event import EVENTS
@@ -64,4 +65,5 @@ def _warn(result: UpliftResult) -> None:
     if result.ratio.p is None:
         warn("The log does not say which shares the policy gave the arms: their sizes could not be checked.")
     if result.switched:
-        warn(f"{result.switched:,} people were seen in more than one arm; each counts for the first.")
+        some = amount(result.switched, "person was", "people were")
+        warn(f"{some} seen in more than one arm; each counts for the first.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from recsys.amounts import amount
 from recsys.contracts.decision import MAX_COUNT
 from recsys.errors import PolicyError
 from recsys.policy.document import CoolDown, Policy, Scope
@@ -99,7 +100,9 @@ def _too_tight(policy: Policy) -> Iterator[Finding]:
     for i, rule in enumerate(policy.only_if_purchased):
         if rule.min_days > rule.within_days + 1:
             keys = ("only_if_purchased", i, "min_days")
-            yield Finding(keys, f"{rule.within_days + 1} days cannot hold {rule.min_days}: nothing opens this rule")
+            yield Finding(
+                keys, f"{amount(rule.within_days + 1, 'day')} cannot hold {rule.min_days}: nothing opens this rule"
+            )
 
 
 def _shut_for_good(policy: Policy) -> Iterator[Finding]:
@@ -113,7 +116,7 @@ def _shut_for_good(policy: Policy) -> Iterator[Finding]:
         for j, name in enumerate(rule.groups):
             days = max((longest.get((name, level), 0) for level in levels_down_to(rule.level)), default=0)
             if days > oldest >= 0:
-                what = f"what opens {name!r} was bought {oldest} days ago or later, and rests for {days}"
+                what = f"what opens {name!r} was bought {amount(oldest, 'day')} ago or later, and rests for {days}"
                 yield Finding(("only_if_purchased", i, "groups", j), f"{what}: nothing is ever offered")
 
 

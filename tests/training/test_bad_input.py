@@ -36,7 +36,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "one subject": (lambda frame: frame.filter(pl.col("subject") == SUBJECTS[0]), "at least 5 subjects"),
     "one item": (lambda frame: frame.filter(pl.col("item") == ITEMS[0]), "learning takes two of each"),
-    "one day": (lambda frame: frame.with_columns(day=pl.lit(FIRST_DAY)), "1 days of purchases"),
+    "one day": (lambda frame: frame.with_columns(day=pl.lit(FIRST_DAY)), "1 day of purchases is"),
     "only returns": (lambda frame: frame.with_columns(quantity=pl.lit(-1.0)), "0 items were bought"),
 }
 

@@ -7,6 +7,7 @@ import pickle
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from support.commands import in_process
 from support.tastes import DAYS, FIRST_DAY, REFUSED, Shop
 
+from recsys.cli import app
 from recsys.errors import ContractError
 from recsys.evaluation.topk import list_top
-from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 from training.bundle_estimator import BundleEstimator, BundleWarning
 from training.dataset import Dataset, Sources, dataset_of, read_dataset
@@ -26,6 +28,7 @@ from training.export import seal
 from training.fit import Options, fit
 from training.levels import LevelChoice
 from training.profiles import EFFORTS, Profile
+from training.registry import write_bundle
 from training.settings import ItemTable
 from training.signing import read_signing_key
 
@@ -46,7 +49,7 @@ def dataset(shop: Shop) -> Dataset:
 
 @pytest.fixture(scope="module")
 def model(dataset: Dataset) -> BundleEstimator:
-    with pytest.warns(BundleWarning, match="1 items that were bought have no category"):
+    with pytest.warns(BundleWarning, match="1 item that was bought has no category"):
         return BundleEstimator("shop", level="type", profile="test", random_state=5).fit(dataset)
 
 
@@ -91,20 +94,25 @@ def test_types_are_learned_with_a_catalogue_only(shop: Shop, lines: pl.DataFrame
     by_type = clone(SMALL).set_params(level="type")
     with pytest.raises(ValueError, match=r"needs a catalogue: fit dataset_of\(purchases, catalogue\)"):
         by_type.fit(lines)
-    with pytest.warns(BundleWarning, match="have no category"):
+    with pytest.warns(BundleWarning, match="has no category"):
         by_type.fit(dataset_of(lines, pl.read_parquet(shop.catalogue)))
     assert by_type.bundle_.manifest.level.value == "type"
 
 
-def test_predicting_is_what_the_scorer_scores(lines: pl.DataFrame, model: BundleEstimator) -> None:
-    scorer, index = Scorer(model.bundle_), ItemIndex.of(lines["item"].unique().sort())
-    everyone = lines["subject"].unique().sort().to_list()
-    known = histories(lines, index, until=UNTIL, subjects=everyone)
-    given = scorer.fold(known, scorer.codes(index), as_of=day_number(UNTIL))
-    expected = scorer.score(given, np.arange(len(scorer.vocabulary)))
+def test_predicting_is_what_the_command_scores_with_the_bundle_that_was_written(
+    tmp_path: Path, shop: Shop, lines: pl.DataFrame, model: BundleEstimator
+) -> None:
+    """Signed, written, loaded and ranked from the files, whole lists long."""
+    sealed = seal(model.bundle_, read_signing_key(shop.signing_key))
+    folder, _ = write_bundle(tmp_path, "shop", sealed.manifest.version, sealed.files)
+    names, top = model.bundle_.vocabulary.names, tmp_path / "top.parquet"
+    files = ["--bundle", folder, "--trust", shop.trust, "--purchases", shop.purchases, "--subjects", shop.subjects]
+    in_process(app, "topk", *files, "--as-of", UNTIL, "--k", len(names), "--out", top)
+    listed = pl.read_parquet(top).sort("subject", pl.col("item").replace_strict(names, range(len(names))))
     found = model.predict(lines)
-    assert np.array_equal(found, expected)
-    assert len(found) == len(everyone) > len(REFUSED)  # also those whom nothing was learned from
+    assert listed["score"].to_list() == pytest.approx(found.ravel().tolist(), abs=1e-6)
+    assert listed["subject"].n_unique() == len(found) > len(REFUSED)  # also those whom nothing was learned from
+    assert found.std(axis=0).min() > 0.001  # people are told apart, and their rows are theirs
 
 
 def test_item_statistics_are_those_strictly_before_the_day(
@@ -163,7 +171,7 @@ def test_who_has_no_history_by_then_is_told(dataset: Dataset, model: BundleEstim
     assert 0 < ranked["subject"].n_unique() == len(first) - late
     assert f"{late} subjects have no history" in str(told[-1].message)
     unknown = dataset.daily.head(1).with_columns(item=pl.lit("nothing that is sold"))
-    with pytest.warns(BundleWarning, match="1 subjects have no history .* nothing is known") as said:
+    with pytest.warns(BundleWarning, match="1 subject has no history .* nothing is known") as said:
         model.predict(replace(dataset, daily=unknown))
     assert [warning.filename for warning in said] == [__file__]
 
@@ -279,16 +287,23 @@ def test_a_frame_is_taken_on_the_callers_word(lines: pl.DataFrame, shop: Shop) -
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"name": "A shop"}, "name"),
+        ({"name": "A shop"}, "^name: is not a name"),
         ({"level": "aisle"}, "level is one of item, type, auto, not 'aisle'"),
         ({"profile": "quick"}, "profile is one of test, default, large, not 'quick'"),
         ({"profile": None}, "profile is one of"),
         ({"item_table": "int4"}, "item_table is one of float32, int8, not 'int4'"),
+        ({"name": None}, "^name: is not a name"),
         ({"budget": "soon"}, "budget"),
-        ({"budget": 0}, "budget"),
+        ({"budget": 0}, "^budget: is no budget. Give trials, as 12"),
+        ({"budget": True}, "^budget: "),
         ({"budget": 3, "settings": EFFORTS[Profile.TEST].settings}, "leave one of them out"),
         ({"random_state": None}, "random_state"),
         ({"random_state": -1}, "random_state"),
+        ({"random_state": 2**31}, "random_state is a whole number from 0 to 2147483647"),
+        ({"random_state": True}, "random_state"),
+        ({"settings": "x"}, "settings are a str, not training.settings.Settings"),
+        ({"settings": {}}, "settings are a dict"),
+        ({"settings": {"factorization": {}}}, "settings are a dict"),
     ],
 )
 def test_parameters_that_mean_nothing_are_refused(
@@ -296,6 +311,23 @@ def test_parameters_that_mean_nothing_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         clone(SMALL).set_params(**changed).fit(lines)
+
+
+def test_the_greatest_seed_of_the_command_is_one(lines: pl.DataFrame) -> None:
+    assert clone(SMALL).set_params(random_state=np.int64(2**31 - 1)).fit(lines).bundle_.manifest.seed == 2**31 - 1
+
+
+def test_no_error_names_an_option_of_the_command(lines: pl.DataFrame, model: BundleEstimator) -> None:
+    foreign, first = lines.with_columns(item=pl.lit("elsewhere")), pl.col("day") == pl.col("day").min()
+    asked: list[tuple[Callable[[], object], str]] = [
+        (lambda: model.rank(foreign), "^purchases: nobody has a history"),
+        (lambda: clone(SMALL).fit(lines.filter(pl.col("item") == lines["item"][0])), "^purchases: 1 item was bought"),
+        (lambda: clone(SMALL).fit(lines.filter(first)), "1 day of purchases is left to learn from, .* and until"),
+    ]
+    for ask, message in asked:
+        with pytest.raises(ContractError, match=message) as error:
+            ask()
+        assert "--" not in str(error.value)
 
 
 def test_the_budget_is_that_of_the_search(lines: pl.DataFrame) -> None:

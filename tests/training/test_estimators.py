@@ -43,6 +43,20 @@ class TestOfCounts:
         with pytest.raises(ValueError, match=r"NaN|infinity|negative"):
             clone(model).fit(COUNTS).predict(broken)
 
+    @pytest.mark.parametrize("nothing", [COUNTS[:0], 0 * COUNTS, np.zeros((3, 12))], ids=["nobody", "zeros", "dense"])
+    def test_where_nothing_was_bought_there_is_nothing_to_learn(
+        self, model: OfCounts, nothing: sparse.csr_matrix
+    ) -> None:
+        with pytest.raises(ValueError, match=r"nothing was bought|0 sample"):
+            clone(model).fit(nothing)
+        learned = clone(model).fit(COUNTS)
+        assert learned.predict(nothing).shape == nothing.shape
+        assert not learned.predict(nothing).any()
+
+    def test_sizes_may_be_numpys(self, model: OfCounts) -> None:
+        sizes = {name: np.int64(3) for name in ("factors", "iterations", "neighbours") if name in model.get_params()}
+        assert np.isfinite(clone(model).set_params(**sizes).fit(COUNTS).predict(COUNTS)).all()
+
     def test_counts_of_other_items_are_refused(self, model: OfCounts) -> None:
         with pytest.raises(ValueError, match="12"):
             clone(model).fit(COUNTS).predict(COUNTS[:, :5])
@@ -64,16 +78,16 @@ class TestOfCounts:
 @pytest.mark.parametrize(
     ("model", "name", "values"),
     [
-        (OF_COUNTS[0], "factors", (0, -1)),
-        (OF_COUNTS[0], "iterations", (0,)),
-        (OF_COUNTS[0], "regularization", (0.0, -1.0, np.nan, np.inf)),
-        (OF_COUNTS[0], "alpha", (-1.0, np.nan)),
-        (OF_COUNTS[1], "neighbours", (0,)),
-        (OF_COUNTS[1], "shrink", (-1.0, np.nan)),
-        (OF_COUNTS[2], "regularization", (0.0, -1.0, np.nan)),
+        (OF_COUNTS[0], "factors", (0, -1, 2.5, "8", True, None)),
+        (OF_COUNTS[0], "iterations", (0, 2.5, "8")),
+        (OF_COUNTS[0], "regularization", (0.0, -1.0, np.nan, np.inf, "8", None)),
+        (OF_COUNTS[0], "alpha", (-1.0, np.nan, "8", None)),
+        (OF_COUNTS[1], "neighbours", (0, 2.5, "8")),
+        (OF_COUNTS[1], "shrink", (-1.0, np.nan, "8")),
+        (OF_COUNTS[2], "regularization", (0.0, -1.0, np.nan, "8")),
     ],
 )
-def test_parameters_that_mean_nothing_are_refused(model: OfCounts, name: str, values: tuple[float, ...]) -> None:
+def test_parameters_that_mean_nothing_are_refused(model: OfCounts, name: str, values: tuple[object, ...]) -> None:
     for value in values:
         with pytest.raises(ValueError, match=name):
             clone(model).set_params(**{name: value}).fit(COUNTS)
@@ -108,9 +122,8 @@ def test_a_ranker_needs_no_weights_and_no_seed() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        *(({name: 0}, name) for name in ("seeds", "epochs", "resample")),
-        ({"hidden": ()}, "layers"),
-        ({"hidden": (8, 0)}, "hidden"),
+        *(({name: wrong}, name) for name in ("seeds", "epochs", "resample") for wrong in (0, 1.5, "2")),
+        *(({"hidden": wrong}, "hidden") for wrong in ((), (8, 0), (8, 2.5), 8, "8")),
     ],
 )
 def test_a_ranker_refuses_parameters_that_mean_nothing(changed: dict[str, object], message: str) -> None:

@@ -77,7 +77,7 @@ def test_statistics_are_of_the_vocabulary(bundle: Bundle) -> None:
 
 
 def test_what_has_no_category_is_left_out_with_a_warning(fitted: Done) -> None:
-    assert "1 items that were bought have no category" in fitted.stderr
+    assert "1 item that was bought has no category" in fitted.stderr
 
 
 def test_without_a_catalogue_items_are_learned_as_they_are(shop: Shop, tmp_path: Path, train: Train) -> None:

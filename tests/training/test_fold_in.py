@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -148,8 +149,20 @@ def test_what_is_no_model_item_is_refused_and_never_ranked(pair: Pair, wrong: li
     for asked in (scorer.score, scorer.affinities, scorer.contributions):
         with pytest.raises(ContractError, match="do not exist"):
             asked(given_, np.array(wrong))
-        with pytest.raises(ContractError, match="int32, not int64"):
+        with pytest.raises(ContractError, match="1-d int32, not 1-d int64"):
             asked(given_, np.array([3, 7], np.int32))
+
+
+@pytest.mark.parametrize("pair", [Transform.LOG1P], indirect=True)
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [([0, 4], "of type list"), (range(3), "of type range"), (4, "of type int"), (np.array([[0, 4]]), "2-d int64")],
+)
+def test_what_is_no_row_of_model_items_is_refused(pair: Pair, wrong: object, kind: str) -> None:
+    asks: list[Callable[..., object]] = [pair.scorer.score, pair.scorer.affinities, pair.scorer.contributions]
+    for asked in asks:
+        with pytest.raises(ContractError, match=f"model items are {kind}, not 1-d int64"):
+            asked(padded([{3: 2, 7: 1}]), wrong)
 
 
 @pytest.mark.parametrize("pair", [Transform.LOG1P], indirect=True)

@@ -47,8 +47,15 @@ def test_one_coordinate_after_the_other_finds_the_best() -> None:
     assert tried[13:] == [
         *((2.0, 0.4, factors) for factors in (64, 32)),
         *((2.0 * factor, 0.4, 64) for factor in (0.7, 1.4)),
-        *((2.0, 0.4 * factor, 64) for factor in (0.7, 1.4)),
+        *((2.0, alpha, 64) for alpha in (0.28, 0.56)),
     ]
+
+
+def test_settings_have_three_digits_at_most() -> None:
+    _, trials = searched(Judge(), 60)
+    tried = {number for one in trials for number in (one.settings.regularization, one.settings.alpha)}
+    assert {0.4 * 0.7, 2.0 * 1.4} - tried == {0.4 * 0.7}  # .27999999999999997
+    assert tried == {float(f"{number:.3g}") for number in tried}
 
 
 @pytest.mark.parametrize("budget", [5, 40, 300])

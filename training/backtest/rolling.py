@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from recsys.amounts import amount
 from recsys.contracts.runs import RunWindow
 from recsys.errors import ContractError
 
@@ -39,9 +40,10 @@ class Rolling:
                 f"nothing was bought on {last} or later", where="--as-of", mend="Name a day that the purchases reach"
             )
         if starts[0] - 2 * days < first_day:
+            windows = f"{amount(self.windows, 'window')} of {amount(self.horizon, 'day')}"
             raise ContractError(
-                f"the purchases begin on {first_day}; {self.windows} windows of {self.horizon} days, and what is "
-                f"learned from before them, begin on {starts[0] - 2 * days}",
+                f"the purchases begin on {first_day}; {windows}, and what is learned from before them, begin on "
+                f"{starts[0] - 2 * days}",
                 where="--purchases",
                 mend="Ask for fewer --windows or a shorter --horizon",
             )

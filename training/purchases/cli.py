@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.amounts import amount
 from recsys.console import now, print_json, say, step, today, warn
 from recsys.contracts.dataset import dataset_in
 from recsys.contracts.document import decode_document, encode_document
@@ -127,7 +128,8 @@ def _doubts(done: Appended, release: Path) -> None:
     if suppressed:
         warn(f"Left out, as they are about erased persons: {suppressed}")
     if done.repeated_baskets:
-        warn(f"{done.repeated_baskets:,} receipts were there already: if releases overlap, their lines count twice")
+        there = amount(done.repeated_baskets, "receipt was", "receipts were")
+        warn(f"{there} there already: if releases overlap, their lines count twice")
     say(f"Delete {release} now: an erasure does not reach it")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.amounts import amount
 from recsys.console import now, print_json, say, step, warn
 from recsys.contracts.document import encode_document
 from recsys.contracts.relink import read_order
@@ -38,7 +39,8 @@ def relink_command(
     for line in receipt.told(again=not done.new):
         say(line)
     if receipt.erased:
-        warn(f"{receipt.erased:,} tokens of erased people were joined to nobody: the custodian should forget them too")
+        left = amount(receipt.erased, "token of erased people was", "tokens of erased people were")
+        warn(f"{left} joined to nobody: the custodian should forget that, too")
     if out is not None:
         write_text(out, encode_document(receipt).decode())
         say(f"Receipt: {out}")

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from recsys.amounts import amount
 from recsys.bundle import load_bundle
 from recsys.console import now, print_json, say, screen, warn
 from recsys.contracts.manifest import CARD_FILE, Manifest
@@ -164,7 +165,7 @@ def verify_command(
         raise BundleError(
             f"{len(wrong)} of {checked} are not what this key signed", where=str(models), mend="See above"
         )
-    say(f"{checked} versions are what this key signed.")
+    say(f"{amount(checked, 'version is', 'versions are')} what this key signed.")
 
 
 def diff_command(
@@ -206,7 +207,8 @@ def prune_command(
     """
     folder = _folder(models, name)
     gone = to_prune(folder, keep=keep) if dry_run else prune(folder, keep=keep)
-    say(f"{'Would delete' if dry_run else 'Deleted'} {len(gone)} versions{': ' if gone else ''}{', '.join(gone)}.")
+    what = f"{'Would delete' if dry_run else 'Deleted'} {amount(len(gone), 'version')}"
+    say(f"{what}{': ' if gone else ''}{', '.join(gone)}.")
     if json:
         print_json({"deleted": () if dry_run else gone, "kept": bundle_versions(folder)})
 

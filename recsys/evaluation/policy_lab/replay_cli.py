@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from recsys.amounts import amount
 from recsys.console import parse_day, say, today
 from recsys.errors import UsageError
 from recsys.evaluation import options
@@ -64,4 +65,4 @@ def replay(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     if changed is not None:
         tokens = [subject for subject, differs in zip(lab.subjects, found.changed.tolist(), strict=True) if differs]
         write_text(changed, "".join(f"{token}\n" for token in tokens), mode=0o600)
-        say(f"{changed} holds the tokens of {len(tokens):,} subjects: personal data.")
+        say(f"{changed} holds the tokens of {amount(len(tokens), 'subject')}: personal data.")

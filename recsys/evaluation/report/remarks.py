@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from recsys.amounts import amount
 from recsys.contracts.runs import SplitKind
 from recsys.evaluation.report import pick
 from recsys.evaluation.report.words import PERCENT, TASKS, day
@@ -46,5 +47,7 @@ def _people(result: RankingResult) -> list[str]:
         if task not in able:
             said.append(f"Too few could be judged on “{label.lower()}”: there is no figure for it.")
         elif (subjects := pick.figures(result, task)[0].subjects) < FEW_SUBJECTS:
-            said.append(f"Only {subjects} subjects could be judged on “{label.lower()}”: the intervals are rough.")
+            said.append(
+                f"Only {amount(subjects, 'subject')} could be judged on “{label.lower()}”: the intervals are rough."
+            )
     return said
