@@ -98,6 +98,43 @@ def test_where_few_come_back_every_basket_is_an_example() -> None:
         assert found == baskets_as_loops(frame, block.start, block.start + 14)
 
 
+def on_offer(days_each: int) -> tuple[pl.DataFrame, Record]:
+    """150 people who buy three of twelve things that are on offer; after so many days it is twelve others."""
+    rng, names = np.random.default_rng(3), [f"i{number:03}" for number in range(240)]
+    rows = [
+        (f"s{person:03}", names[(day // days_each * 12 + thing) % len(names)], FIRST + dt.timedelta(int(day)), 1.0)
+        for person in range(150)
+        for day in np.sort(rng.choice(120, 12, replace=False))
+        for thing in rng.choice(12, 3, replace=False)
+    ]
+    frame = pl.DataFrame(rows, schema=["subject", "item", "day", "quantity"], orient="row")
+    return frame, Record.of(frame, ItemIndex.of(names), np.zeros(len(names), np.int64))
+
+
+def test_where_popularity_moves_by_the_day_first_baskets_are_the_examples() -> None:
+    frame, record = on_offer(days_each=6)
+    blocks = examples_of(record, UNTIL)
+    subjects = sorted(set(frame["subject"]))
+    assert len(blocks) >= 2
+    for start, block, end in zip(
+        [block.start for block in blocks], blocks, [block.start for block in blocks[1:]] + [UNTIL], strict=True
+    ):
+        baskets = baskets_as_loops(frame, start, end)
+        first = {
+            subject: min(day for other, day in baskets if other == subject) for subject in {key[0] for key in baskets}
+        }
+        found = {
+            (subjects[subject], int(day)): [f"i{item:03}" for item in block.targets.row(row)]
+            for row, (subject, day) in enumerate(zip(block.subject, block.day, strict=True))
+        }
+        assert found == {key: items for key, items in baskets.items() if first[key[0]] == key[1]}
+
+
+def test_where_it_hardly_moves_windows_are(world: World) -> None:
+    for record in (world.record, on_offer(days_each=200)[1]):
+        assert all((block.day == block.start).all() for block in examples_of(record, UNTIL))
+
+
 def late(frame: pl.DataFrame, after: int, times: int = 1) -> pl.DataFrame:
     """Somebody's first row once more, so many days after everything else, and so many times as far."""
     days = [FIRST + dt.timedelta(days=119 + after * (time + 1)) for time in range(times)]
