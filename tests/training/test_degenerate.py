@@ -16,7 +16,7 @@ from recsys.bundle import load_bundle
 from recsys.errors import BundleError
 from training.agreeing import Draft, agreeing
 from training.dataset import Sources, read_dataset
-from training.fit import Options, fit, in_turn, prepared
+from training.fit import Options, fit, in_turn, prepared, price_of_hiding
 from training.judging import Quality
 from training.plan import Chosen, Search, learn
 from training.profiles import EFFORTS, Profile
@@ -86,3 +86,12 @@ def test_two_more_trials_are_learned_at_most() -> None:
     assert [each.settings.factorization for each in in_turn(chosen)] == [tried[2], tried[4], tried[0]]
     assert list(in_turn(replace(chosen, trials=trials[2:3]))) == [replace(chosen, trials=trials[2:3])]
     assert list(in_turn(Chosen(Settings(), ()))) == [Chosen(Settings(), ())]
+
+
+def test_it_is_told_where_hiding_members_costs_much() -> None:
+    tried = FactorizationSettings(regularization=0.6)
+    chosen = Chosen(Settings(factorization=tried), (Trial(tried, Quality(mixed=0.4, novel=0.12)),))
+    assert price_of_hiding(chosen, {"factorization_novel_ndcg": 0.081}) == ()
+    (warning,) = price_of_hiding(chosen, {"factorization_novel_ndcg": 0.079})
+    assert "NDCG@10 is 0.079, and 0.120 without" in warning
+    assert price_of_hiding(Chosen(Settings(), ()), {}) == ()
