@@ -163,10 +163,11 @@ def price_of_hiding(chosen: Chosen, metrics: Mapping[str, float]) -> tuple[str, 
     left = metrics.get("factorization_novel_ndcg", best)
     if left >= _MUCH * best:
         return ()
-    return (
+    warning = (
         f"Hiding who was learned from costs the factorization much of what it finds that is new to people: NDCG@10 is "
-        f"{left:.3f}, and {best:.3f} without. Learn from more subjects, or at a coarser --level",
+        f"{left:.3f}, and {best:.3f} without. Learn from more subjects, or at a coarser --level"
     )
+    return (warning,)
 
 
 def _manifest(dataset: Dataset, options: Options, material: Material, chosen: Chosen, native: Native) -> Manifest:
