@@ -11,14 +11,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.contracts.statistics import HALF_LIVES_DAYS, ITEM_STATISTICS, popularity_column
-from recsys.history import day_number
+from recsys.history import DAYS, day_number
 from recsys.ragged import changes, in_order
 
 _TREND: Final = (8, 30)  # half-lives, in days, whose shares are compared
 _SMALL: Final = 1e-9  # keeps the logarithm of a share of zero finite
 _LEAST: Final = np.finfo(np.float64).tiny  # zero divided by it is zero
 _SECOND: Final = 2
+_DAY: Final = ("subject", "item", "day")
 _PRIOR_GAPS: Final = 2  # that an item's own rhythm is shrunk with
+NEVER: Final = DAYS - 1  # the day on which what is kept is taken back
+
+Numbers = NDArray[np.int32]
 
 
 def item_statistics(daily: pl.DataFrame, *, as_of: dt.date, min_buyers: int) -> pl.DataFrame:
@@ -45,49 +49,67 @@ class PurchaseLog:
         day: int32 [N], ascending.
         which: int32 [N]: that person's first purchase day of the item (1), the second (2), …
         gap: int32 [N]: days since the one before; 0 for the first.
+        returned: What was taken back again; None: nothing.
     """
 
     names: pl.Series
-    item: NDArray[np.int32]
-    day: NDArray[np.int32]
-    which: NDArray[np.int32]
-    gap: NDArray[np.int32]
+    item: Numbers
+    day: Numbers
+    which: Numbers
+    gap: Numbers
+    returned: Returned | None = None
 
     @classmethod
-    def of(cls, daily: pl.DataFrame) -> PurchaseLog:
-        """Order `subject, item, day`; the same row twice counts once."""
-        names = daily["item"].unique().sort()
-        people = daily["subject"].unique()
+    def of(cls, daily: pl.DataFrame, returned: pl.DataFrame | None = None) -> PurchaseLog:
+        """Order `subject, item, day`; the same row twice counts once. What was `taken` again counts until that day."""
+        rows = daily.select(_DAY).unique()
+        if returned is not None and len(returned):
+            gone = returned.join(rows, on=_DAY, how="anti").group_by(_DAY).agg(pl.col("taken").max())
+            rows = pl.concat([rows, gone], how="diagonal")
+        names, people = rows["item"].unique().sort(), rows["subject"].unique()
         codes = pl.DataFrame({"item": names, "code": np.arange(len(names), dtype=np.int32)})
         numbers = pl.DataFrame({"subject": people, "number": np.arange(len(people))})
-        rows = daily.select("subject", "item", "day").unique().join(codes, on="item").join(numbers, on="subject")
+        rows = rows.join(codes, on="item").join(numbers, on="subject")
         day = rows["day"].to_physical().to_numpy()
-        return cls.of_codes(names, rows["number"].to_numpy(), rows["code"].to_numpy(), day)
+        taken = rows["taken"].to_physical().fill_null(NEVER).to_numpy() if "taken" in rows.columns else None
+        return cls.of_codes(names, rows["number"].to_numpy(), rows["code"].to_numpy(), day, taken)
 
     @classmethod
     def of_codes(
-        cls, names: pl.Series, subject: NDArray[np.int64], item: NDArray[np.int32], day: NDArray[np.integer]
+        cls,
+        names: pl.Series,
+        subject: NDArray[np.int64],
+        item: Numbers,
+        day: NDArray[np.integer],
+        taken: NDArray[np.integer] | None = None,
     ) -> PurchaseLog:
-        """Order purchase days in numbers: the subject of each, its item among the names, days since 1970. Each once."""
+        """Order purchase days in numbers, each once.
+
+        Args:
+            names: The M model items, in ascending order.
+            subject: int64 [N].
+            item: int32 [N], among the names.
+            day: Whole numbers [N], since 1970.
+            taken: Whole numbers [N], the day of the return that took the last of it back, or `NEVER`; None: all kept.
+        """
         ordered = in_order(subject, item, day)
         item, dated = item[ordered], day[ordered].astype(np.int32)
-        first = changes(subject[ordered].astype(np.int64) * len(names) + item)
-        starts = np.flatnonzero(first)
-        which = (np.arange(1, len(item) + 1) - np.repeat(starts, np.diff(starts, append=len(item)))).astype(np.int32)
-        gap = np.where(first, 0, np.diff(dated, prepend=dated[:1]))
-        ordered = in_order(dated, item, which, gap)  # what is alike in all is summed up alike in any order
-        return cls(names, item[ordered], dated[ordered], which[ordered], gap[ordered])
+        pair = subject[ordered].astype(np.int64) * len(names) + item
+        which, gap = _numbered(pair, dated)
+        by_day = in_order(dated, item, which, gap)  # what is alike in all is summed up alike in any order
+        returned = None if taken is None else Returned.of(pair, taken[ordered].astype(np.int32), by_day)
+        return cls(names, item[by_day], dated[by_day], which[by_day], gap[by_day], returned)
 
     def as_of(self, day: int, *, min_buyers: int) -> pl.DataFrame:
         """The item-statistics contract as of a day (since 1970): what is dated strictly before it counts."""
-        seen = slice(0, int(np.searchsorted(self.day, day)))
-        item, age = self.item[seen].astype(np.int64), (day - self.day[seen]).astype(np.float64)
-        buyers, repeaters = self._counted(item[self.which[seen] == 1]), self._counted(item[self.which[seen] == _SECOND])
+        coded, dated, which, gap = self._before(day)
+        item, age = coded.astype(np.int64), (day - dated).astype(np.float64)
+        buyers, repeaters = self._counted(item[which == 1]), self._counted(item[which == _SECOND])
         days = self._counted(item)
-        gaps, between = days - buyers, self._counted(item, self.gap[seen])
+        gaps, between = days - buyers, self._counted(item, gap)
         mean_gap = between.sum() / max(gaps.sum(), 1)
         first = np.full(len(self.names), day, np.int32)
-        np.minimum.at(first, item, self.day[seen])
+        np.minimum.at(first, item, dated)
         popularity = {None: days} | {
             half_life: self._counted(item, np.exp2(-age / half_life)) for half_life in HALF_LIVES_DAYS
         }
@@ -105,8 +127,58 @@ class PurchaseLog:
         trend = ((recent + _SMALL) / (usual + _SMALL)).log().alias("trend")
         return frame.with_columns(trend).select(column.name for column in ITEM_STATISTICS.columns)
 
+    def _before(self, day: int) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """Item, day, which and gap of what had been bought, and not been taken back, before a day."""
+        end = int(np.searchsorted(self.day, day))
+        item, dated, which, gap = (values[:end] for values in (self.item, self.day, self.which, self.gap))
+        if self.returned is None:
+            return item, dated, which, gap
+        there, rows, pair = self.returned.before(day, end)
+        which, gap = which.copy(), gap.copy()
+        which[rows], gap[rows] = _numbered(pair, dated[rows])
+        return item[there], dated[there], which[there], gap[there]
+
     def _counted(self, item: NDArray[np.int64], weight: NDArray[np.number] | None = None) -> NDArray[np.float64]:
         return np.bincount(item, weight, minlength=len(self.names)).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The returns of a log: who took an item back has fewer purchase days of it from then on.
+
+    Args:
+        taken: int32 [N], the day on which each of the log's purchase days was taken back, or `NEVER`.
+        rows: int64 [T], those of people and items with any return, by person, item and day.
+        pair: int64 [T], the person and item of each of them.
+    """
+
+    taken: Numbers
+    rows: NDArray[np.int64]
+    pair: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, pair: NDArray[np.int64], taken: Numbers, by_day: NDArray[np.int64]) -> Returned:
+        """From what lies by person, item and day, and the positions that put it in the order of days."""
+        number = np.cumsum(changes(pair)) - 1
+        some = np.flatnonzero((np.bincount(number, taken < NEVER) > 0)[number])
+        place = np.empty(len(by_day), np.int64)
+        place[by_day] = np.arange(len(by_day))
+        return cls(taken[by_day], place[some], number[some])
+
+    def before(self, day: int, end: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+        """Bool [end]: which of the log's first rows were there as of a day; of those, the `rows` and `pair`."""
+        there = self.taken[:end] >= day
+        kept = self.rows < end
+        kept[kept] = there[self.rows[kept]]
+        return there, self.rows[kept], self.pair[kept]
+
+
+def _numbered(pair: NDArray[np.int64], day: Numbers) -> tuple[Numbers, Numbers]:
+    """Which purchase day of its person and item each is, and the days since the one before; by pair and day."""
+    first = changes(pair)
+    starts = np.flatnonzero(first)
+    which = (np.arange(1, len(pair) + 1) - np.repeat(starts, np.diff(starts, append=len(pair)))).astype(np.int32)
+    return which, np.where(first, 0, np.diff(day, prepend=day[:1]))
 
 
 def _share(popularity: pl.Expr) -> pl.Expr:
