@@ -39,7 +39,10 @@ class World:
     def of(cls, record: Record, tau: float, min_buyers: int) -> World:
         """With the statistics of the record's items."""
         names = pl.Series("item", record.vocabulary.names)
-        return cls(record, PurchaseLog.of_codes(names, record.owner, record.item, record.day), tau, min_buyers)
+        rows = record.whole
+        taken = None if record.taken is None else record.taken[rows]
+        log = PurchaseLog.of_codes(names, record.owner[rows], record.item[rows], record.day[rows], taken)
+        return cls(record, log, tau, min_buyers)
 
     def items(self, day: int) -> NDArray[np.float32]:
         """float32 [M, S]: the item table as of a day."""
