@@ -20,7 +20,7 @@ from recsys.evaluation.topk import list_top
 from recsys.history import ItemIndex, day_number, histories
 from recsys.scorer import Scorer
 from training.bundle_estimator import BundleEstimator
-from training.dataset import Dataset, Sources, read_dataset
+from training.dataset import Dataset, Sources, dataset_of, read_dataset
 from training.export import seal
 from training.fit import Options, fit
 from training.levels import LevelChoice
@@ -100,6 +100,14 @@ def test_item_statistics_are_those_strictly_before_the_day(
     assert model.scorer_.statistics.equals(model.bundle_.statistics)
     with pytest.warns(UserWarning, match="only from those who agreed"):
         model.rank(lines, UNTIL)
+
+
+def test_a_dataset_tells_what_came_back_only_after_the_day(lines: pl.DataFrame, model: BundleEstimator) -> None:
+    early = lines.filter(pl.col("day") < EARLY, pl.col("quantity") > 0).select("subject", "item", "day", "quantity")
+    back = early.with_columns(-pl.col("quantity"), day=pl.lit(EARLY))
+    with pytest.warns(UserWarning, match="do not judge|who agreed"):
+        found, expected = (model.rank(dataset_of(given), EARLY) for given in (pl.concat([early, back]), early))
+    assert found.equals(expected)
 
 
 def test_for_a_few_people_everyones_purchases_are_counted(dataset: Dataset, model: BundleEstimator) -> None:
