@@ -21,6 +21,7 @@ from recsys.contracts.manifest import Level
 from recsys.evaluation.intervals import bootstrap_means
 from recsys.history import ItemIndex, day_number, purchase_days
 from recsys.scorer import Scorer
+from recsys.statistics import statistics_of
 from training.blend import Blend
 from training.categories import categories_of
 from training.features.assemble import Lens, Seen
@@ -89,7 +90,8 @@ class Study:
 
     def served(self, ranker: Ranker) -> Scorer:
         """The graph that a fit would write, with the statistics of the first judged day."""
-        record, statistics = self.world.record, self.world.log.as_of(self.judged.start, min_buyers=MIN_BUYERS)
+        record = self.world.record
+        statistics = statistics_of(self.world.log, self.judged.start, min_buyers=MIN_BUYERS)
         made = bundle_of(self.lens, ranker, "study")
         return Scorer(replace(made, vocabulary=record.vocabulary, statistics=statistics))
 

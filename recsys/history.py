@@ -17,10 +17,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.ragged import Ragged, in_order, offsets_of
+from recsys.returns import Netted, net_returns
 
 MAX_ROWS: Final = 4096  # of one subject: the newest purchase days are kept, the rest is of no use to a ranking
 EPOCH: Final = dt.date(1970, 1, 1)
-DUST: Final = 1e-6  # of a unit: what floating point may leave of a purchase that was returned whole
 DAYS: Final = 1 << 20  # more days than there will be: `code * DAYS + day` is one number for a pair
 
 _EPOCH_UTC: Final = dt.datetime.combine(EPOCH, dt.time(0), dt.UTC)
@@ -159,14 +159,24 @@ def purchase_days(purchases: pl.DataFrame, *, until: dt.date | pl.DataFrame | No
     Returns:
         `subject, item, day, quantity, baskets`, sorted by subject, day and item; quantities above zero only.
     """
+    return netted(purchases, until=until).daily
+
+
+def netted(purchases: pl.DataFrame, *, until: dt.date | pl.DataFrame | None = None) -> Netted:
+    """The same, with what was taken back on which day: for whoever looks at several days."""
     names = {column: purchases[column].unique().sort() for column in ("subject", "item")}
     lines = _before(purchases, until).with_columns(
         _coded(column, known.cast(pl.String)) for column, known in names.items()
     )
-    daily = _netted(lines.collect().lazy())  # numbers: faster than names, and a quarter of their memory
-    keys = (daily[name].to_physical().to_numpy() for name in ("subject", "day", "item"))
-    daily = daily[in_order(*keys)]
-    return daily.with_columns(known.gather(daily[column]).alias(column) for column, known in names.items())
+    made = _netted(lines.collect().lazy())  # numbers: faster than names, and a quarter of their memory
+    keys = (made.daily[name].to_physical().to_numpy() for name in ("subject", "day", "item"))
+    frames = (made.daily[in_order(*keys)], made.returned)
+    return Netted(
+        *(
+            frame.with_columns(known.gather(frame[column]).alias(column) for column, known in names.items())
+            for frame in frames
+        )
+    )
 
 
 def histories(
@@ -188,7 +198,7 @@ def histories(
         places = np.array([once[subject] for subject in subjects])
         return histories(purchases, index, until=until, subjects=tuple(once)).take(places)
     lines = _before(purchases, until).with_columns(_coded("subject", subjects), _coded("item", index.names))
-    daily = _netted(lines.drop_nulls(["subject", "item"]).collect().lazy())
+    daily = _netted(lines.drop_nulls(["subject", "item"]).collect().lazy()).daily
     rows, item, day = (daily[name].to_physical().to_numpy() for name in ("subject", "item", "day"))
     kept = _newest(in_order(rows, day, item), np.bincount(rows, minlength=len(subjects)))
     return Histories(
@@ -224,7 +234,7 @@ def _before(purchases: pl.DataFrame, until: dt.date | pl.DataFrame | None) -> pl
     return lines if until is None else lines.filter(pl.col("day") < until)
 
 
-def _netted(lines: pl.LazyFrame) -> pl.DataFrame:
+def _netted(lines: pl.LazyFrame) -> Netted:
     """One row a subject, item and day, in any order, with the quantity net of returns and the number of baskets."""
     several = pl.len().cast(pl.Int32).alias("baskets")
     daily = lines.group_by(_ROW).agg(pl.col("quantity").sum(), several).collect()
@@ -235,29 +245,4 @@ def _netted(lines: pl.LazyFrame) -> pl.DataFrame:
         daily = pl.concat([daily.filter(pl.col("baskets") == 1), repeated.join(exact, on=_ROW)])
     else:
         daily = daily.with_columns(baskets=pl.lit(1, pl.Int32))
-    return _net_returns(daily)
-
-
-def _net_returns(daily: pl.DataFrame) -> pl.DataFrame:
-    """Take each return off the newest purchases before it; a return without a purchase counts for nothing."""
-    returned = daily.filter(pl.col("quantity") < 0).select("subject", "item").unique()
-    if returned.is_empty():
-        return daily.filter(pl.col("quantity") > DUST)
-    untouched = daily.join(returned, on=["subject", "item"], how="anti")
-    touched = daily.join(returned, on=["subject", "item"]).sort(_ROW)
-    together = touched.group_by("subject", "item", maintain_order=True).agg("quantity")["quantity"].to_list()
-    net = pl.Series("quantity", [left for quantities in together for left in net_of_returns(quantities)], pl.Float64)
-    return pl.concat([untouched, touched.with_columns(net)]).filter(pl.col("quantity") > DUST)
-
-
-def net_of_returns(quantities: Sequence[float]) -> list[float]:
-    """Net one subject's quantities of one item, oldest first: 2, 3, -4 becomes 1, 0, 0."""
-    net: list[float] = []
-    for quantity in quantities:
-        net.append(max(quantity, 0.0))
-        owed = max(-quantity, 0.0)
-        for position in range(len(net) - 1, -1, -1):
-            taken = min(owed, net[position])
-            net[position] -= taken
-            owed -= taken
-    return [quantity if quantity > DUST else 0.0 for quantity in net]
+    return net_returns(daily)

@@ -22,15 +22,19 @@ def catalogue_map(catalogue: pl.DataFrame, level: Level) -> pl.DataFrame:
 
 
 def to_model_items(daily: pl.DataFrame, item_map: pl.DataFrame | None) -> pl.DataFrame:
-    """Bring purchase days to model items: one row a subject, model item and day. None: items are model items."""
+    """Bring purchase days to model items: one row a subject, model item and day. None: items are model items.
+
+    Of what was returned (`recsys.returns.Netted`): one a subject, model item, day and day on which it was `taken`.
+    """
     if item_map is None:
         return daily
+    taken = [name for name in ("taken",) if name in daily.columns]
     return (
         daily.join(item_map, on="item")
-        .group_by("subject", "model_item", "day")
-        .agg(pl.col("quantity").sum(), pl.col("baskets").max())
+        .group_by("subject", "model_item", "day", *taken)
+        .agg(pl.col("quantity").sum(), pl.col("^baskets$").max())
         .rename({"model_item": "item"})
-        .sort("subject", "day", "item")
+        .sort("subject", "day", "item", *taken)
     )
 
 

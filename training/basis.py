@@ -24,9 +24,11 @@ def basis_of(world: World, examples: Examples, seed: int, learners: int | None) 
     record, targets = world.record, examples.targets
     numbers = (_RECIPE, *map(version, _LIBRARIES), seed, world.tau, world.min_buyers, examples.start, learners)
     digest = hashlib.sha256(repr((*numbers, len(record.vocabulary))).encode())
-    arrays = (record.offsets, record.item, record.day, record.quantity)
+    arrays = (record.offsets, record.item, record.day, record.quantity, record.since, record.taken)
     asked = (examples.subject, examples.day, targets.owners, targets.values)
-    for array in (*arrays, *asked, *(() if examples.known is None else (examples.known,))):
+    for array in (*arrays, *asked, examples.known):
+        if array is None:
+            continue
         digest.update(repr((array.dtype.str, array.shape)).encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -20,8 +20,9 @@ from recsys.contracts.subjects import SUBJECTS, Purpose, consenting, subjects_fi
 from recsys.contracts.token import Lineage, column_lineage, lineages_of
 from recsys.errors import ContractError, TokenError
 from recsys.files import sha256_of
-from recsys.history import purchase_days
+from recsys.history import netted
 from recsys.policy import Unlearned, read_unlearned
+from recsys.returns import Netted
 from training.ends import Ends
 
 
@@ -48,16 +49,21 @@ class Dataset:
     """Purchases that may be learned from.
 
     Args:
-        daily: `subject, item, day, …`, one row each, net of returns; see `recsys.history.purchase_days`.
+        bought: Purchase days net of returns, and what was taken back on which day.
         catalogue: In its contract, without what is not learned from.
         lineage: Where the purchases came from.
         warnings: What the person at the terminal should know.
     """
 
-    daily: pl.DataFrame
+    bought: Netted
     catalogue: pl.DataFrame | None
     lineage: TrainingData
     warnings: tuple[str, ...]
+
+    @property
+    def daily(self) -> pl.DataFrame:
+        """`subject, item, day, …`, one row each: what was not taken back."""
+        return self.bought.daily
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class Learnable:
             consent=Purpose.TRAINING.value if self.sources.subjects else "assumed",
             guard_policy=self.unlearned.policy,
         )
-        return Dataset(purchase_days(allowed), self.catalogue, lineage, self.unlearned.warnings + self.doubts)
+        return Dataset(netted(allowed), self.catalogue, lineage, self.unlearned.warnings + self.doubts)
 
 
 def read_dataset(sources: Sources, *, until: dt.date | Ends | None, today: dt.date) -> Dataset:

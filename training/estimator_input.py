@@ -48,7 +48,7 @@ def purchase_lines(given: Dataset | pl.DataFrame, bundle: Bundle, *, where: str)
     """
     if isinstance(given, Dataset):
         check_domain(bundle, Lineage(given.lineage.domain, given.lineage.epoch), where=where)
-        return given.daily
+        return given.bought.lines()
     lines = PURCHASES.checked(polars_frame(given, where=where), where=where)
     check_domain(bundle, column_lineage(lines["subject"], where=where), where=where)
     return lines

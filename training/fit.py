@@ -20,6 +20,8 @@ from recsys.console import step
 from recsys.contracts.manifest import Manifest
 from recsys.errors import BundleError
 from recsys.history import ItemIndex, day_number
+from recsys.model_items import to_model_items
+from recsys.statistics import statistics_of
 from training.agreeing import Draft, agreeing, kind
 from training.categories import categories_of
 from training.dataset import Dataset
@@ -109,7 +111,9 @@ def prepared(dataset: Dataset, options: Options) -> Material:
     until = day_number(dataset.lineage.until)
     days = to_level(dataset.daily, dataset.catalogue, options.level, min_buyers=MIN_BUYERS)
     vocabulary = items_with_buyers(days.daily, min_buyers=MIN_BUYERS)
-    record = Record.of(days.daily, vocabulary, categories_of(vocabulary, dataset.catalogue, days.level))
+    returned = to_model_items(dataset.bought.returned, days.item_map)
+    categories = categories_of(vocabulary, dataset.catalogue, days.level)
+    record = Record.of(days.daily, vocabulary, categories, returned)
     world = World.of(record, time_scale(record, until), MIN_BUYERS)
     return Material(days, Work(world, examples_of(record, until), until, EFFORTS[options.profile], options.seed))
 
@@ -141,7 +145,7 @@ def _draft(dataset: Dataset, options: Options, material: Material, chosen: Chose
         model=b"",
         vocabulary=record.vocabulary,
         item_map=_known(material.days.item_map, record.vocabulary, dataset),
-        statistics=work.world.log.as_of(work.until, min_buyers=MIN_BUYERS),
+        statistics=statistics_of(work.world.log, work.until, min_buyers=MIN_BUYERS),
         categories=record.categories,
     )
     paid = price_of_hiding(chosen, metrics)

@@ -12,7 +12,8 @@ from sklearn.base import clone
 
 from recsys.item_table import item_table
 from recsys.model_histories import ModelHistories, fold_histories
-from recsys.statistics import PurchaseLog
+from recsys.purchase_log import PurchaseLog
+from recsys.statistics import statistics_of
 from training.factorize import Factorization
 from training.features.assemble import Lens
 from training.features.fold_in import FoldIn
@@ -39,11 +40,14 @@ class World:
     def of(cls, record: Record, tau: float, min_buyers: int) -> World:
         """With the statistics of the record's items."""
         names = pl.Series("item", record.vocabulary.names)
-        return cls(record, PurchaseLog.of_codes(names, record.owner, record.item, record.day), tau, min_buyers)
+        rows = record.whole
+        taken = None if record.taken is None else record.taken[rows]
+        log = PurchaseLog.of_codes(names, record.owner[rows], record.item[rows], record.day[rows], taken)
+        return cls(record, log, tau, min_buyers)
 
     def items(self, day: int) -> NDArray[np.float32]:
         """float32 [M, S]: the item table as of a day."""
-        statistics = self.log.as_of(day, min_buyers=self.min_buyers)
+        statistics = statistics_of(self.log, day, min_buyers=self.min_buyers)
         return item_table(statistics, self.record.vocabulary, self.record.categories)
 
     def there(self, day: int) -> NDArray[np.bool_]:

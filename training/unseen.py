@@ -28,10 +28,12 @@ Numbers = NDArray[np.int64]
 
 def unseen(record: Record, until: int) -> ModelHistories:
     """Twice as many as pairs of people, up to 256, of what was bought before `until`."""
-    order = np.argsort(np.diff(record.offsets), kind="stable")
+    sizes = np.bincount(record.owner[record.there(until)], minlength=record.subjects)
+    order = np.argsort(sizes, kind="stable")
+    order = order[sizes[order] > 0]  # who took everything back has no past
     pairs = _pairs(order)
     some = pairs[::2]
-    members = Ragged.of([*pairs, *some, *some[1:], _most(record, order)])
+    members = Ragged.of([*pairs, *some, *some[1:], _most(sizes, order)])
     ends, known = np.full(len(members), until), np.full(len(members), MAX_ROWS)
     cut = slice(len(pairs), len(pairs) + len(some))
     ends[cut] = [_middle_day(record, pair, until) for pair in some]
@@ -45,9 +47,9 @@ def _pairs(order: Numbers) -> Numbers:
     return np.stack([order[places], order[(places + len(order) // 2) % len(order)]], axis=1)
 
 
-def _most(record: Record, order: Numbers) -> Numbers:
+def _most(sizes: Numbers, order: Numbers) -> Numbers:
     """Who bought most, as many as it takes for all that a scorer keeps of one."""
-    total = np.cumsum(np.diff(record.offsets)[order[::-1]])
+    total = np.cumsum(sizes[order[::-1]])
     return order[::-1][: np.searchsorted(total, MAX_ROWS) + 1]
 
 

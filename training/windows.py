@@ -1,4 +1,9 @@
-"""Examples: who is looked at, as of which day, and what they bought from there. Nothing in one looks ahead."""
+"""Examples: who is looked at, as of which day, and what they bought from there.
+
+Nothing in one looks ahead: what was returned later is in the histories of the days in between, and is among what was
+bought next where it was kept until the block's end. What holds for all of them at once comes from the whole record:
+where the blocks lie, the time scale, and which model items there are.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +61,7 @@ class Examples:
 
 def time_scale(record: Record, until: int) -> float:
     """τ: the median days between a subject's purchase days of an item, 7 at least and 90 at most; 28 without any."""
-    seen = record.day < until
+    seen = record.there(until)
     owner, item, day = record.owner[seen], record.item[seen].astype(np.int64), record.day[seen]
     keys = np.sort((owner * len(record.vocabulary) + item) * DAYS + day)
     gaps = np.diff(keys)[np.diff(keys // DAYS) == 0]
@@ -107,21 +112,21 @@ def moves_by_the_day(record: Record, windows: Sequence[Examples]) -> bool:
 
 def busy_until(record: Record, until: int, length: int) -> int:
     """`until`, or as many times `length` days before it as hardly anything was bought in: `THIN` of what is at most."""
-    purchases = np.bincount((until - 1 - record.day[record.day < until]) // length, minlength=1)
+    purchases = np.bincount((until - 1 - record.day[record.there(until)]) // length, minlength=1)
     return until - length * int(np.argmax(purchases >= THIN * purchases.max()))
 
 
 def idle_days(record: Record, until: int) -> int:
     """How many days before `until` hardly anything was bought, as far as examples pass over them or nothing was."""
-    nothing = until - 1 - int(record.day[record.day < until].max())
+    nothing = until - 1 - int(record.day[record.there(until)].max())
     return max(nothing, until - busy_until(record, until, WINDOW))
 
 
 def _window(record: Record, start: int, end: int) -> Examples:
     """Everyone with a history who bought something from `start` to before `end`."""
-    owner = record.owner
-    returning = np.intersect1d(owner[record.day < start], owner[(record.day >= start) & (record.day < end)])
-    inside = (record.day >= start) & (record.day < end) & np.isin(owner, returning)
+    owner, bought = record.owner, (record.day >= start) & record.there(end)
+    returning = np.intersect1d(owner[record.there(start)], owner[bought])
+    inside = bought & np.isin(owner, returning)
     row = np.searchsorted(returning, owner[inside])
     targets = Ragged.of_pairs(row, record.item[inside], len(returning))
     return Examples(start, returning, np.full(len(returning), start), targets)
@@ -129,11 +134,12 @@ def _window(record: Record, start: int, end: int) -> Examples:
 
 def _baskets(record: Record, start: int, end: int) -> Examples:
     """Every shopping day from `start` to before `end` of those who had bought anything before it."""
-    owner = record.owner
-    inside = (record.day >= start) & (record.day < end) & (record.day[record.offsets[owner]] < record.day)
-    keys = owner[inside] * DAYS + record.day[inside]
+    inside = (record.day >= start) & record.there(end)
+    keys, item = record.owner[inside] * DAYS + record.day[inside], record.item[inside]
     days = np.unique(keys)
-    targets = Ragged.of_pairs(np.searchsorted(days, keys), record.item[inside], len(days))
+    days = days[record.anything(*np.divmod(days, DAYS))]
+    known = np.isin(keys, days)
+    targets = Ragged.of_pairs(np.searchsorted(days, keys[known]), item[known], len(days))
     return Examples(start, days // DAYS, days % DAYS, targets)
 
 

@@ -15,9 +15,10 @@ from recsys.contracts.dataset import dataset_in
 from recsys.contracts.subjects import SUBJECTS, Purpose, consenting, subjects_file
 from recsys.errors import ContractError
 from recsys.evaluation.source import Source, check_lineage
-from recsys.history import ItemIndex, day_number, purchase_days
+from recsys.history import ItemIndex, day_number, netted
+from recsys.purchase_log import PurchaseLog
 from recsys.scorer import Scorer
-from recsys.statistics import PurchaseLog
+from recsys.statistics import statistics_of
 
 
 class FreshStatistics:
@@ -33,26 +34,24 @@ class FreshStatistics:
     def __init__(self, scorer: Scorer, purchases: pl.DataFrame, index: ItemIndex, codes: NDArray[np.int32]) -> None:
         known = codes >= 0
         self._scorer = scorer
-        self._purchases = purchases
-        self._names = pl.DataFrame(
+        names = pl.DataFrame(
             {
                 "item": pl.Series(index.names, dtype=pl.String).filter(pl.Series(known)),
                 "model_item": pl.Series(scorer.vocabulary.names, dtype=pl.String).gather(codes[known]),
             }
         )
-        returned = bool((purchases["quantity"] < 0).any())
-        self._log = None if returned else self._log_before(None)
+        made = netted(purchases)
+        self._log = PurchaseLog.of(*(_of_model_items(frame, names) for frame in (made.daily, made.returned)))
 
     def refresh(self, day: dt.date) -> None:
         """Compute them and hand them over."""
-        log = self._log_before(day) if self._log is None else self._log
         least = self._scorer.bundle.manifest.min_buyers
-        self._scorer.refresh(log.as_of(day_number(day), min_buyers=least))
+        self._scorer.refresh(statistics_of(self._log, day_number(day), min_buyers=least))
 
-    def _log_before(self, day: dt.date | None) -> PurchaseLog:
-        """A return takes away what was bought before it, so that it must not be seen before its day."""
-        daily = purchase_days(self._purchases, until=day).join(self._names, on="item")
-        return PurchaseLog.of(daily.select("subject", pl.col("model_item").alias("item"), "day").unique())
+
+def _of_model_items(daily: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    days = pl.col("^(day|taken)$")
+    return daily.join(names, on="item").select("subject", pl.col("model_item").alias("item"), days)
 
 
 def counted_purchases(source: Source, bundle: Bundle, *, path: Path, subjects: Path | None) -> pl.DataFrame:

@@ -60,12 +60,11 @@ def list_top(
     index = ItemIndex.of(purchases["item"].unique().sort())
     codes = scorer.codes(index)
     fresh = None if counted is None else FreshStatistics(scorer, counted, index, codes)
-    parts, subjects = [], 0
-    for day, until in _by_day(as_of):
+    everyone, parts = histories(purchases, index, until=as_of), []
+    for day, asked in _by_day(everyone, as_of):
         if fresh is not None:
             fresh.refresh(day)
-        known = histories(purchases, index, until=until)
-        subjects += len(known)
+        known = everyone.take(asked)
         for batch in known.batches(BATCH):
             folded = scorer.fold(batch, codes, as_of=day_number(day))
             parts.append(_lists(batch, _scores(scorer, folded, candidates), k, scorer.vocabulary))
@@ -77,17 +76,19 @@ def list_top(
             mend="Name the purchases that the bundle is for, and a day after some of them",
         )
     listed = rows["subject"].n_unique()
-    return TopLists(rows, listed=listed, left_out=subjects - listed)
+    return TopLists(rows, listed=listed, left_out=len(everyone) - listed)
 
 
 _NOBODY = pl.DataFrame(schema={"subject": pl.String, "rank": pl.Int64, "item": pl.String, "score": pl.Float32})
 
 
-def _by_day(as_of: dt.date | pl.DataFrame) -> list[tuple[dt.date, dt.date | pl.DataFrame]]:
-    """The as-of days, each with whom it is for: a day means everyone."""
+def _by_day(everyone: Histories, as_of: dt.date | pl.DataFrame) -> list[tuple[dt.date, NDArray[np.int64]]]:
+    """The as-of days, each with the positions of those whom it is for: a day means everyone."""
     if isinstance(as_of, dt.date):
-        return [(as_of, as_of)]
-    return [(part["day"][0], part) for part in as_of.sort("day").partition_by("day", maintain_order=True)]
+        return [(as_of, np.arange(len(everyone)))]
+    places = pl.DataFrame({"subject": everyone.subjects, "place": np.arange(len(everyone))})
+    parts = as_of.join(places, on="subject").sort("day", "place").partition_by("day", maintain_order=True)
+    return [(part["day"][0], part["place"].to_numpy()) for part in parts]
 
 
 def _scores(scorer: Scorer, folded: ModelHistories, candidates: NDArray[np.int64] | None) -> NDArray[np.float32]:

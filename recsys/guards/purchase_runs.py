@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contracts.state import State
-from recsys.history import Histories, ItemIndex, day_number, net_of_returns
+from recsys.history import Histories, ItemIndex, day_number
 from recsys.ragged import Ragged, bounds, changes
+from recsys.returns import net_of_returns
 
 _AGE_BITS: Final = 22  # more days than Python's calendar has: `cell << _AGE_BITS | age` is one number for a pair
 _AGES: Final = (1 << _AGE_BITS) - 1

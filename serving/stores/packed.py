@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.history import MAX_ROWS, Histories, net_of_returns
+from recsys.history import MAX_ROWS, Histories
+from recsys.returns import net_of_returns
 
 ROW: Final = np.dtype([("day", "<i4"), ("item", "<u4"), ("quantity", "<f4"), ("baskets", "<u2")])  # 14 bytes
 _DUST: Final = 1e-5  # the share of a quantity that sums of float32 may leave over when all of it was returned

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tokens import token
 
-from recsys.history import MAX_ROWS, Histories, ItemIndex, day_number, histories, net_of_returns, purchase_days
+from recsys.history import MAX_ROWS, Histories, ItemIndex, day_number, histories, netted, purchase_days
+from recsys.returns import net_of_returns
 
 DAY = dt.date(2017, 3, 1)
 LINES = st.lists(
@@ -123,3 +124,30 @@ def test_nobody_has_an_empty_history() -> None:
     nobody = Histories.empty([token(1), token(2)])
     assert len(nobody) == 2
     assert nobody.rows_of.tolist() == []
+
+
+@given(LINES, st.integers(0, 21))
+def test_what_was_taken_back_was_there_until_then(lines: list[tuple[int, str, int, float]], until: int) -> None:
+    """Netted once, and cut at any day: what comes of the lines before it."""
+    end = DAY + dt.timedelta(until)
+    bought = netted(frame(lines))
+    assert bought.daily.equals(purchase_days(frame(lines)))
+    before = pl.concat(
+        [
+            bought.daily.filter(pl.col("day") < end).select("subject", "item", "day", "quantity"),
+            bought.returned.filter(pl.col("day") < end, pl.col("taken") >= end).drop("taken"),
+        ]
+    )
+    found = before.group_by("subject", "item", "day").agg(pl.col("quantity").sum())
+    assert {row[:3]: row[3] for row in found.iter_rows()} == slow_net(lines, until)
+    assert (
+        purchase_days(bought.lines(), until=end)
+        .drop("baskets")
+        .equals(purchase_days(frame(lines), until=end).drop("baskets"))
+    )
+
+
+def test_what_rounding_leaves_is_taken_back_with_the_rest() -> None:
+    bought = netted(frame([(1, "a", 0, 1.0), (1, "a", 1, -0.9999995), (1, "a", 2, -0.0000005)]))
+    assert bought.daily.is_empty()
+    assert bought.returned["taken"].to_list() == [DAY + dt.timedelta(1)]

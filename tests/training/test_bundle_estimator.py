@@ -133,6 +133,14 @@ def test_item_statistics_are_those_strictly_before_the_day(
         model.rank(lines, UNTIL)
 
 
+def test_a_dataset_tells_what_came_back_only_after_the_day(lines: pl.DataFrame, model: BundleEstimator) -> None:
+    early = lines.filter(pl.col("day") < EARLY, pl.col("quantity") > 0).select("subject", "item", "day", "quantity")
+    back = early.with_columns(-pl.col("quantity"), day=pl.lit(EARLY))
+    with pytest.warns(UserWarning, match="do not judge|who agreed"):
+        found, expected = (model.rank(dataset_of(given), EARLY) for given in (pl.concat([early, back]), early))
+    assert found.equals(expected)
+
+
 def test_for_a_few_people_everyones_purchases_are_counted(dataset: Dataset, model: BundleEstimator) -> None:
     later = UNTIL + dt.timedelta(days=20)
     own = dataset.daily.filter(subject=dataset.daily["subject"].max()).select("subject", "item", "day", "quantity")

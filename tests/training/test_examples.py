@@ -8,11 +8,15 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from support.tokens import token
 
-from recsys.history import ItemIndex, day_number
+from recsys.history import ItemIndex, day_number, netted, purchase_days
+from training.dataset import dataset_of
 from training.factorize import Factorization
 from training.features.assemble import FEATURES
+from training.fit import Options, prepared
 from training.learning import newcomers, ranker_rows
+from training.levels import LevelChoice
 from training.plan import Search, Work, choose
 from training.profiles import EFFORTS, Profile
 from training.record import Record
@@ -47,6 +51,13 @@ def world() -> World:
     return world_of(daily())
 
 
+def found_in(block: Examples, subjects: list[str]) -> dict[tuple[str, int], list[str]]:
+    return {
+        (subjects[subject], int(day)): [ITEMS[item] for item in block.targets.row(row)]
+        for row, (subject, day) in enumerate(zip(block.subject, block.day, strict=True))
+    }
+
+
 def blocks_as_loops(frame: pl.DataFrame, start: int, end: int) -> dict[tuple[str, int], list[str]]:
     numbered = frame.with_columns(number=pl.col("day").to_physical())
     before = set(numbered.filter(pl.col("number") < start)["subject"])
@@ -66,11 +77,7 @@ def test_windows_hold_what_was_bought_from_their_day_on(world: World) -> None:
     assert 2 <= len(blocks) <= 7
     length = UNTIL - starts[-1]
     for block in blocks:
-        found = {
-            (subjects[subject], int(day)): [ITEMS[item] for item in block.targets.row(row)]
-            for row, (subject, day) in enumerate(zip(block.subject, block.day, strict=True))
-        }
-        assert found == blocks_as_loops(frame, block.start, block.start + length)
+        assert found_in(block, subjects) == blocks_as_loops(frame, block.start, block.start + length)
 
 
 def baskets_as_loops(frame: pl.DataFrame, start: int, end: int) -> dict[tuple[str, int], list[str]]:
@@ -91,11 +98,7 @@ def test_where_few_come_back_every_basket_is_an_example() -> None:
     subjects = sorted(set(frame["subject"]))
     assert any((block.day > block.start).any() for block in blocks)
     for block in blocks:
-        found = {
-            (subjects[subject], int(day)): [ITEMS[item] for item in block.targets.row(row)]
-            for row, (subject, day) in enumerate(zip(block.subject, block.day, strict=True))
-        }
-        assert found == baskets_as_loops(frame, block.start, block.start + 14)
+        assert found_in(block, subjects) == baskets_as_loops(frame, block.start, block.start + 14)
 
 
 def on_offer(days_each: int) -> tuple[pl.DataFrame, Record]:
@@ -169,18 +172,88 @@ def test_clean_data_has_no_idle_days(world: World) -> None:
     assert idle_days(world.record, UNTIL) < 5
 
 
-def test_nothing_after_an_example_changes_its_rows(world: World) -> None:
-    block = examples_of(world.record, UNTIL)[-1]
-    later = daily(9).filter(pl.col("day").to_physical() >= block.start)
-    changed = world_of(pl.concat([daily().filter(pl.col("day").to_physical() < block.start), later]).unique())
-    lenses = [each.lens(Factorization(4, random_state=0), block.start, None) for each in (world, changed)]
-    some = Examples(block.start, block.subject[:20], block.day[:20], block.targets)
-    batch, other = (
-        next(iter(batches(each, some.take(np.arange(20)), lens)))
-        for each, lens in zip((world, changed), lenses, strict=True)
+def receipts(frame: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """The same as lines of receipts; every fifth comes back within two months, as far as the data goes."""
+    rng = np.random.default_rng(seed)
+    lines = frame.with_columns(pl.col("subject").map_elements(token, pl.String))
+    back = lines.filter(pl.Series(rng.random(len(lines)) < 0.2)).with_columns(-pl.col("quantity"))
+    after = pl.Series([dt.timedelta(int(days)) for days in rng.integers(1, 60, len(back))])
+    back = back.with_columns(pl.col("day") + after)
+    return pl.concat([lines, back.filter(pl.col("day").to_physical() < UNTIL)])
+
+
+def work_of(lines: pl.DataFrame) -> Work:
+    return prepared(dataset_of(lines), Options("shop", LevelChoice.ITEM, Profile.TEST)).work
+
+
+def otherwise(lines: pl.DataFrame, start: int) -> pl.DataFrame:
+    """All that was bought before a day comes back on it, and the day after ten people buy one of everything."""
+    before = lines.filter(pl.col("day").to_physical() < start)
+    back = before.filter(pl.col("quantity") > 0).with_columns(-pl.col("quantity"), day=pl.lit(start).cast(pl.Date))
+    people = pl.DataFrame({"subject": lines["subject"].unique().sort().head(10)})
+    later = people.join(pl.DataFrame({"item": ITEMS}), how="cross").with_columns(
+        day=pl.lit(start + 1).cast(pl.Date), quantity=pl.lit(1.0)
     )
-    row, item = np.divmod(np.arange(20 * len(ITEMS)), len(ITEMS))
-    assert np.array_equal(batch.seen.features(row, item), other.seen.features(row, item))
+    return pl.concat([before, back, later])
+
+
+def test_nothing_after_an_example_changes_its_rows() -> None:
+    lines = receipts(daily())
+    work = work_of(lines)
+    assert len(work.blocks) > 2
+    for block in work.blocks:
+        other = work_of(otherwise(lines, block.start)).world
+        assert other.record.vocabulary == work.world.record.vocabulary
+        worlds = work.world, replace(other, tau=work.world.tau)  # both come from the whole record
+        lenses = [each.lens(Factorization(4, random_state=0), block.start, None) for each in worlds]
+        some = block.take(np.arange(20))
+        batch, changed = (next(iter(batches(*each))) for each in zip(worlds, (some, some), lenses, strict=True))
+        row, item = np.divmod(np.arange(20 * len(ITEMS)), len(ITEMS))
+        assert np.array_equal(batch.seen.features(row, item), changed.seen.features(row, item))
+        assert np.array_equal(batch.candidates, changed.candidates)
+
+
+def fickle(*after: tuple[int, float]) -> pl.DataFrame:
+    """Somebody who had nothing left when they bought again."""
+    rows = [(token("u"), ITEMS[0], FIRST + dt.timedelta(day), quantity) for day, quantity in after]
+    return pl.DataFrame(rows, schema=daily().schema, orient="row")
+
+
+def kept_between(lines: pl.DataFrame, start: int, end: int) -> pl.DataFrame:
+    """Purchase days before `start` as of it, and those from there to `end` as of that."""
+    days = [dt.date(1970, 1, 1) + dt.timedelta(day) for day in (start, end)]
+    before, inside = (purchase_days(lines, until=day) for day in days)
+    return pl.concat([before, inside.filter(pl.col("day") >= days[0])])
+
+
+def test_what_was_returned_is_in_a_window_until_it_comes_back() -> None:
+    lines = pl.concat([receipts(daily()), fickle((10, 1.0), (12, -1.0), (65, 1.0))])
+    work, subjects, taken_back = work_of(lines), sorted(set(lines["subject"])), 0
+    length = work.until - work.blocks[-1].start
+    for block in work.blocks:
+        kept = kept_between(lines, block.start, block.start + length)
+        assert found_in(block, subjects) == blocks_as_loops(kept, block.start, block.start + length)
+        taken_back += len(kept.join(purchase_days(lines), on=["subject", "item", "day"], how="anti"))
+    assert taken_back > 20
+
+
+def test_a_basket_is_an_example_where_something_was_there_before_it() -> None:
+    few = daily(people=40).filter(pl.col("subject") < "s04")
+    rest = daily(1, people=90).unique("subject").with_columns(subject=pl.lit("t") + pl.col("subject"))
+    lines = pl.concat([receipts(pl.concat([few, rest])), fickle((90, 1.0), (92, -1.0), (95, 1.0))])
+    bought, subjects = netted(lines), sorted(set(lines["subject"]))
+    record = Record.of(bought.daily, ItemIndex.of(ITEMS), np.zeros(len(ITEMS), np.int64), bought.returned)
+    seen: set[tuple[str, int]] = set()
+    for block in examples_of(record, UNTIL):
+        kept = kept_between(lines, block.start, block.start + 14).filter(pl.col("day").to_physical() >= block.start)
+        expected = {
+            (subject, day_number(day)): sorted(part["item"])
+            for (subject, day), part in kept.group_by("subject", "day")
+            if len(purchase_days(lines.filter(subject=subject), until=day))
+        }
+        assert found_in(block, subjects) == expected
+        seen |= set(expected)
+    assert token("u") not in {who for who, _ in seen}
 
 
 def test_rows_stand_for_all_candidates(world: World) -> None:

@@ -12,7 +12,8 @@ from support.tastes import FIRST_DAY, SUBJECTS, Shop, Train, lines, purchases
 
 from recsys.bundle import load_bundle
 from recsys.history import ItemIndex, day_number
-from recsys.statistics import PurchaseLog
+from recsys.purchase_log import PurchaseLog
+from recsys.statistics import statistics_of
 from training.learning import ranker_rows
 from training.profiles import EFFORTS, Profile
 from training.record import Record
@@ -103,10 +104,10 @@ def test_the_log_of_numbers_is_the_log_of_names(world: World, daily: pl.DataFram
         PurchaseLog.of(pl.concat([daily, daily.head(50)]).sample(fraction=1, shuffle=True)),
     )
     for day in (UNTIL, UNTIL - 30, UNTIL - 80):
-        expected = world.log.as_of(day, min_buyers=2)
+        expected = statistics_of(world.log, day, min_buyers=2)
         assert len(expected) > 5
-        assert named.as_of(day, min_buyers=2).equals(expected)
-        assert mixed.as_of(day, min_buyers=2).equals(expected)
+        assert statistics_of(named, day, min_buyers=2).equals(expected)
+        assert statistics_of(mixed, day, min_buyers=2).equals(expected)
 
 
 @pytest.mark.slow

@@ -75,6 +75,17 @@ def test_each_kind_is_what_it_says() -> None:
     assert MAX_ROWS * 0.8 < found.lengths[-1] <= MAX_ROWS
 
 
+def test_nothing_is_woven_of_who_took_everything_back() -> None:
+    rows = [(token(person), item, FIRST_DAY) for person in range(6) for item in ITEMS.names[:3]]
+    daily = pl.DataFrame(rows, schema=["subject", "item", "day"], orient="row").with_columns(quantity=pl.lit(1.0))
+    kept = pl.col("subject") <= sorted(daily["subject"].unique())[1]
+    returned = daily.filter(~kept).with_columns(taken=pl.lit(FIRST_DAY).dt.offset_by("9d"))
+    record = Record.of(daily.filter(kept), ITEMS, np.zeros(40, np.int64), returned)
+    assert record.subjects == 6
+    made = len(unseen(record, UNTIL))
+    assert made == len(unseen(Record.of(daily.filter(kept), ITEMS, np.zeros(40, np.int64)), UNTIL)) == 4
+
+
 def test_they_are_the_same_every_time_and_can_be_ranked() -> None:
     one, other = unseen(record_of(20), UNTIL), unseen(record_of(20), UNTIL)
     for field in fields(ModelHistories):
