@@ -68,7 +68,14 @@ def test_wide_offers_are_worked_on_a_few_at_a_time(few: int) -> None:
     offers = [[0, 2], [], [0, 1, 2, 4], [3], [1, 5], [2]]
     found, *_ = pooled(offers, (0, 0), (2, 1))
     assert found == pytest.approx(
-        [0.25 * 1.5 / 2 + 0.5 * 0.75 / 1.5, -np.inf, 0.25 + 0.5, -np.inf, 0.0625 + 0.125 / 1.5, 0.5 * 0.75 / 1.5]
+        [
+            0.25 * 1.5 / 2 + 0.5 * 0.75 / 1.5,
+            -np.inf,
+            0.25 + 0.5 * 1 / 1.5,
+            -np.inf,
+            0.0625 + 0.125 / 1.5,
+            0.5 * 0.75 / 1.5,
+        ]
     )
 
 
