@@ -21,15 +21,20 @@ from recsys.offer_book import OfferBook
 from recsys.scorer import Scorer
 
 _POPULARITY: Final = popularity_column(30)
+_EVER: Final = 1e-6  # of what was bought at any time, beside what was lately: it decides between equals
 
 
 def popularity(scorer: Scorer) -> NDArray[np.float32]:
-    """float32 [model items]: the share of recent purchase days; -inf for an item with too few buyers."""
+    """float32 [model items]: the share of recent purchase days; -inf for an item with too few buyers.
+
+    Where too few bought lately for any to be told, and between items of which that is so: by all purchase days.
+    """
     statistics = scorer.statistics
     found = np.full(len(scorer.vocabulary), -np.inf, np.float32)
     codes = scorer.vocabulary.encode(statistics["item"])
-    share = (statistics[_POPULARITY] / statistics[_POPULARITY].sum()).to_numpy()
-    found[codes[codes >= 0]] = share[codes >= 0]
+    lately, ever = (statistics[name].to_numpy() for name in (_POPULARITY, popularity_column(None)))
+    weight = lately + _EVER * ever
+    found[codes[codes >= 0]] = (weight / max(weight.sum(), _EVER))[codes >= 0]
     return found
 
 

@@ -1,8 +1,8 @@
 """Item statistics: popularity at several half-lives, trend, repeat rate and rhythm, as of a day.
 
-Nothing in them is told of fewer than k people: what fewer bought lately was not bought lately, those who came back are
-none if they are fewer, and an item is on sale since its k-th buyer. Sums are rounded to three digits, since the binary
-digits of an exact Σ 2^(-age) are the days themselves.
+Nothing in them is told of fewer than k people: what fewer bought lately was not bought lately; those who came back are
+none if they are fewer, and everyone if fewer did not; an item is on sale since its k-th buyer, in weeks. Sums are
+rounded, to tenths below ten and to whole days above, since the binary digits of an exact Σ 2^(-age) are the days.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _LEAST: Final = np.finfo(np.float64).tiny  # zero divided by it is zero
 _SECOND: Final = 2
 _PRIOR_GAPS: Final = 2  # that an item's own rhythm is shrunk with
 _LATELY: Final = 4  # half-lives: what is older counts for less than a sixteenth
-_DIGITS: Final = 3
+_FINE: Final = 10.0  # below it, sums are told to tenths
+_WEEK: Final = 7
 
 
 def item_statistics(daily: pl.DataFrame, *, as_of: dt.date, min_buyers: int) -> pl.DataFrame:
@@ -47,20 +48,24 @@ def statistics_of(log: PurchaseLog, day: int, *, min_buyers: int) -> pl.DataFram
     least, seen, size = max(min_buyers, 1), log.before(day), len(log.names)
     first, second = seen.item[seen.which == 1], seen.item[seen.which == _SECOND]
     days, buyers, repeaters = (_counted(items, size) for items in (seen.item, first, second))
-    gaps, between = days - buyers, _counted(seen.item, size, seen.gap)
-    mean_gap, told = between.sum() / max(gaps.sum(), 1), repeaters >= least
+    told = repeaters >= least
+    days = np.where(told, days, buyers)
+    gaps, between = days - buyers, told * _counted(seen.item, size, seen.gap)
+    mean_gap = between.sum() / max(gaps.sum(), 1)
+    returned = np.where(buyers - repeaters < least, buyers, repeaters)
     frame = pl.DataFrame(
         {
             "item": log.names,
             "buyers": buyers.astype(np.int64),
             popularity_column(None): days,
             **{popularity_column(each): _lately(seen, day, each, size, least) for each in HALF_LIVES_DAYS},
-            "repeat_rate": told * repeaters / np.maximum(buyers, 1),
-            "interval": (told * between + _PRIOR_GAPS * mean_gap) / (told * gaps + _PRIOR_GAPS),
+            "repeat_rate": told * returned / np.maximum(buyers, 1),
+            "interval": (between + _PRIOR_GAPS * mean_gap) / (gaps + _PRIOR_GAPS),
             "days_on_sale": _on_sale(seen, day, size, least),
         }
     ).filter(pl.col("buyers") >= least)
-    rounded = frame.with_columns(pl.col("^popularity_.*$", "interval").round_sig_figs(_DIGITS))
+    sums = pl.col("^popularity_.*$", "interval")
+    rounded = frame.with_columns(pl.when(sums < _FINE).then(sums.round(1)).otherwise(sums.round(0)))
     recent, usual = (_share(pl.col(popularity_column(half_life))) for half_life in _TREND)
     trend = ((recent + _SMALL) / (usual + _SMALL)).log().alias("trend")
     return rounded.with_columns(trend).select(column.name for column in ITEM_STATISTICS.columns)
@@ -76,13 +81,13 @@ def _lately(seen: Seen, day: int, half_life: int, size: int, least: int) -> NDAr
 
 
 def _on_sale(seen: Seen, day: int, size: int, least: int) -> NDArray[np.float64]:
-    """float64 [size]: days since so many people had bought it; 0 where fewer did."""
+    """float64 [size]: days since so many people had bought it, in whole weeks, begun ones too; 0 where fewer did."""
     firsts = np.flatnonzero(seen.which == 1)
     firsts = firsts[np.argsort(seen.item[firsts], kind="stable")]
     ends = bounds(seen.item[firsts])
     enough = ends[:-1][np.diff(ends) >= least] + least - 1
     found = np.zeros(size)
-    found[seen.item[firsts[enough]]] = day - seen.day[firsts[enough]]
+    found[seen.item[firsts[enough]]] = -(-(day - seen.day[firsts[enough]]) // _WEEK) * _WEEK
     return found
 
 

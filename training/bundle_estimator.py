@@ -40,9 +40,9 @@ class BundleEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships
     """Learns a bundle from purchases, and ranks model items for anyone's history, learned from or not.
 
     What is asked as of a day of the caller's is answered with item statistics computed strictly before it, from the
-    purchases given or from `counted`; of a `Dataset` they are net of what was returned up to its own end. Warns of a
-    day before that up to which was learned: the model itself has seen what came after. Pickles without `scorer_`, which
-    is made again from `bundle_`, so that joblib may hand it to its workers.
+    purchases given or from `counted`. Warns of a day before that up to which was learned: the model itself has seen
+    what came after. Pickles without `scorer_`, which is made again from `bundle_`, so that joblib may hand it to its
+    workers.
 
     Warns as scikit-learn does, by `warnings.warn` with a category of its own, `BundleWarning`: whoever asks for nothing
     sees it, and may filter it or make it an error. What `fit` warned of, word for word what `recsys-train fit` says, is

@@ -124,7 +124,16 @@ class Record:
         """Bool [E]: whether there was anything of some subjects, int64 [E], each before a day of its own."""
         if self.taken is None:
             return np.asarray(self.day[self.offsets[subjects]] < ends)
-        return np.diff(self.until(subjects, ends).offsets) > 0
+        found = np.asarray(self._first_kept[subjects] < ends)
+        rest = np.flatnonzero(~found)  # few: of what was never taken back, they had nothing yet
+        found[rest] = np.diff(self.until(subjects[rest], ends[rest]).offsets) > 0
+        return found
+
+    @cached_property
+    def _first_kept(self) -> Days:
+        """int64 [N]: each subject's first day of what was never taken back; `NEVER` without any."""
+        since, taken = (self.day, NEVER) if self.since is None or self.taken is None else (self.since, self.taken)
+        return np.asarray(np.minimum.reduceat(np.where(taken == NEVER, since, NEVER), self.offsets[:-1]))
 
     def until(self, subjects: NDArray[np.int64], ends: Days) -> Histories:
         """The histories of some subjects, each before a day of its own, bounded as a scorer's are.

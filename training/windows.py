@@ -101,7 +101,7 @@ def moves_by_the_day(record: Record, windows: Sequence[Examples]) -> bool:
     items, found = len(record.vocabulary), np.zeros(len(PACES))
     for window in windows:
         bought = np.bincount(window.targets.values, minlength=items)
-        seen = record.day < window.start
+        seen = record.there(window.start)
         item, age = record.item[seen], window.start - record.day[seen]
         for place, half_life in enumerate(PACES):
             popularity = np.bincount(item, np.exp2(-age / half_life), minlength=items)
@@ -144,7 +144,7 @@ def _baskets(record: Record, start: int, end: int) -> Examples:
 
 
 def _first_baskets(record: Record, start: int, end: int) -> Examples:
-    """Of each subject the first shopping day from `start` to before `end`, if they had bought anything before it."""
+    """Of each subject who had bought anything before `start` the first shopping day from there to before `end`."""
     baskets = _baskets(record, start, end)
-    _, first = np.unique(baskets.subject, return_index=True)
-    return baskets.take(first)
+    subjects, first = np.unique(baskets.subject, return_index=True)
+    return baskets.take(first[record.anything(subjects, np.full(len(subjects), start))])

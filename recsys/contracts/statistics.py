@@ -31,12 +31,12 @@ ITEM_STATISTICS: Final = TableContract(
     columns=(
         Column("item", pl.String(), "The model item", check=filled),
         Column("buyers", pl.Int64(), "Distinct subjects", check=lambda value: value > 0),
-        _count(popularity_column(None), "Purchase days of all subjects, summed"),
+        _count(popularity_column(None), "Purchase days of all subjects, summed; buyers, where fewer than k came back"),
         *(
             _count(
                 popularity_column(days),
-                f"The same, each weighted by 2^(-age / {days} days), to three digits; 0 where fewer than k subjects "
-                f"bought it in {4 * days} days",
+                f"The same, each weighted by 2^(-age / {days} days), to tenths below ten, else whole; 0 where fewer "
+                f"than k subjects bought it in {4 * days} days",
             )
             for days in HALF_LIVES_DAYS
         ),
@@ -49,15 +49,15 @@ ITEM_STATISTICS: Final = TableContract(
         Column(
             "repeat_rate",
             pl.Float64(),
-            "Buyers with at least two purchase days, by all buyers; 0 where they are fewer than k",
+            "Buyers with two purchase days or more, by all; 0 where they are fewer than k, 1 where the others are",
             check=lambda value: value.is_between(0, 1),
         ),
         _count(
             "interval",
-            "Mean days between a buyer's consecutive purchase days, with two more of the mean of all items; that mean "
-            "where fewer than k came back",
+            "Mean days between a buyer's consecutive purchase days, with two more of the mean of all items of which k "
+            "came back; that mean for the others",
         ),
-        _count("days_on_sale", "Days since its k-th buyer first bought it"),
+        _count("days_on_sale", "Days since its k-th buyer first bought it, in whole weeks"),
     ),
     unique=("item",),
 )

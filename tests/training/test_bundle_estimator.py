@@ -21,6 +21,7 @@ from support.tastes import DAYS, FIRST_DAY, REFUSED, Shop
 from recsys.cli import app
 from recsys.errors import ContractError
 from recsys.evaluation.topk import list_top
+from recsys.returns import Netted
 from recsys.scorer import Scorer
 from training.bundle_estimator import BundleEstimator, BundleWarning
 from training.dataset import Dataset, Sources, dataset_of, read_dataset
@@ -156,11 +157,16 @@ def test_for_a_few_people_everyones_purchases_are_counted(dataset: Dataset, mode
         model.rank(own, later)
 
 
+def of_lines(dataset: Dataset, daily: pl.DataFrame) -> Dataset:
+    """The dataset with other purchase days, and no returns."""
+    return replace(dataset, bought=Netted(daily, dataset.bought.returned.clear()))
+
+
 def test_statistics_of_few_are_told_of(dataset: Dataset, model: BundleEstimator) -> None:
     """Of ten people of fifty some items have five buyers; of all of them, who is asked about does not matter."""
     few, later = dataset.daily["subject"].unique().sort()[:10], UNTIL + dt.timedelta(days=2)
     own = dataset.daily.filter(pl.col("subject").is_in(few.to_list()))
-    some = replace(dataset, daily=own)
+    some = of_lines(dataset, own)
     for ask in (model.rank, model.predict):
         with pytest.warns(BundleWarning, match="count 10 people before 2024-04-02, .* learned from 50") as told:
             ask(some, later)
@@ -180,7 +186,7 @@ def test_who_has_no_history_by_then_is_told(dataset: Dataset, model: BundleEstim
     assert f"{late} subjects have no history" in str(told[-1].message)
     unknown = dataset.daily.head(1).with_columns(item=pl.lit("nothing that is sold"))
     with pytest.warns(BundleWarning, match="1 subject has no history .* nothing is known") as said:
-        model.predict(replace(dataset, daily=unknown))
+        model.predict(of_lines(dataset, unknown))
     assert [warning.filename for warning in said] == [__file__]
 
 

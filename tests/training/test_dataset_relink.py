@@ -186,7 +186,7 @@ def test_nobody_is_joined_with_somebody_who_was_erased_here(folder: Path, train:
     assert train("forget", order(folder / "erase.json", gone), *named).returncode == 0
     before = rows_of(folder / "dataset", "purchases")
     done = relink(folder, train, joining(folder))
-    assert "should forget them too" in done.stderr
+    assert "should forget that, too" in done.stderr
     assert receipt_in(folder).erased == 1
     assert rows_of(folder / "dataset", "purchases").equals(before)
 

@@ -41,19 +41,25 @@ def test_half_is_by_what_was_sold_halved_every_168_days_and_half_by_number() -> 
 def test_what_fewer_than_k_people_bought_does_not_tell_on_them() -> None:
     """Not even as what is missing from 1: one more buyer of a rare item changes no part."""
     assert parts(days(("a", 6, 0), ("b", 4, 0))) == parts(days(("a", 6, 0))) == parts(days(("a", 6, 0), ("b", 3, 0)))
+    long_ago = ("b", 5, 5)  # five people, and nobody since
+    assert (
+        parts(days(("a", 6, 0), long_ago))
+        == parts(days(("a", 6, 0), long_ago, ("b", 3, 0)))
+        == parts(days(("a", 6, 0)))
+    )
     assert parts(days(("a", 4, 0), ("d", 4, 0))) == pytest.approx(
         dict.fromkeys("abc", 1 / 3) | dict.fromkeys("de", 0.5)
     )
 
 
-def test_the_parts_of_a_model_item_add_up_to_one() -> None:
+def test_the_parts_of_a_model_item_make_about_one() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         daily = days(*((item, int(rng.integers(0, 12)), int(rng.integers(0, 4))) for item in "abcde"))
         found = with_parts(MAP, daily, until=UNTIL, min_buyers=5)
         assert found["item"].to_list() == MAP["item"].to_list()
         sums = found.group_by("model_item").agg(pl.col("part").sum())["part"]
-        assert sums.to_list() == pytest.approx([1, 1])
+        assert sums.to_list() == pytest.approx([1, 1], abs=0.01)
         assert found["part"].min() > 0
 
 
