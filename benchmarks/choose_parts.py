@@ -7,20 +7,16 @@ Held against each other: pooling rules, what sells, and a product's part of its 
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.choose_pooling import COVERAGE, SHIPS, ndcg_of, tell
-from recsys.bundle import load_bundle
+from benchmarks.choose_pooling import COVERAGE, SHIPS, ndcg_of, of_results, tell
 from recsys.candidate_map import CandidateMap
-from recsys.contracts.purchases import read_purchases
 from recsys.fallback import popularity
 from recsys.history import Histories, ItemIndex, day_number, histories
 from recsys.model_histories import ModelHistories
@@ -70,11 +66,7 @@ class Market:
 
 def main() -> None:
     """Print NDCG@10 of each rule, with its 95 % interval over households."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=Path("build/results/complete-journey"))
-    work = parser.parse_args().work
-    scorer = Scorer(load_bundle(work / "models" / "coupons", trust=work / "signing.key.pub"))
-    purchases = read_purchases(work / "purchases.parquet", today=dt.datetime.now(dt.UTC).date())
+    _, scorer, purchases = of_results(__doc__)
     market = Market.of(scorer, purchases)
     whole = [np.flatnonzero(market.codes == code) for code in range(len(scorer.vocabulary))]
     sold = purchases.filter(pl.col("day") < scorer.bundle.manifest.data.until)["item"].value_counts(sort=True)

@@ -88,11 +88,7 @@ SHIPS: Final = "score · share"
 
 def main() -> None:
     """Print NDCG@10 of each rule, alone and with log(1 + coverage), with its 95 % interval over households."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=Path("build/results/complete-journey"))
-    work = parser.parse_args().work
-    scorer = Scorer(load_bundle(work / "models" / "coupons", trust=work / "signing.key.pub"))
-    purchases = read_purchases(work / "purchases.parquet", today=dt.datetime.now(dt.UTC).date())
+    work, scorer, purchases = of_results(__doc__)
     coupons, redeemed = OFFERS.read(work / "coupons.parquet"), REDEMPTIONS.read(work / "redemptions.parquet")
     campaigns = campaigns_of(coupons, redeemed)
     late = campaigns_of(coupons, redeemed.filter(pl.col("day") >= TEST))
@@ -102,6 +98,15 @@ def main() -> None:
         f"redeemed from {TEST} on, known up to it": [replace(one, start=max(one.start, TEST)) for one in late],
     }.items():
         tell(title, list(_units(scorer, purchases, some)))
+
+
+def of_results(about: str | None) -> tuple[Path, Scorer, pl.DataFrame]:
+    """Where the results' files are (`--work`), the bundle that they rank coupons with, and the purchases."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--work", type=Path, default=Path("build/results/complete-journey"))
+    work: Path = parser.parse_args().work
+    scorer = Scorer(load_bundle(work / "models" / "coupons", trust=work / "signing.key.pub"))
+    return work, scorer, read_purchases(work / "purchases.parquet", today=dt.datetime.now(dt.UTC).date())
 
 
 def tell(title: str, units: list[tuple[str, dict[str, float]]]) -> None:

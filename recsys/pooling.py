@@ -205,8 +205,8 @@ def _bought(
     rows, listed = asked
     number = np.full((len(a_day), len(offers.of_offer)), -1)
     number[rows, listed] = np.arange(len(rows))
-    position, owner = offers.of_offer.take(listed)
-    keys, size = owner * len(offers.candidates) + position, len(offers.candidates)
+    of_pair, owner = offers.of_offer.take(listed)
+    keys, size = owner * len(offers.candidates) + of_pair, len(offers.candidates)
     bought = np.zeros(len(keys))
     for hits in found.hits(offers):
         of_asked = number[hits.row, hits.offer]

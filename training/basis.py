@@ -24,7 +24,8 @@ def basis_of(world: World, examples: Examples, seed: int, learners: int | None) 
     record, targets = world.record, examples.targets
     numbers = (_RECIPE, *map(version, _LIBRARIES), seed, world.tau, world.min_buyers, examples.start, learners)
     digest = hashlib.sha256(repr((*numbers, len(record.vocabulary))).encode())
-    arrays = (record.offsets, record.item, record.day, record.quantity, record.since, record.taken)
+    spans = () if record.span is None else (record.span.since, record.span.taken)
+    arrays = (record.offsets, record.item, record.day, record.quantity, *spans)
     asked = (examples.subject, examples.day, targets.owners, targets.values)
     for array in (*arrays, *asked, examples.known):
         if array is None:

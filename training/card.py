@@ -10,6 +10,11 @@ _CONSENT = {
     "training": "only people who agreed to `training` were learned from",
     "assumed": "**assumed**: no subjects file was given, so everyone was learned from on the caller's word",
 }
+_MEMBERSHIP = f"""\
+How well somebody who holds whole histories tells who was learned from, areas under the curve; 0.5 is a coin. From
+{SUBJECTS:,} people on *membership auc* is held to {BAR:g}: it is that of ranks by the *factors* or, where those by
+*popularity* (how many bought each item) tell more than {BAR:g} too, what the factors add to them, *beyond*. Elsewhere
+*beyond* is held to nothing: it is about what is reached by whoever also uses the item statistics."""
 
 
 def card(manifest: Manifest) -> str:
@@ -53,10 +58,7 @@ made of real ones.
 
 {_table(manifest.privacy)}
 
-How well somebody who holds whole histories tells who was learned from, areas under the curve; 0.5 is a coin. From
-{SUBJECTS:,} people on *membership auc* is held to {BAR:g}: it is that of ranks by the *factors* or, where those by
-*popularity* (how many bought each item) tell more than {BAR:g} too, what the factors add to them, *beyond*. Elsewhere
-*beyond* is held to nothing: it is about what is reached by whoever also uses the item statistics.
+{_MEMBERSHIP}
 
 Items with fewer than {manifest.min_buyers} buyers are not in it. Someone who holds a person's whole history and these
 factors may still guess whether the person was learned from; strong regularisation makes the guess poor, not

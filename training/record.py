@@ -19,6 +19,23 @@ Days = NDArray[np.int64]
 _DAY: Final = ("subject", "item", "day")
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when until when each of P rows holds, where anything was returned.
+
+    Args:
+        since: int64 [P], the day of the purchase, or of the return that left so much of it.
+        taken: int64 [P], the day of the return that took it or a part of it back, or `NEVER`.
+    """
+
+    since: Days
+    taken: Days
+
+    def there(self, until: int | Days, rows: slice | Days) -> NDArray[np.bool_]:
+        """Bool [rows]: what held before a day, or each before its own."""
+        return np.asarray((self.since[rows] < until) & (self.taken[rows] >= until))
+
+
 @dataclass(frozen=True)
 class Record:
     """The purchase days of N subjects over M model items, P in all, by subject, day and item.
@@ -33,8 +50,7 @@ class Record:
         item: int32 [P].
         day: int64 [P], since 1970.
         quantity: float32 [P].
-        since: int64 [P], the day of the purchase, or of the return that left so much of it; None: `day` everywhere.
-        taken: int64 [P], the day of the return that took it or a part of it back, or `NEVER`; None with `since`.
+        span: When each row holds; None: nothing was returned, all do from their day on.
     """
 
     vocabulary: ItemIndex
@@ -43,8 +59,7 @@ class Record:
     item: NDArray[np.int32]
     day: Days
     quantity: NDArray[np.float32]
-    since: Days | None = None
-    taken: Days | None = None
+    span: Span | None = None
 
     @classmethod
     def of(
@@ -64,10 +79,10 @@ class Record:
         """
         codes = pl.DataFrame({"item": vocabulary.names, "code": np.arange(len(vocabulary), dtype=np.int32)})
         if returned is None or returned.is_empty():
-            rows, spans = daily.join(codes, on="item").sort("subject", "day", "code"), []
+            rows, span = daily.join(codes, on="item").sort("subject", "day", "code"), None
         else:
             rows = _as_they_were(daily, returned).join(codes, on="item").sort("subject", "day", "code", "since")
-            spans = [rows[name].to_physical().cast(pl.Int64).to_numpy() for name in ("since", "taken")]
+            span = Span(*(rows[name].to_physical().cast(pl.Int64).to_numpy() for name in ("since", "taken")))
         lengths = rows.group_by("subject", maintain_order=True).len()["len"].to_numpy()
         return cls(
             vocabulary,
@@ -76,7 +91,7 @@ class Record:
             rows["code"].to_numpy(),
             rows["day"].to_physical().cast(pl.Int64).to_numpy(),
             rows["quantity"].cast(pl.Float32).to_numpy(),
-            *spans,
+            span,
         )
 
     @property
@@ -92,7 +107,7 @@ class Record:
     @property
     def whole(self) -> slice | NDArray[np.bool_]:
         """Each purchase day once: of several rows the last to hold."""
-        if self.taken is None:
+        if self.span is None:
             return slice(None)
         last = np.ones(len(self.item), np.bool_)
         columns = (self.owner, self.day, self.item)
@@ -101,9 +116,7 @@ class Record:
 
     def there(self, until: int | Days, rows: slice | Days = slice(None)) -> NDArray[np.bool_]:
         """Bool [rows]: what had been bought, and not been taken back, before a day, or each before its own."""
-        if self.since is None or self.taken is None:
-            return np.asarray(self.day[rows] < until)
-        return np.asarray((self.since[rows] < until) & (self.taken[rows] >= until))
+        return np.asarray(self.day[rows] < until) if self.span is None else self.span.there(until, rows)
 
     def counts(self, until: int, *, half_life: float | None = None) -> sparse.csr_matrix:
         """float32 CSR [N, M]: purchase days before `until`, halved every so many days where a half-life is given."""
@@ -122,18 +135,19 @@ class Record:
 
     def anything(self, subjects: NDArray[np.int64], ends: Days) -> NDArray[np.bool_]:
         """Bool [E]: whether there was anything of some subjects, int64 [E], each before a day of its own."""
-        if self.taken is None:
-            return np.asarray(self.day[self.offsets[subjects]] < ends)
         found = np.asarray(self._first_kept[subjects] < ends)
-        rest = np.flatnonzero(~found)  # few: of what was never taken back, they had nothing yet
-        found[rest] = np.diff(self.until(subjects[rest], ends[rest]).offsets) > 0
+        if self.span is not None:
+            rest = np.flatnonzero(~found)  # few: of what was never taken back, they had nothing yet
+            found[rest] = np.diff(self.until(subjects[rest], ends[rest]).offsets) > 0
         return found
 
     @cached_property
     def _first_kept(self) -> Days:
-        """int64 [N]: each subject's first day of what was never taken back; `NEVER` without any."""
-        since, taken = (self.day, NEVER) if self.since is None or self.taken is None else (self.since, self.taken)
-        return np.asarray(np.minimum.reduceat(np.where(taken == NEVER, since, NEVER), self.offsets[:-1]))
+        """int64 [N]: since when each subject has anything that was never taken back; `NEVER` for nothing."""
+        if self.span is None:
+            return self.day[self.offsets[:-1]]
+        kept = np.where(self.span.taken == NEVER, self.span.since, NEVER)
+        return np.asarray(np.minimum.reduceat(kept, self.offsets[:-1]))
 
     def until(self, subjects: NDArray[np.int64], ends: Days) -> Histories:
         """The histories of some subjects, each before a day of its own, bounded as a scorer's are.
@@ -164,15 +178,15 @@ class Record:
         that is looked back from asks for buyers.
         """
         pair = self.owner * len(self.vocabulary) + self.item
-        if self.since is None or self.taken is None:
+        if self.span is None:
             keys = pair * DAYS + self.day
             keys.sort()
             cell, day = np.divmod(keys, DAYS)
             first = changes(cell)
             return (cell[first] % len(self.vocabulary)).astype(np.int32), day[first].astype(np.int32), None
-        order = in_order(pair, self.since)
-        begun = (pair * DAYS + self.since)[order]
-        ended = np.maximum.accumulate((pair * DAYS + self.taken)[order])
+        order = in_order(pair, self.span.since)
+        begun = (pair * DAYS + self.span.since)[order]
+        ended = np.maximum.accumulate((pair * DAYS + self.span.taken)[order])
         first = np.ones(len(order), np.bool_)
         first[1:] = begun[1:] > ended[:-1]  # all that the subject had bought of it before was taken back by then
         cell, since = np.divmod(begun[first], DAYS)

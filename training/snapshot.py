@@ -41,7 +41,7 @@ class World:
         """With the statistics of the record's items."""
         names = pl.Series("item", record.vocabulary.names)
         rows = record.whole
-        taken = None if record.taken is None else record.taken[rows]
+        taken = None if record.span is None else record.span.taken[rows]
         log = PurchaseLog.of_codes(names, record.owner[rows], record.item[rows], record.day[rows], taken)
         return cls(record, log, tau, min_buyers)
 

@@ -49,9 +49,9 @@ class FreshStatistics:
         self._scorer.refresh(statistics_of(self._log, day_number(day), min_buyers=least))
 
 
-def _of_model_items(daily: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+def _of_model_items(rows: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     days = pl.col("^(day|taken)$")
-    return daily.join(names, on="item").select("subject", pl.col("model_item").alias("item"), days)
+    return rows.join(names, on="item").select("subject", pl.col("model_item").alias("item"), days)
 
 
 def counted_purchases(source: Source, bundle: Bundle, *, path: Path, subjects: Path | None) -> pl.DataFrame:

@@ -57,6 +57,8 @@ def offers(  # noqa: PLR0913, PLR0917 - a command's options are its arguments
     """
     loaded = load_bundle(bundle, trust=trust)
     sold = Sold.read(catalogue, guards)
+    for warning in sold.unlearned.warnings:
+        warn(f"{warning}.")
     with step("Reading purchases, offers and redemptions"):
         source = read_source(purchases, today=today())
         check_domain(loaded, source.lineage, where=str(purchases))

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.console import warn
 from recsys.contracts.catalogue import CATALOGUE
 from recsys.history import ItemIndex
 from recsys.model_items import catalogue_map
@@ -32,7 +31,7 @@ class Sold:
 
     @classmethod
     def read(cls, catalogue: Path | None, guards: Path | None) -> Sold:
-        """Read it; warn of what in the policy matches nothing.
+        """Read it; `unlearned.warnings` says what in the policy matches nothing.
 
         Raises:
             ContractError: The catalogue breaks its contract.
@@ -40,10 +39,7 @@ class Sold:
             UsageError: There is a policy and no catalogue.
         """
         placed = None if catalogue is None else CATALOGUE.read(catalogue)
-        unlearned = read_unlearned(guards, placed)
-        for warning in unlearned.warnings:
-            warn(f"{warning}.")
-        return cls(placed, unlearned)
+        return cls(placed, read_unlearned(guards, placed))
 
     def codes(self, scorer: Scorer, index: ItemIndex) -> NDArray[np.int32]:
         """int32 [len(index)]: the model item of each item, -1 for none, and for what must not be learned from."""

@@ -82,8 +82,9 @@ def test_before_any_day_there_is_what_the_lines_before_it_come_to(item_map: pl.D
         until = FIRST + dt.timedelta(after)
         before = to_model_items(purchase_days(frame, until=until), item_map).filter(known)
         assert_as_before(record, people, before, day_number(until))
-        statistics = item_statistics(before, as_of=until, min_buyers=1)
-        assert all(statistics_of(log, day_number(until), min_buyers=1).equals(statistics) for log in logs)
+        for least in (1, 2, 5):
+            statistics = item_statistics(before, as_of=until, min_buyers=least)
+            assert all(statistics_of(log, day_number(until), min_buyers=least).equals(statistics) for log in logs)
 
 
 def assert_as_before(record: Record, people: list[str], before: pl.DataFrame, end: int) -> None:
