@@ -1,8 +1,9 @@
 """Item statistics: popularity at several half-lives, trend, repeat rate and rhythm, as of a day.
 
-Nothing in them is told of fewer than k people: what fewer bought lately was not bought lately; those who came back are
-none if they are fewer, and everyone if fewer did not; an item is on sale since its k-th buyer, in weeks. Sums are
-rounded, to tenths below ten and to whole days above, since the binary digits of an exact Σ 2^(-age) are the days.
+Each number is told where k people stand behind it: what fewer bought lately was not bought lately; those who came back
+are none if they are fewer, and everyone if fewer did not; an item is on sale since its k-th buyer, in weeks. Sums are
+rounded, to tenths below ten and to whole days above, since the binary digits of an exact Σ 2^(-age) are the days. What
+several numbers together still say of one person: docs/adr/0038.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Item statistics: aggregates over people, as of a day. Nothing in them is of fewer than k subjects."""
+"""Item statistics: aggregates over people, as of a day, each told where k subjects stand behind it."""
 
 from __future__ import annotations
 
